@@ -1,0 +1,111 @@
+//! What the AWS clients share: region, credentials, endpoints, TLS.
+//!
+//! In come the `AWS_*` variables that Lambda sets; out comes an [`Aws`], from which each client is made. TLS is rustls
+//! on ring, whatever the SDK's default is: the default's first random number costs a cold start 25 to 100 ms of CPU.
+
+use std::time::Duration;
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_sqs::config::{BehaviorVersion, Region, SharedHttpClient};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_types::SdkConfig;
+
+use crate::config::ConfigError;
+
+/// How long an idle connection is kept. SQS closes idle ones after a minute or so, and a function that was frozen does
+/// not notice: a connection older than this is opened anew rather than tried.
+const POOL_IDLE: Duration = Duration::from_secs(20);
+
+/// The defaults of the SDK that voicehook was written against.
+#[must_use]
+pub fn behavior_version() -> BehaviorVersion {
+    BehaviorVersion::latest()
+}
+
+/// An HTTP client with TLS by rustls and ring.
+#[must_use]
+pub fn http_client() -> SharedHttpClient {
+    Builder::new()
+        .pool_idle_timeout(POOL_IDLE)
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
+
+/// Region, credentials and HTTP client of all AWS clients.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    shared: SdkConfig,
+}
+
+impl Aws {
+    /// From the environment that Lambda gives to a function: static credentials and a region, and nothing else. The
+    /// chain of sources that a developer's machine needs would cost size and time in each cold start.
+    ///
+    /// # Errors
+    /// Every variable that is missing.
+    pub fn from_lambda_environment() -> Result<Self, ConfigError> {
+        let mut missing = ConfigError::default();
+        let mut needed = |name| {
+            variable(name).unwrap_or_else(|| {
+                missing.add(
+                    name,
+                    "is not set; Lambda sets it, elsewhere set it as for any AWS client",
+                );
+                String::new()
+            })
+        };
+        let region = needed("AWS_REGION");
+        let credentials = Credentials::new(
+            needed("AWS_ACCESS_KEY_ID"),
+            needed("AWS_SECRET_ACCESS_KEY"),
+            variable("AWS_SESSION_TOKEN"),
+            None,
+            "LambdaEnvironment",
+        );
+        if !missing.mistakes.is_empty() {
+            return Err(missing);
+        }
+        let shared = SdkConfig::builder()
+            .behavior_version(behavior_version())
+            .region(Region::new(region))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client())
+            .sleep_impl(TokioSleep::new())
+            .use_fips(flag("AWS_USE_FIPS_ENDPOINT"))
+            .use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"))
+            .build();
+        Ok(Self { shared })
+    }
+
+    /// From a configuration that the caller loaded, for instance with `aws_config`.
+    #[must_use]
+    pub const fn new(shared: SdkConfig) -> Self {
+        Self { shared }
+    }
+
+    /// What all clients share.
+    #[must_use]
+    pub const fn shared(&self) -> &SdkConfig {
+        &self.shared
+    }
+
+    /// `AWS_ENDPOINT_URL_<SERVICE>`, else `AWS_ENDPOINT_URL`, else what the caller's configuration says.
+    #[must_use]
+    pub fn endpoint_url(&self, service: &str) -> Option<String> {
+        variable(&format!("AWS_ENDPOINT_URL_{service}"))
+            .or_else(|| variable("AWS_ENDPOINT_URL"))
+            .or_else(|| self.shared.endpoint_url().map(str::to_owned))
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn flag(name: &str) -> bool {
+    variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}

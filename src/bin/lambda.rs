@@ -1,0 +1,41 @@
+//! The Lambda function: configuration, clients, receiver, and then one invocation after the other.
+
+use std::process::ExitCode;
+
+use voicehook::{
+    app_id::{AppIds, ConfiguredSource},
+    aws::Aws,
+    config::{Config, ConfigError},
+    gateway::{self, Receiver},
+    queue::Sqs,
+    telemetry,
+};
+
+// One thread: with one invocation at a time, a second one only adds hand-overs between the two.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    telemetry::start();
+    let (config, aws) = match configuration() {
+        Ok(configuration) => configuration,
+        Err(error) => {
+            tracing::error!(%error, "the configuration is wrong; the function does not start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let queue = Sqs::new(&aws, config.queue_url, config.settings.publish_deadline);
+    let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);
+    let receiver = Receiver::new(config.settings, app_ids, queue);
+    receiver.warm_up().await;
+    if let Err(error) = gateway::run_on_lambda(receiver).await {
+        tracing::error!(%error, "the Runtime API is lost");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn configuration() -> Result<(Config, Aws), ConfigError> {
+    match (Config::from_environment(), Aws::from_lambda_environment()) {
+        (Ok(config), Ok(aws)) => Ok((config, aws)),
+        (config, aws) => Err(ConfigError::all([config.err(), aws.err()])),
+    }
+}

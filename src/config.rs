@@ -1,0 +1,333 @@
+//! The configuration: environment variables, checked together.
+//!
+//! In come the variables; out comes a [`Config`], or a [`ConfigError`] that lists every mistake with the name of its
+//! variable and what would be right. A variable that is set to nothing counts as not set.
+
+use std::{fmt, ops::RangeInclusive, time::Duration};
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::{
+    app_id::Token,
+    queue::QueueUrl,
+    webhook::{Accept, Algorithm, list},
+};
+
+/// Where the AppIDs come from.
+#[derive(Clone)]
+pub enum AppIdSetting {
+    /// `ENABLEX_APP_ID`: the AppID itself.
+    Environment(Zeroizing<String>),
+    /// `ENABLEX_APP_ID_SECRET`: name or ARN of a secret in Secrets Manager.
+    Secret(String),
+}
+
+impl fmt::Debug for AppIdSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(_) => f.write_str("Environment(secret)"),
+            Self::Secret(name) => f.debug_tuple("Secret").field(name).finish(),
+        }
+    }
+}
+
+/// A rotated secret is in use everywhere after five minutes.
+const APP_ID_TTL: Duration = Duration::from_secs(300);
+/// EnableX waits five seconds; one of them is left to the network and the gateway.
+const PUBLISH_DEADLINE: Duration = Duration::from_millis(4000);
+
+/// How the gateway treats a request.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which webhooks are taken (`ALLOWED_ALGORITHMS`, `ALLOW_PLAINTEXT`).
+    pub accept: Accept,
+    /// What a webhook's URL must carry (`WEBHOOK_TOKEN`). A token in the secret counts as well.
+    pub token: Option<Token>,
+    /// Time from a webhook's arrival to the answer (`PUBLISH_DEADLINE_MS`).
+    pub publish_deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            accept: Accept::default(),
+            token: None,
+            publish_deadline: PUBLISH_DEADLINE,
+        }
+    }
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the AppIDs come from.
+    pub app_id: AppIdSetting,
+    /// How long a fetched secret is used (`APP_ID_TTL_SECONDS`).
+    pub app_id_ttl: Duration,
+    /// Where events go (`QUEUE_URL`).
+    pub queue_url: QueueUrl,
+    /// How the gateway treats a request.
+    pub settings: Settings,
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Clone, Debug, Default, Error, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The mistakes, each a variable and what is wrong with it.
+    pub mistakes: Vec<(String, String)>,
+}
+
+impl ConfigError {
+    /// Several errors as one.
+    #[must_use]
+    pub fn all<const N: usize>(errors: [Option<Self>; N]) -> Self {
+        Self {
+            mistakes: errors.into_iter().flatten().flat_map(|error| error.mistakes).collect(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, variable: &str, mistake: impl Into<String>) {
+        self.mistakes.push((variable.to_owned(), mistake.into()));
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (variable, mistake)) in self.mistakes.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{variable} {mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// All mistakes together.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables by name.
+    ///
+    /// # Errors
+    /// All mistakes together.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader {
+            variable: &variable,
+            wrong: ConfigError::default(),
+        };
+        let app_id = reader.app_id();
+        let queue_url = reader.parsed("QUEUE_URL", |url| QueueUrl::new(url).map_err(|error| error.to_string()));
+        if queue_url.is_none() && reader.get("QUEUE_URL").is_none() {
+            reader.mistake(
+                "QUEUE_URL",
+                "is not set; set it to the URL of the SQS queue that the events go to",
+            );
+        }
+        let settings = reader.settings();
+        let app_id_ttl = reader
+            .number("APP_ID_TTL_SECONDS", 1..=86_400)
+            .map_or(APP_ID_TTL, Duration::from_secs);
+        match (app_id, queue_url, reader.wrong) {
+            (Some(app_id), Some(queue_url), wrong) if wrong.mistakes.is_empty() => Ok(Self {
+                app_id,
+                app_id_ttl,
+                queue_url,
+                settings,
+            }),
+            (_, _, wrong) => Err(wrong),
+        }
+    }
+}
+
+struct Reader<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    wrong: ConfigError,
+}
+
+impl Reader<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        (self.variable)(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn mistake(&mut self, name: &str, mistake: impl Into<String>) {
+        self.wrong.add(name, mistake);
+    }
+
+    fn parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        match parse(&self.get(name)?) {
+            Ok(value) => Some(value),
+            Err(mistake) => {
+                self.mistake(name, mistake);
+                None
+            }
+        }
+    }
+
+    fn app_id(&mut self) -> Option<AppIdSetting> {
+        match (self.get("ENABLEX_APP_ID"), self.get("ENABLEX_APP_ID_SECRET")) {
+            (Some(app_id), None) => Some(AppIdSetting::Environment(app_id.into())),
+            (None, Some(secret)) => Some(AppIdSetting::Secret(secret)),
+            (Some(_), Some(_)) => {
+                self.mistake(
+                    "ENABLEX_APP_ID",
+                    "and ENABLEX_APP_ID_SECRET are both set; set one of them",
+                );
+                None
+            }
+            (None, None) => {
+                self.mistake(
+                    "ENABLEX_APP_ID",
+                    "is not set, nor is ENABLEX_APP_ID_SECRET; set one of them",
+                );
+                None
+            }
+        }
+    }
+
+    fn settings(&mut self) -> Settings {
+        let defaults = Settings::default();
+        Settings {
+            accept: Accept {
+                algorithms: self
+                    .parsed("ALLOWED_ALGORITHMS", algorithms)
+                    .unwrap_or(defaults.accept.algorithms),
+                plaintext: self
+                    .parsed("ALLOW_PLAINTEXT", boolean)
+                    .unwrap_or(defaults.accept.plaintext),
+            },
+            token: self.parsed("WEBHOOK_TOKEN", |token| Token::new(token).map_err(str::to_owned)),
+            publish_deadline: self
+                .number("PUBLISH_DEADLINE_MS", 100..=25_000)
+                .map_or(defaults.publish_deadline, Duration::from_millis),
+        }
+    }
+
+    fn number(&mut self, name: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        self.parsed(name, |text| {
+            text.parse()
+                .ok()
+                .filter(|number| range.contains(number))
+                .ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
+        })
+    }
+}
+
+fn algorithms(text: &str) -> Result<Vec<Algorithm>, String> {
+    text.split(',')
+        .map(str::trim)
+        .map(|name| {
+            let supported = || format!("{name:?} is not supported; supported: {}", list(Algorithm::NAMES));
+            Algorithm::named(name).ok_or_else(supported)
+        })
+        .collect()
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUEUE: (&str, &str) = (
+        "QUEUE_URL",
+        "https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo",
+    );
+    const APP_ID: (&str, &str) = ("ENABLEX_APP_ID", "an-app-id");
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(|name| {
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn mistakes(variables: &[(&str, &str)]) -> Vec<String> {
+        read(variables)
+            .unwrap_err()
+            .mistakes
+            .into_iter()
+            .map(|(variable, _)| variable)
+            .collect()
+    }
+
+    #[test]
+    fn an_app_id_and_a_queue_are_enough() {
+        let config = read(&[APP_ID, QUEUE]).unwrap();
+        assert_eq!(config.settings.publish_deadline, Duration::from_secs(4));
+        assert_eq!(config.app_id_ttl, Duration::from_secs(300));
+        assert!(!config.settings.accept.plaintext);
+        assert_eq!(config.settings.accept.algorithms.len(), Algorithm::NAMES.len());
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_together_each_with_its_variable() {
+        let all = mistakes(&[
+            ("QUEUE_URL", "events"),
+            ("ALLOWED_ALGORITHMS", "aes-256-cbc,rot13"),
+            ("ALLOW_PLAINTEXT", "yes"),
+            ("WEBHOOK_TOKEN", "short"),
+            ("PUBLISH_DEADLINE_MS", "4s"),
+            ("APP_ID_TTL_SECONDS", "0"),
+        ]);
+        assert_eq!(
+            all,
+            [
+                "ENABLEX_APP_ID",
+                "QUEUE_URL",
+                "ALLOWED_ALGORITHMS",
+                "ALLOW_PLAINTEXT",
+                "WEBHOOK_TOKEN",
+                "PUBLISH_DEADLINE_MS",
+                "APP_ID_TTL_SECONDS"
+            ]
+        );
+    }
+
+    #[test]
+    fn exactly_one_source_of_app_ids_is_wanted() {
+        assert_eq!(mistakes(&[QUEUE]), ["ENABLEX_APP_ID"]);
+        assert_eq!(
+            mistakes(&[QUEUE, APP_ID, ("ENABLEX_APP_ID_SECRET", "s")]),
+            ["ENABLEX_APP_ID"]
+        );
+        assert!(matches!(
+            read(&[QUEUE, ("ENABLEX_APP_ID_SECRET", "s")]).unwrap().app_id,
+            AppIdSetting::Secret(_)
+        ));
+    }
+
+    #[test]
+    fn a_variable_set_to_nothing_counts_as_not_set() {
+        assert!(read(&[APP_ID, QUEUE, ("ENABLEX_APP_ID_SECRET", " "), ("WEBHOOK_TOKEN", "")]).is_ok());
+        assert_eq!(mistakes(&[APP_ID, ("QUEUE_URL", "")]), ["QUEUE_URL"]);
+    }
+
+    #[test]
+    fn neither_the_app_id_nor_the_token_can_be_printed() {
+        let config = read(&[APP_ID, QUEUE, ("WEBHOOK_TOKEN", "0123456789abcdef")]).unwrap();
+        let printed = format!("{config:?}");
+        assert!(
+            !printed.contains("an-app-id") && !printed.contains("0123456789abcdef"),
+            "{printed}"
+        );
+        let error = read(&[APP_ID, ("WEBHOOK_TOKEN", "0123456789 abcdef")])
+            .unwrap_err()
+            .to_string();
+        assert!(!error.contains("0123456789"), "{error}");
+    }
+}

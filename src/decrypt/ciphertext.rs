@@ -1,0 +1,42 @@
+//! `encrypted_data` to bytes. Where Node drops the rest of what it cannot read, this refuses.
+
+use crate::webhook::Format;
+
+/// The ciphertext, or `None` where `data` is not written in that format.
+pub(super) fn decode(format: Format, data: &[u8]) -> Option<Vec<u8>> {
+    match format {
+        Format::Hex => hex_simd::decode_to_vec(data).ok(),
+        Format::Base64 => base64_simd::STANDARD
+            .decode_to_vec(data)
+            .ok()
+            .or_else(|| lenient_base64(data)),
+        Format::Latin1 => latin1(data),
+    }
+}
+
+/// Base64 in either alphabet, with or without padding, with white space anywhere.
+fn lenient_base64(data: &[u8]) -> Option<Vec<u8>> {
+    let mut digits: Vec<u8> = data
+        .iter()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => *other,
+        })
+        .collect();
+    let padding = digits.iter().rev().take_while(|byte| **byte == b'=').count();
+    if padding > 0 && !(padding <= 2 && digits.len().is_multiple_of(4)) {
+        return None;
+    }
+    digits.truncate(digits.len() - padding);
+    base64_simd::STANDARD_NO_PAD.decode_to_vec(digits).ok()
+}
+
+fn latin1(data: &[u8]) -> Option<Vec<u8>> {
+    std::str::from_utf8(data)
+        .ok()?
+        .chars()
+        .map(|character| u8::try_from(character).ok())
+        .collect()
+}

@@ -1,0 +1,107 @@
+//! Envelope and AppID to plaintext: ciphertext, cipher, padding, text.
+//!
+//! In come an [`Envelope`] and an [`AppId`]; out comes a [`Plaintext`]: text that is not to be trusted yet. The
+//! reference is Node's `crypto.createDecipher(algorithm, appId)`, bit for bit, except that voicehook refuses where Node
+//! drops or replaces what it cannot read.
+//!
+//! A receiver of unauthenticated CBC turns into a padding oracle as soon as a caller can tell one failed step from
+//! another. So everything behind the cipher runs to its end whatever the steps before it found, and the first fault
+//! travels with the text until [`Event::read`](crate::event::Event::read) has looked at that text too.
+
+mod cipher;
+mod ciphertext;
+mod padding;
+mod text;
+
+use crate::{app_id::AppId, webhook::Envelope};
+
+/// Where a decryption failed. For the operator's log; a caller gets the same answer for each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// `encrypted_data` is not written in the format that `x-format` names.
+    Format,
+    /// The ciphertext is empty or no whole number of blocks.
+    Length,
+    /// The padding is wrong: most often the wrong AppID.
+    Padding,
+    /// The plaintext is no text in the encoding that `x-encoding` names.
+    Text,
+    /// The text is not JSON.
+    Json,
+    /// The JSON is not an object.
+    NotAnObject,
+}
+
+impl Fault {
+    /// A stable name for logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Format => "format",
+            Self::Length => "length",
+            Self::Padding => "padding",
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::NotAnObject => "not_an_object",
+        }
+    }
+}
+
+/// What a decryption gave, with the first fault that it found.
+#[derive(Clone)]
+pub struct Plaintext {
+    /// The text; where there is a fault, as much of it as could be made.
+    pub(crate) text: String,
+    /// The first thing that was wrong.
+    pub(crate) fault: Option<Fault>,
+}
+
+/// The ciphertext of an envelope, decoded once and opened with as many AppIDs as there are candidates.
+pub struct Ciphertext<'e> {
+    envelope: &'e Envelope<'e>,
+    bytes: Vec<u8>,
+}
+
+impl<'e> Ciphertext<'e> {
+    /// Decodes `encrypted_data`.
+    ///
+    /// # Errors
+    /// [`Fault::Format`] or [`Fault::Length`]: what the caller sent shows it, so both may fail before the cipher.
+    pub fn decode(envelope: &'e Envelope<'e>) -> Result<Self, Fault> {
+        let bytes = ciphertext::decode(envelope.format, &envelope.encrypted_data).ok_or(Fault::Format)?;
+        let whole_blocks = !bytes.is_empty() && bytes.len().is_multiple_of(cipher::BLOCK);
+        if envelope.algorithm.mode.is_padded() && !whole_blocks {
+            return Err(Fault::Length);
+        }
+        Ok(Self { envelope, bytes })
+    }
+
+    /// Decrypts with one AppID, leaving the ciphertext for another one.
+    #[must_use]
+    pub fn open(&self, app_id: &AppId) -> Plaintext {
+        Self {
+            envelope: self.envelope,
+            bytes: self.bytes.clone(),
+        }
+        .open_in_place(app_id)
+    }
+
+    /// Decrypts with the last or only AppID, where the ciphertext stands.
+    #[must_use]
+    pub fn open_in_place(mut self, app_id: &AppId) -> Plaintext {
+        let algorithm = self.envelope.algorithm;
+        cipher::decrypt(algorithm, app_id.key_and_iv(), &mut self.bytes);
+        let mut fault = None;
+        if algorithm.mode.is_padded() {
+            let (length, sound) = padding::unpad(&self.bytes);
+            self.bytes.truncate(length);
+            fault = (!sound).then_some(Fault::Padding);
+        }
+        let (text, readable) = text::decode(self.envelope.encoding, self.bytes);
+        Plaintext {
+            text,
+            fault: fault.or_else(|| (!readable).then_some(Fault::Text)),
+        }
+    }
+}

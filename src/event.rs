@@ -1,0 +1,241 @@
+//! The plaintext as a voice event: its text, and the few fields that it is routed by.
+//!
+//! In comes a [`Plaintext`]; out comes an [`Event`], or the first [`Fault`] that was found on the way. The JSON is read
+//! once, without building a tree, and never written again: the text itself is what subscribers get. Only the fields of
+//! its top level count, and of a field that is there twice the last one, as in `JSON.parse`.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserializer as _,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::{
+    decrypt::{Fault, Plaintext},
+    json::{self, Key},
+};
+
+/// A voice event.
+///
+/// ```
+/// use voicehook::event::Event;
+///
+/// let event = Event::from_json(r#"{"voice_id": "5f2d", "state": "connected"}"#.to_owned()).unwrap();
+/// assert_eq!(event.event_type(), "call.connected");
+/// assert_eq!(event.voice_id(), Some("5f2d"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    text: String,
+    fields: Fields,
+}
+
+/// The fields that an event is routed by. A number is taken as its digits; anything else counts as missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Fields {
+    voice_id: Option<String>,
+    broadcast_id: Option<String>,
+    channel_id: Option<String>,
+    state: Option<String>,
+    playstate: Option<String>,
+}
+
+impl Event {
+    /// Reads a decrypted plaintext. The fault of an earlier step is looked at last, so that text with bad padding
+    /// takes the same way as text that is no JSON.
+    ///
+    /// # Errors
+    /// The first fault that any step found.
+    pub fn read(plaintext: Plaintext) -> Result<Self, Fault> {
+        let Plaintext { text, fault } = plaintext;
+        let event = Self::from_json(text);
+        match fault {
+            Some(earlier) => Err(earlier),
+            None => event,
+        }
+    }
+
+    /// Reads an event's JSON text.
+    ///
+    /// # Errors
+    /// [`Fault::Json`] or [`Fault::NotAnObject`].
+    pub fn from_json(text: String) -> Result<Self, Fault> {
+        let mut deserializer = serde_json::Deserializer::from_str(&text);
+        let fields = deserializer
+            .deserialize_any(FieldsVisitor)
+            .and_then(|fields| deserializer.end().map(|()| fields));
+        match fields {
+            Ok(fields) => Ok(Self { text, fields }),
+            Err(error) if error.is_data() => Err(Fault::NotAnObject),
+            Err(_) => Err(Fault::Json),
+        }
+    }
+
+    /// The JSON text, byte for byte.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The JSON text, without a copy.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// `call.<state>`, else `play.<playstate>`, else `unknown`.
+    #[must_use]
+    pub fn event_type(&self) -> Cow<'static, str> {
+        match (&self.fields.state, &self.fields.playstate) {
+            (Some(state), _) => format!("call.{state}").into(),
+            (None, Some(playstate)) => format!("play.{playstate}").into(),
+            (None, None) => "unknown".into(),
+        }
+    }
+
+    /// The call's id: `voice_id`, else `voiceId`.
+    #[must_use]
+    pub fn voice_id(&self) -> Option<&str> {
+        self.fields.voice_id.as_deref()
+    }
+
+    /// The broadcast's id.
+    #[must_use]
+    pub fn broadcast_id(&self) -> Option<&str> {
+        self.fields.broadcast_id.as_deref()
+    }
+
+    /// What is ordered together: the call, else the broadcast, else the channel.
+    #[must_use]
+    pub fn ordering_id(&self) -> Option<&str> {
+        self.voice_id()
+            .or_else(|| self.broadcast_id())
+            .or_else(|| self.fields.channel_id.as_deref())
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        let mut voice_id_in_camel_case = None;
+        while let Some(Key(key)) = map.next_key()? {
+            let field = match key.as_ref() {
+                b"voice_id" => &mut fields.voice_id,
+                b"voiceId" => &mut voice_id_in_camel_case,
+                b"broadcast_id" => &mut fields.broadcast_id,
+                b"channel_id" => &mut fields.channel_id,
+                b"state" => &mut fields.state,
+                b"playstate" => &mut fields.playstate,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *field = routed_by(map.next_value()?);
+        }
+        fields.voice_id = fields.voice_id.or(voice_id_in_camel_case);
+        Ok(fields)
+    }
+}
+
+/// The text of a string or a number that is not empty.
+fn routed_by(raw: &RawValue) -> Option<String> {
+    let text = match raw.get().as_bytes().first()? {
+        b'"' => String::from_utf8_lossy(&json::string(raw)?).into_owned(),
+        b'-' | b'0'..=b'9' => raw.get().to_owned(),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(text: &str) -> Event {
+        Event::from_json(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn the_event_type_names_the_state_or_the_playstate() {
+        assert_eq!(event(r#"{"state": "connected"}"#).event_type(), "call.connected");
+        assert_eq!(
+            event(r#"{"playstate": "digitcollected"}"#).event_type(),
+            "play.digitcollected"
+        );
+        assert_eq!(
+            event(r#"{"state": null, "playstate": "initiated"}"#).event_type(),
+            "play.initiated"
+        );
+        assert_eq!(event(r#"{"state": ""}"#).event_type(), "unknown");
+        assert_eq!(event("{}").event_type(), "unknown");
+    }
+
+    #[test]
+    fn fields_are_found_as_json_parse_finds_them() {
+        assert_eq!(event(r#"{"voice\u005fid": "a\u0062"}"#).voice_id(), Some("ab"));
+        assert_eq!(
+            event(r#"{"voice_id": "first", "voice_id": "last"}"#).voice_id(),
+            Some("last")
+        );
+        assert_eq!(event(r#"{"data": {"voice_id": "inner"}}"#).voice_id(), None);
+        assert_eq!(event(r#"{"voiceId": "camel"}"#).voice_id(), Some("camel"));
+        assert_eq!(
+            event(r#"{"voiceId": "camel", "voice_id": "snake"}"#).voice_id(),
+            Some("snake")
+        );
+    }
+
+    #[test]
+    fn a_routing_field_of_another_type_costs_no_event() {
+        assert_eq!(event(r#"{"voice_id": 42}"#).voice_id(), Some("42"));
+        for text in [
+            r#"{"voice_id": {"a": 1}}"#,
+            r#"{"voice_id": [1]}"#,
+            r#"{"voice_id": true}"#,
+            r#"{"voice_id": ""}"#,
+        ] {
+            assert_eq!(event(text).voice_id(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn lone_surrogates_cost_no_event() {
+        let text = r#"{"\ud800": "\udfff", "state": "x\ud800"}"#;
+        assert_eq!(event(text).text(), text);
+        assert!(event(text).event_type().starts_with("call.x"));
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused() {
+        for (text, fault) in [
+            ("", Fault::Json),
+            ("{", Fault::Json),
+            ("{} x", Fault::Json),
+            ("{\"a\": \"\u{1}\"}", Fault::Json),
+            ("\u{feff}{}", Fault::Json),
+            ("[]", Fault::NotAnObject),
+            ("null", Fault::NotAnObject),
+            ("5", Fault::NotAnObject),
+            ("\"x\"", Fault::NotAnObject),
+        ] {
+            assert_eq!(Event::from_json(text.to_owned()), Err(fault), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_read_without_recursion() {
+        let deep = format!("{{\"a\": {}{}}}", "[".repeat(500_000), "]".repeat(500_000));
+        assert_eq!(event(&deep).text().len(), deep.len());
+    }
+}

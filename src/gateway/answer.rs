@@ -1,0 +1,131 @@
+//! What EnableX gets back: the status table of the design, in one `match`.
+
+use lambda_http::{
+    Body, Response,
+    http::{HeaderValue, StatusCode, header},
+};
+
+use crate::{app_id::AppIdUnavailable, decrypt::Fault, queue::QueueError, webhook::Malformed};
+
+/// The largest request body, in bytes: what Lambda takes in one synchronous invocation.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+pub const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
+
+/// When the sender may try again, in seconds.
+const RETRY_AFTER: &str = "1";
+
+/// What became of a request.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The event is on the queue.
+    Queued {
+        /// The queue's id of the message.
+        message_id: String,
+        /// The event's idempotency key.
+        event_id: String,
+    },
+    /// Somebody asked whether the URL works.
+    Probe,
+    /// No such path or app, or not the right token.
+    NotFound,
+    /// Neither `POST` nor a probe.
+    MethodNotAllowed,
+    /// The body is larger than [`MAX_BODY_BYTES`].
+    BodyTooLarge,
+    /// The request is no webhook.
+    Malformed(Malformed),
+    /// The webhook does not open with the app's AppID.
+    Undecryptable(Fault),
+    /// There is no AppID to open it with.
+    AppIdUnavailable(AppIdUnavailable),
+    /// The queue does not have the event.
+    NotQueued(QueueError),
+}
+
+impl Outcome {
+    /// A stable name for logs and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Queued { .. } => "queued",
+            Self::Probe => "probe",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::BodyTooLarge | Self::NotQueued(QueueError::TooLarge { .. }) => "too_large",
+            Self::Malformed(_) => "malformed",
+            Self::Undecryptable(_) => "undecryptable",
+            Self::AppIdUnavailable(_) => "app_id_unavailable",
+            Self::NotQueued(_) => "not_queued",
+        }
+    }
+
+    /// The HTTP response. Only a request that is malformed is told what is wrong with it; every failed decryption gets
+    /// the same bytes.
+    #[must_use]
+    pub fn response(&self) -> Response<Body> {
+        match self {
+            Self::Queued { message_id, event_id } => {
+                let mut response = json(StatusCode::OK, "{}".to_owned());
+                set(&mut response, "x-message-id", message_id);
+                set(&mut response, "x-event-id", event_id);
+                response
+            }
+            Self::Probe => json(StatusCode::OK, "{}".to_owned()),
+            Self::NotFound => error(StatusCode::NOT_FOUND, "not found"),
+            Self::MethodNotAllowed => {
+                let mut response = error(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "method not allowed; webhooks come by POST",
+                );
+                set(&mut response, "allow", "POST, GET, HEAD");
+                response
+            }
+            Self::BodyTooLarge => error(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &format!("the body is larger than {MAX_BODY_BYTES} bytes"),
+            ),
+            Self::NotQueued(QueueError::TooLarge { limit, .. }) => {
+                let message = format!("the event is larger than the {limit} bytes that the queue takes");
+                error(StatusCode::PAYLOAD_TOO_LARGE, &message)
+            }
+            Self::Malformed(malformed @ Malformed::UnsupportedMediaType(_)) => {
+                error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &malformed.to_string())
+            }
+            Self::Malformed(malformed) => error(StatusCode::BAD_REQUEST, &malformed.to_string()),
+            Self::Undecryptable(_) => error(
+                StatusCode::BAD_REQUEST,
+                "encrypted_data could not be opened with the AppID of this app",
+            ),
+            Self::AppIdUnavailable(_) => unavailable("the AppID is not available at the moment; try again"),
+            Self::NotQueued(_) => unavailable("the event could not be queued at the moment; try again"),
+        }
+    }
+}
+
+fn unavailable(message: &str) -> Response<Body> {
+    let mut response = error(StatusCode::SERVICE_UNAVAILABLE, message);
+    set(&mut response, header::RETRY_AFTER.as_str(), RETRY_AFTER);
+    response
+}
+
+fn error(status: StatusCode, message: &str) -> Response<Body> {
+    let message = serde_json::Value::from(message);
+    json(status, format!("{{\"error\": {message}}}"))
+}
+
+fn json(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::Text(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Sets a header; a value that HTTP does not allow is left out.
+fn set(response: &mut Response<Body>, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}

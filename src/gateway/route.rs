@@ -1,0 +1,121 @@
+//! Which app a request's path names.
+//!
+//! In comes the path as the gateway passes it on, with or without a stage or a base path before it; out comes a
+//! [`Route`]. Whether there is such an app, and whether the token is right, is decided by [`Route::find`].
+
+use crate::app_id::{AppId, Apps, DEFAULT_APP, Token};
+
+/// A path that could be a webhook's: `/`, `/webhook`, `/webhook/{app}` or `/webhook/{app}/{token}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Route<'r> {
+    app: &'r str,
+    token: Option<&'r str>,
+}
+
+impl<'r> Route<'r> {
+    /// Reads a path. `stage` is the stage that the gateway names; `token` is the one of the query.
+    pub(super) fn of(path: &'r str, stage: Option<&str>, token: Option<&'r str>) -> Option<Self> {
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let route = match segments.as_slice() {
+            [first, rest @ ..] if stage == Some(first) => rest,
+            all => all,
+        };
+        // A base path mapping of a custom domain stands before the root just like a stage.
+        let route = match route {
+            [first, rest @ ..] if *first != "webhook" && rest.first() == Some(&"webhook") => rest,
+            all => all,
+        };
+        match route {
+            [] | ["webhook"] => Some(Self {
+                app: DEFAULT_APP,
+                token,
+            }),
+            ["webhook", app] => Some(Self { app, token }),
+            ["webhook", app, in_path] => Some(Self {
+                app,
+                token: Some(in_path),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The app, if there is one of that name and the URL carries every token that is asked for.
+    pub(super) fn find<'a>(&self, apps: &'a Apps, configured: Option<&Token>) -> Option<(&'a str, &'a AppId)> {
+        let app = apps.get(self.app);
+        let given = self.token.unwrap_or_default();
+        let mut tokens = configured.into_iter().chain(&apps.token).peekable();
+        let unlocked = match tokens.peek() {
+            None => self.token.is_none(),
+            Some(_) => tokens.any(|token| token.is(given)),
+        };
+        app.filter(|_| unlocked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(path: &str, stage: Option<&str>) -> Option<(String, Option<String>)> {
+        let route = Route::of(path, stage, None)?;
+        Some((route.app.to_owned(), route.token.map(str::to_owned)))
+    }
+
+    #[test]
+    fn a_stage_or_a_base_path_before_the_root_changes_nothing() {
+        for (path, stage) in [
+            ("/", None),
+            ("", None),
+            ("/prod", Some("prod")),
+            ("/prod/", Some("prod")),
+            ("/webhook", None),
+            ("/webhook/", None),
+            ("/prod/webhook", Some("prod")),
+            ("/prod/webhook", None),
+            ("/webhook", Some("prod")),
+            ("/webhook/webhook", Some("webhook")),
+        ] {
+            assert_eq!(
+                route(path, stage),
+                Some((DEFAULT_APP.to_owned(), None)),
+                "{path} {stage:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_app_and_a_token_are_the_segments_after_the_root() {
+        assert_eq!(route("/webhook/sales", None), Some(("sales".to_owned(), None)));
+        assert_eq!(route("/webhook/webhook", None), Some(("webhook".to_owned(), None)));
+        assert_eq!(
+            route("/prod/webhook/sales/t0k", Some("prod")),
+            Some(("sales".to_owned(), Some("t0k".to_owned())))
+        );
+    }
+
+    #[test]
+    fn other_paths_are_no_routes() {
+        for path in ["/webhooks", "/webhook/a/b/c", "/a/b/webhook", "/favicon.ico"] {
+            assert_eq!(route(path, None), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_token_must_be_right_where_one_is_configured_and_absent_where_none_is() {
+        let apps = Apps::single(AppId::new("abc"));
+        let token = Token::new("0123456789abcdef").unwrap();
+        let found = |given, configured: Option<&Token>| {
+            Route {
+                app: DEFAULT_APP,
+                token: given,
+            }
+            .find(&apps, configured)
+            .is_some()
+        };
+        assert!(found(Some("0123456789abcdef"), Some(&token)));
+        assert!(!found(Some("0123456789abcdeF"), Some(&token)));
+        assert!(!found(None, Some(&token)));
+        assert!(!found(Some("anything"), None));
+        assert!(found(None, None));
+    }
+}

@@ -1,0 +1,57 @@
+//! What `serde_json` leaves to do for text that only has to be looked into: keys and strings as `JSON.parse` takes
+//! them, lone surrogates included, borrowed where they hold no escapes.
+//!
+//! In come a key or a raw JSON value; out come its bytes, in UTF-8, or in WTF-8 where a lone surrogate was escaped.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// An object's key.
+pub(crate) struct Key<'a>(pub(crate) Cow<'a, [u8]>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Asked for bytes, serde_json hands out lone surrogates; asked for a string, it fails on them.
+        deserializer.deserialize_bytes(Bytes).map(Key)
+    }
+}
+
+/// The content of a JSON string; `None` for a value of another type.
+pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, [u8]>> {
+    let text = raw.get();
+    if !text.starts_with('"') {
+        return None;
+    }
+    serde_json::from_str::<Key<'_>>(text).ok().map(|Key(bytes)| bytes)
+}
+
+struct Bytes;
+
+impl<'de> Visitor<'de> for Bytes {
+    type Value = Cow<'de, [u8]>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(bytes))
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(bytes.to_vec()))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text.as_bytes()))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.as_bytes().to_vec()))
+    }
+}

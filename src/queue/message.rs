@@ -1,0 +1,183 @@
+//! The SQS message that an event becomes.
+//!
+//! What SQS refuses never costs an event:
+//!
+//! | value | what SQS refuses | what is sent instead |
+//! | --- | --- | --- |
+//! | body | U+FFFE and U+FFFF (control characters are no JSON) | their JSON escapes, which mean the same |
+//! | attribute | an empty value | no attribute |
+//! | attribute | control characters, U+FFFE, U+FFFF | U+FFFD in their place |
+//! | attribute | too many bytes to leave the body its room | its first 256 characters |
+//! | message group id | anything but ASCII letters, digits and punctuation | `_` in its place |
+//! | message group id | more than 128 characters | its first 128 characters |
+//! | trace header | anything but an X-Ray header | no trace header |
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::QueueKind;
+use crate::event::Event;
+
+/// The most that SQS takes in one message: body, and names, types and values of the attributes, in bytes.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
+
+/// Longest attribute value, in characters. SQS would take more; this leaves the room to the body.
+const MAX_ATTRIBUTE_CHARACTERS: usize = 256;
+/// Longest `MessageGroupId`, in characters.
+const MAX_GROUP_ID: usize = 128;
+/// Longest `AWSTraceHeader` that is passed on, in bytes. X-Ray's own have about 100.
+const MAX_TRACE_HEADER: usize = 512;
+/// The data type of every attribute.
+pub(super) const STRING: &str = "String";
+
+/// How an event came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The name of the app whose AppID opened it.
+    pub app: &'a str,
+    /// When the webhook arrived.
+    pub received_at: Timestamp,
+    /// The gateway's id of the request.
+    pub request_id: &'a str,
+    /// The invocation's X-Ray trace header.
+    pub trace_header: Option<&'a str>,
+}
+
+/// A message, ready for a queue of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The event's JSON text.
+    pub body: String,
+    /// Message attributes, all of type `String`, in the order of the documentation.
+    pub attributes: Vec<(&'static str, String)>,
+    /// `MessageGroupId`.
+    pub group_id: String,
+    /// `MessageDeduplicationId`, on a FIFO queue.
+    pub deduplication_id: Option<String>,
+    /// System attribute `AWSTraceHeader`.
+    pub trace_header: Option<String>,
+}
+
+impl Message {
+    /// Makes the message of an event.
+    #[must_use]
+    pub fn new(event: Event, delivery: &Delivery<'_>, kind: QueueKind) -> Self {
+        let event_type = event.event_type();
+        let voice_id = event.voice_id().unwrap_or_default().to_owned();
+        let broadcast_id = event.broadcast_id().unwrap_or_default().to_owned();
+        let ordering_id = event.ordering_id().map(str::to_owned);
+        let body = escape_noncharacters(event.into_text());
+        let event_id = event_id(delivery.app, &body);
+        let group_id = match kind {
+            QueueKind::Standard => group_id(delivery.app),
+            QueueKind::Fifo => group_id(&format!(
+                "{}:{}",
+                delivery.app,
+                ordering_id.as_ref().unwrap_or(&event_id)
+            )),
+        };
+        let received_at = format!("{:.3}", delivery.received_at);
+        let attributes = [
+            ("event_id", event_id.as_str()),
+            ("event_type", &event_type),
+            ("voice_id", &voice_id),
+            ("broadcast_id", &broadcast_id),
+            ("app", delivery.app),
+            ("received_at", &received_at),
+            ("request_id", delivery.request_id),
+            ("content_type", "application/json"),
+        ];
+        Self {
+            body,
+            attributes: attributes
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| (name, attribute_value(value)))
+                .collect(),
+            group_id,
+            deduplication_id: (kind == QueueKind::Fifo).then_some(event_id),
+            trace_header: delivery
+                .trace_header
+                .filter(|header| is_trace_header(header))
+                .map(str::to_owned),
+        }
+    }
+
+    /// An attribute's value.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The idempotency key: lower-case hex SHA-256 of app, a NUL byte, and body.
+    #[must_use]
+    pub fn event_id(&self) -> &str {
+        self.attribute("event_id").unwrap_or_default()
+    }
+
+    /// The size that SQS counts against [`MAX_MESSAGE_BYTES`], in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let attributes = self
+            .attributes
+            .iter()
+            .map(|(name, value)| name.len() + STRING.len() + value.len());
+        self.body.len() + attributes.sum::<usize>()
+    }
+}
+
+fn event_id(app: &str, body: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(app)
+        .chain_update([0])
+        .chain_update(body)
+        .finalize();
+    hex_simd::encode_to_string(digest, hex_simd::AsciiCase::Lower)
+}
+
+/// SQS takes `#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF` (API reference, `SendMessage`).
+const fn is_taken_by_sqs(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// JSON text holds no other characters that SQS refuses, and these two only inside of strings.
+fn escape_noncharacters(text: String) -> String {
+    // Both are three bytes from 0xEF 0xBF on; most texts have no such byte at all.
+    if !text.as_bytes().contains(&0xEF) || text.chars().all(is_taken_by_sqs) {
+        return text;
+    }
+    text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+}
+
+fn attribute_value(value: &str) -> String {
+    value
+        .chars()
+        .take(MAX_ATTRIBUTE_CHARACTERS)
+        .map(|character| {
+            if is_taken_by_sqs(character) {
+                character
+            } else {
+                char::REPLACEMENT_CHARACTER
+            }
+        })
+        .collect()
+}
+
+fn group_id(wanted: &str) -> String {
+    wanted
+        .chars()
+        .take(MAX_GROUP_ID)
+        .map(|character| if character.is_ascii_graphic() { character } else { '_' })
+        .collect()
+}
+
+/// `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`, with or without more fields.
+fn is_trace_header(header: &str) -> bool {
+    header.starts_with("Root=1-")
+        && header.len() <= MAX_TRACE_HEADER
+        && header.bytes().all(|byte| byte.is_ascii_graphic())
+}

@@ -1,0 +1,90 @@
+//! The event onto SQS: message, attributes, group, deadline.
+//!
+//! In comes an [`Event`](crate::event::Event) with what the gateway knows of its delivery; out goes a [`Message`], and
+//! back comes the id under which the queue has it. Whoever implements [`Queue`] promises that `Ok` means: it is there.
+
+mod message;
+mod queue_url;
+mod sqs;
+
+use std::future::Future;
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+pub use self::{
+    message::{Delivery, MAX_MESSAGE_BYTES, Message},
+    queue_url::{QueueKind, QueueUrl, QueueUrlError},
+    sqs::Sqs,
+};
+
+/// A place for messages.
+pub trait Queue: Send + Sync + 'static {
+    /// Standard or FIFO.
+    fn kind(&self) -> QueueKind;
+
+    /// Makes contact ahead of the first message, and says in the log if the queue is not as it should be.
+    fn warm_up(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// Puts one message on the queue and waits for the queue's word that it has it, until the deadline at the longest.
+    fn send(&self, message: &Message, deadline: Instant) -> impl Future<Output = Result<Sent, QueueError>> + Send;
+}
+
+/// The queue has the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The id that the queue gave it.
+    pub message_id: String,
+}
+
+/// The queue does not have the message, as far as is known.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QueueError {
+    /// The message is larger than the queue takes. It will never fit, so trying again is of no use.
+    #[error("the message has {bytes} bytes, and the queue takes {limit}")]
+    TooLarge {
+        /// Size of body and attributes, in bytes.
+        bytes: usize,
+        /// The queue's limit, in bytes.
+        limit: usize,
+    },
+    /// The queue does not exist.
+    #[error("the queue of QUEUE_URL does not exist (deleted, or another account or region)")]
+    NoSuchQueue,
+    /// The role may not send to the queue.
+    #[error(
+        "the role may not send to the queue of QUEUE_URL (sqs:SendMessage; kms:GenerateDataKey and kms:Decrypt with a KMS key): {0}"
+    )]
+    Denied(String),
+    /// The queue asks to slow down.
+    #[error("the queue of QUEUE_URL is throttled: {0}")]
+    Throttled(String),
+    /// The queue did not take it in time.
+    #[error("the queue of QUEUE_URL did not answer in time (PUBLISH_DEADLINE_MS)")]
+    OutOfTime,
+    /// SQS refused the message or the call.
+    #[error("the queue of QUEUE_URL refused the message: {0}")]
+    Refused(String),
+    /// SQS was not reached.
+    #[error("the queue of QUEUE_URL is not reachable: {0}")]
+    Unreachable(String),
+}
+
+impl QueueError {
+    /// A stable name for logs and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too_large",
+            Self::NoSuchQueue => "no_such_queue",
+            Self::Denied(_) => "denied",
+            Self::Throttled(_) => "throttled",
+            Self::OutOfTime => "out_of_time",
+            Self::Refused(_) => "refused",
+            Self::Unreachable(_) => "unreachable",
+        }
+    }
+}

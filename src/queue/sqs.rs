@@ -1,0 +1,174 @@
+//! Amazon SQS.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::{
+    Client,
+    config::{Region, retry::RetryConfig, timeout::TimeoutConfig},
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    operation::send_message::builders::SendMessageFluentBuilder,
+    types::{
+        MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
+    },
+};
+use tokio::time::Instant;
+
+use super::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, QueueUrl, Sent, message::STRING};
+use crate::aws::Aws;
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(1);
+/// Longest wait of the first contact during a cold start.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// One attempt gets this part of the whole deadline, so that an answer that never comes leaves time for another try.
+const ATTEMPTS_IN_A_DEADLINE: u32 = 3;
+const MAX_ATTEMPTS: u32 = 5;
+const INITIAL_BACKOFF: Duration = Duration::from_millis(40);
+const MAX_BACKOFF: Duration = Duration::from_millis(500);
+
+/// A queue in SQS.
+#[derive(Clone, Debug)]
+pub struct Sqs {
+    client: Client,
+    url: QueueUrl,
+}
+
+impl Sqs {
+    /// Prepares to send to a queue, in the region that its URL names, else the one of the configuration. `deadline` is
+    /// the longest time that [`Queue::send`] will be given.
+    #[must_use]
+    pub fn new(aws: &Aws, url: QueueUrl, deadline: Duration) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT.min(deadline))
+            .operation_attempt_timeout(deadline / ATTEMPTS_IN_A_DEADLINE)
+            .operation_timeout(deadline)
+            .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(MAX_ATTEMPTS)
+            .with_initial_backoff(INITIAL_BACKOFF)
+            .with_max_backoff(MAX_BACKOFF);
+        let region = url.region().map(|region| Region::new(region.to_owned()));
+        let mut config = aws_sdk_sqs::config::Builder::from(aws.shared())
+            .region(region.or_else(|| aws.shared().region().cloned()))
+            .timeout_config(timeouts)
+            .retry_config(retries);
+        config.set_endpoint_url(aws.endpoint_url("SQS"));
+        Self {
+            client: Client::from_conf(config.build()),
+            url,
+        }
+    }
+
+    fn request(&self, message: &Message) -> Result<SendMessageFluentBuilder, QueueError> {
+        let mut request = self
+            .client
+            .send_message()
+            .queue_url(self.url.as_str())
+            .message_body(&message.body)
+            .message_group_id(&message.group_id)
+            .set_message_deduplication_id(message.deduplication_id.clone());
+        let invalid = |error: aws_sdk_sqs::error::BuildError| QueueError::Refused(error.to_string());
+        for (name, value) in &message.attributes {
+            let value = MessageAttributeValue::builder()
+                .data_type(STRING)
+                .string_value(value)
+                .build()
+                .map_err(invalid)?;
+            request = request.message_attributes(*name, value);
+        }
+        if let Some(header) = &message.trace_header {
+            let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+            let value = MessageSystemAttributeValue::builder()
+                .data_type(STRING)
+                .string_value(header)
+                .build();
+            request = request.message_system_attributes(name, value.map_err(invalid)?);
+        }
+        Ok(request)
+    }
+}
+
+impl Queue for Sqs {
+    fn kind(&self) -> QueueKind {
+        self.url.kind()
+    }
+
+    async fn warm_up(&self) {
+        let contact = self
+            .client
+            .get_queue_attributes()
+            .queue_url(self.url.as_str())
+            .attribute_names(QueueAttributeName::QueueArn)
+            .send();
+        match tokio::time::timeout(WARM_UP, contact).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(error = %classify(error), "the queue could not be looked at"),
+            Err(_) => tracing::warn!(error = %QueueError::OutOfTime, "the queue could not be looked at"),
+        }
+    }
+
+    async fn send(&self, message: &Message, deadline: Instant) -> Result<Sent, QueueError> {
+        let bytes = message.bytes();
+        if bytes > MAX_MESSAGE_BYTES {
+            return Err(QueueError::TooLarge {
+                bytes,
+                limit: MAX_MESSAGE_BYTES,
+            });
+        }
+        let answer = tokio::time::timeout_at(deadline, self.request(message)?.send()).await;
+        let sent = answer
+            .map_err(|_| QueueError::OutOfTime)?
+            .map_err(|error| match classify(error) {
+                QueueError::TooLarge { limit, .. } => QueueError::TooLarge { bytes, limit },
+                other => other,
+            })?;
+        // Without an id there is no proof that SQS has it.
+        let message_id = sent
+            .message_id
+            .ok_or_else(|| QueueError::Unreachable("the answer has no message id".to_owned()))?;
+        Ok(Sent { message_id })
+    }
+}
+
+/// What an operator must know of an error. SQS's own message is repeated only where it cannot quote the event.
+fn classify<
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+>(
+    error: SdkError<E, R>,
+) -> QueueError {
+    let SdkError::ServiceError(answer) = &error else {
+        return match error {
+            SdkError::TimeoutError(_) => QueueError::OutOfTime,
+            other => QueueError::Unreachable(DisplayErrorContext(other).to_string()),
+        };
+    };
+    let code = answer.err().code().unwrap_or("no error code").to_owned();
+    let limit = answer.err().message().and_then(size_limit);
+    match code.rsplit(['.', '#']).next().unwrap_or_default() {
+        "NonExistentQueue" | "QueueDoesNotExist" => QueueError::NoSuchQueue,
+        "InvalidParameterValue" if limit.is_some() => QueueError::TooLarge {
+            bytes: 0,
+            limit: limit.unwrap_or_default(),
+        },
+        name if name.contains("Denied") || name.contains("Signature") || name.contains("Token") => {
+            QueueError::Denied(code)
+        }
+        name if name.contains("Throttl") || name.contains("Exceeded") || name == "OverLimit" => {
+            QueueError::Throttled(code)
+        }
+        name if name.starts_with("Invalid") || name.contains("Unsupported") => QueueError::Refused(code),
+        _ => QueueError::Unreachable(code),
+    }
+}
+
+/// The limit in «One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes.»
+fn size_limit(message: &str) -> Option<usize> {
+    message
+        .split_once("must be shorter than ")?
+        .1
+        .split(' ')
+        .next()?
+        .parse()
+        .ok()
+}

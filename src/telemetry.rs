@@ -1,0 +1,92 @@
+//! Logs: one JSON line per webhook, and one for whatever else an operator must know.
+//!
+//! In comes what became of a request; out goes a line on standard output. Never in it: AppID, key, token, plaintext,
+//! phone numbers.
+
+use std::{io::IsTerminal as _, time::Duration};
+
+use lambda_http::http::StatusCode;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use crate::gateway::Outcome;
+
+/// Starts logging, at the level of `AWS_LAMBDA_LOG_LEVEL` (default `INFO`): JSON, or text for a person at a terminal.
+/// A panic becomes one line too. Libraries are held at `WARN`, because some of them log requests below it.
+pub fn start() {
+    let level =
+        std::env::var("AWS_LAMBDA_LOG_LEVEL")
+            .ok()
+            .and_then(|level| match level.to_ascii_uppercase().as_str() {
+                "FATAL" => Some(LevelFilter::ERROR),
+                other => other.parse().ok(),
+            });
+    let level = level.unwrap_or(LevelFilter::INFO);
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("voicehook", level);
+    let layer = if std::io::stdout().is_terminal() {
+        fmt::layer().with_target(false).boxed()
+    } else {
+        fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_target(false)
+            .boxed()
+    };
+    // A second start, in a test, leaves the first one in place.
+    if tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init()
+        .is_ok()
+    {
+        std::panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map_or_else(String::new, ToString::to_string);
+            tracing::error!(place, "panic; the invocation failed, and the next one is served");
+        }));
+    }
+}
+
+/// The one line of a webhook: at `INFO` where all is well, at `WARN` where the sender must change something, at `ERROR`
+/// where the operator must.
+pub(crate) fn webhook(request_id: &str, outcome: &Outcome, status: StatusCode, bytes: usize, took: Duration) {
+    let (status, micros) = (status.as_u16(), took.as_micros() as u64);
+    let name = outcome.name();
+    match outcome {
+        Outcome::Queued { message_id, event_id } => {
+            tracing::info!(
+                request_id,
+                outcome = name,
+                status,
+                bytes,
+                micros,
+                event_id,
+                message_id,
+                "webhook"
+            );
+        }
+        Outcome::Malformed(malformed) => {
+            tracing::warn!(request_id, outcome = name, status, bytes, micros, reason = %malformed, "webhook");
+        }
+        Outcome::Undecryptable(fault) => {
+            tracing::warn!(
+                request_id,
+                outcome = name,
+                status,
+                bytes,
+                micros,
+                reason = fault.name(),
+                "webhook"
+            );
+        }
+        Outcome::AppIdUnavailable(error) => {
+            tracing::error!(request_id, outcome = name, status, bytes, micros, %error, "webhook");
+        }
+        Outcome::NotQueued(error) => {
+            tracing::error!(request_id, outcome = name, status, bytes, micros, reason = error.name(), %error, "webhook");
+        }
+        _ => tracing::info!(request_id, outcome = name, status, bytes, micros, "webhook"),
+    }
+}

@@ -1,0 +1,208 @@
+//! The envelope: what EnableX posts, before anything is decrypted.
+//!
+//! In come the request's headers and its body; out comes a [`Webhook`]: which cipher, format and text encoding were
+//! named, and `encrypted_data` as it stands in the body. Nothing here depends on a secret, so an error may say exactly
+//! what is wrong and what would be right.
+
+mod body;
+mod names;
+
+use std::borrow::Cow;
+
+use lambda_http::http::{HeaderMap, header};
+use thiserror::Error;
+
+use self::body::BodyType;
+pub(crate) use self::names::list;
+pub use self::names::{Algorithm, Encoding, Format, KeySize, Mode};
+
+/// The header that names the cipher, in the spelling that the EnableX server sends.
+pub const ALGORITHM_HEADER: &str = "x-algoritm";
+/// The same header in the spelling of the EnableX documentation.
+pub const ALGORITHM_HEADER_AS_DOCUMENTED: &str = "x-algorithm";
+/// The header that says how `encrypted_data` is written.
+pub const FORMAT_HEADER: &str = "x-format";
+/// The header that names the plaintext's text encoding.
+pub const ENCODING_HEADER: &str = "x-encoding";
+
+/// How much of a value that was sent an error message repeats, in characters.
+const QUOTED: usize = 40;
+
+/// What the operator accepts beyond the defaults.
+#[derive(Clone, Debug)]
+pub struct Accept {
+    /// The algorithms that may be used (`ALLOWED_ALGORITHMS`).
+    pub algorithms: Vec<Algorithm>,
+    /// Whether a body without an algorithm header is taken as the event itself (`ALLOW_PLAINTEXT`).
+    pub plaintext: bool,
+}
+
+impl Default for Accept {
+    /// Every supported algorithm, and encrypted webhooks only.
+    fn default() -> Self {
+        Self {
+            algorithms: Algorithm::NAMES.iter().map(|(_, algorithm)| *algorithm).collect(),
+            plaintext: false,
+        }
+    }
+}
+
+/// A webhook as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Webhook<'a> {
+    /// The usual kind.
+    Encrypted(Envelope<'a>),
+    /// The event itself, from a project without webhook encryption. Only where the operator opted in.
+    Plain(&'a [u8]),
+}
+
+/// An encrypted webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// The cipher (`x-algoritm`).
+    pub algorithm: Algorithm,
+    /// How `encrypted_data` is written (`x-format`).
+    pub format: Format,
+    /// The plaintext's text encoding (`x-encoding`).
+    pub encoding: Encoding,
+    /// `encrypted_data`, in UTF-8, or in WTF-8 where a JSON string held a lone surrogate.
+    pub encrypted_data: Cow<'a, [u8]>,
+}
+
+impl<'a> Webhook<'a> {
+    /// Reads the envelope of a `POST` whose body is not empty.
+    ///
+    /// # Errors
+    /// [`Malformed`], with a message for the sender.
+    pub fn read(headers: &HeaderMap, body: &'a [u8], accept: &Accept) -> Result<Self, Malformed> {
+        let body_type = BodyType::of(headers.get(header::CONTENT_TYPE))?;
+        let Some((header, name)) = algorithm_header(headers)? else {
+            return match body_type {
+                BodyType::Json if accept.plaintext => Ok(Self::Plain(body)),
+                _ => Err(Malformed::missing(ALGORITHM_HEADER, Algorithm::NAMES)),
+            };
+        };
+        let algorithm = Algorithm::named(name)
+            .filter(|algorithm| accept.algorithms.contains(algorithm))
+            .ok_or_else(|| Malformed::unsupported(header, name, &accept.names()))?;
+        Ok(Self::Encrypted(Envelope {
+            algorithm,
+            format: named(headers, FORMAT_HEADER, Format::NAMES)?,
+            encoding: named(headers, ENCODING_HEADER, Encoding::NAMES)?,
+            encrypted_data: body_type.encrypted_data(body)?,
+        }))
+    }
+}
+
+impl Accept {
+    fn names(&self) -> Vec<(&'static str, Algorithm)> {
+        Algorithm::NAMES
+            .iter()
+            .copied()
+            .filter(|(_, algorithm)| self.algorithms.contains(algorithm))
+            .collect()
+    }
+}
+
+/// A request that no AppID could open, because it is not a webhook in the form that EnableX documents.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// A header that EnableX always sends is not there.
+    #[error("header {header} is missing; supported values: {supported}")]
+    MissingHeader {
+        /// The header's name.
+        header: &'static str,
+        /// The values it may have.
+        supported: String,
+    },
+    /// A header has a value that is not supported, or not allowed here.
+    #[error("header {header}: {given:?} is not supported; supported values: {supported}")]
+    UnsupportedValue {
+        /// The header's name.
+        header: &'static str,
+        /// The value that was sent, shortened.
+        given: String,
+        /// The values it may have.
+        supported: String,
+    },
+    /// A header was sent several times, with different values.
+    #[error("header {0} was sent more than once, with different values; send it once")]
+    AmbiguousHeader(&'static str),
+    /// The body is neither JSON nor a form.
+    #[error(
+        "content-type {0:?} is not supported; supported values: application/json, application/x-www-form-urlencoded"
+    )]
+    UnsupportedMediaType(String),
+    /// The body is no JSON text.
+    #[error("the body is not valid JSON (line {line}, column {column}); expected {{\"encrypted_data\": \"...\"}}")]
+    NotJson {
+        /// Line of the first error, from 1.
+        line: usize,
+        /// Column of the first error.
+        column: usize,
+    },
+    /// The body is JSON, but no object.
+    #[error("the body is JSON, but not an object; expected {{\"encrypted_data\": \"...\"}}")]
+    NotAnObject,
+    /// A JSON body has no `encrypted_data`.
+    #[error("the body has no field encrypted_data; expected {{\"encrypted_data\": \"...\"}}")]
+    NoEncryptedData,
+    /// `encrypted_data` is there, but is no string.
+    #[error("field encrypted_data is not a string; expected {{\"encrypted_data\": \"...\"}}")]
+    NotAString,
+    /// A form body has no `encrypted_data`.
+    #[error("the form has no field encrypted_data; a JSON body needs the header content-type: application/json")]
+    NoEncryptedDataInForm,
+    /// A form body has several `encrypted_data`.
+    #[error("the form has more than one field encrypted_data; send it once")]
+    AmbiguousForm,
+}
+
+impl Malformed {
+    fn missing<T>(header: &'static str, names: &[(&str, T)]) -> Self {
+        Self::MissingHeader {
+            header,
+            supported: list(names),
+        }
+    }
+
+    fn unsupported<T>(header: &'static str, given: &str, names: &[(&str, T)]) -> Self {
+        Self::UnsupportedValue {
+            header,
+            given: given.chars().take(QUOTED).collect(),
+            supported: list(names),
+        }
+    }
+}
+
+/// The algorithm header under the name it was found by: the server's spelling wins.
+fn algorithm_header(headers: &HeaderMap) -> Result<Option<(&'static str, &str)>, Malformed> {
+    for header in [ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED] {
+        if let Some(name) = single(headers, header)? {
+            return Ok(Some((header, name)));
+        }
+    }
+    Ok(None)
+}
+
+fn named<T: Copy>(headers: &HeaderMap, header: &'static str, names: &[(&str, T)]) -> Result<T, Malformed> {
+    let given = single(headers, header)?.ok_or_else(|| Malformed::missing(header, names))?;
+    names
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(given))
+        .map(|(_, value)| *value)
+        .ok_or_else(|| Malformed::unsupported(header, given, names))
+}
+
+/// A header's one value. Bytes outside of ASCII make no supported name, so they need no faithful rendering.
+fn single<'h>(headers: &'h HeaderMap, header: &'static str) -> Result<Option<&'h str>, Malformed> {
+    let mut values = headers.get_all(header).iter();
+    let Some(first) = values.next() else {
+        return Ok(None);
+    };
+    if values.any(|value| value != first) {
+        return Err(Malformed::AmbiguousHeader(header));
+    }
+    Ok(Some(first.to_str().unwrap_or("\u{fffd}").trim()))
+}
