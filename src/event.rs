@@ -111,8 +111,8 @@ impl Event {
     #[must_use]
     pub fn ordering_id(&self) -> Option<&str> {
         self.voice_id()
-            .or_else(|| self.broadcast_id())
-            .or_else(|| self.fields.channel_id.as_deref())
+            .or(self.broadcast_id())
+            .or(self.fields.channel_id.as_deref())
     }
 }
 

@@ -3,7 +3,7 @@
 //! In comes what became of a request; out goes a line on standard output. Never in it: AppID, key, token, plaintext,
 //! phone numbers.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::time::Duration;
 
 use lambda_http::http::StatusCode;
 use tracing::level_filters::LevelFilter;
@@ -11,9 +11,38 @@ use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt 
 
 use crate::gateway::Outcome;
 
-/// Starts logging, at the level of `AWS_LAMBDA_LOG_LEVEL` (default `INFO`): JSON, or text for a person at a terminal.
-/// A panic becomes one line too. Libraries are held at `WARN`, because some of them log requests below it.
+/// Starts the function's log: JSON lines on standard output, at the level of `AWS_LAMBDA_LOG_LEVEL` (default `INFO`).
+/// A panic becomes one line too.
 pub fn start() {
+    let layer = fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false);
+    let logging = tracing_subscriber::registry().with(layer.with_target(false).with_filter(filter(LevelFilter::INFO)));
+    // A second start leaves the first one in place.
+    if logging.try_init().is_ok() {
+        std::panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map_or_else(String::new, ToString::to_string);
+            tracing::error!(place, "panic; the invocation failed, and the next one is served");
+        }));
+    }
+}
+
+/// Starts a log for a person: text on standard error, at the level of `AWS_LAMBDA_LOG_LEVEL` (default `WARN`).
+pub fn start_for_a_terminal() {
+    let layer = fmt::layer()
+        .without_time()
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(std::io::stderr);
+    let _ = tracing_subscriber::registry()
+        .with(layer.with_filter(filter(LevelFilter::WARN)))
+        .try_init();
+}
+
+/// Libraries are held at `WARN`, because some of them log requests below it.
+fn filter(default: LevelFilter) -> Targets {
     let level =
         std::env::var("AWS_LAMBDA_LOG_LEVEL")
             .ok()
@@ -21,32 +50,10 @@ pub fn start() {
                 "FATAL" => Some(LevelFilter::ERROR),
                 other => other.parse().ok(),
             });
-    let level = level.unwrap_or(LevelFilter::INFO);
-    let filter = Targets::new()
+    let level = level.unwrap_or(default);
+    Targets::new()
         .with_default(level.min(LevelFilter::WARN))
-        .with_target("voicehook", level);
-    let layer = if std::io::stdout().is_terminal() {
-        fmt::layer().with_target(false).boxed()
-    } else {
-        fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .with_target(false)
-            .boxed()
-    };
-    // A second start, in a test, leaves the first one in place.
-    if tracing_subscriber::registry()
-        .with(layer.with_filter(filter))
-        .try_init()
-        .is_ok()
-    {
-        std::panic::set_hook(Box::new(|panic| {
-            let place = panic.location().map_or_else(String::new, ToString::to_string);
-            tracing::error!(place, "panic; the invocation failed, and the next one is served");
-        }));
-    }
+        .with_target("voicehook", level)
 }
 
 /// The one line of a webhook: at `INFO` where all is well, at `WARN` where the sender must change something, at `ERROR`

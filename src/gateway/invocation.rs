@@ -42,10 +42,7 @@ impl Invocation {
         Self {
             path: path.to_owned(),
             stage,
-            token: request
-                .query_string_parameters_ref()
-                .and_then(|query| query.first("token"))
-                .map(str::to_owned),
+            token: query_token(request.uri().query()),
             request_id: gateway_request_id.filter(|id| !id.is_empty()).unwrap_or_else(of_lambda),
             trace_header: context.and_then(|context| context.xray_trace_id.clone()),
             deadline: context.map_or(0, |context: &Context| context.deadline),
@@ -65,4 +62,11 @@ impl Invocation {
             .saturating_sub(TIME_TO_ANSWER);
         configured.min(Instant::now() + left)
     }
+}
+
+fn query_token(query: Option<&str>) -> Option<String> {
+    let mut fields = form_urlencoded::parse(query?.as_bytes());
+    fields
+        .find(|(name, _)| name == "token")
+        .map(|(_, value)| value.into_owned())
 }

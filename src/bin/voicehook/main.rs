@@ -1,1 +1,41 @@
-fn main() {}
+//! The command-line tool: a local receiver for developers, and EnableX's side of the conversation.
+
+mod console;
+mod dev;
+mod local_queue;
+mod local_server;
+mod samples;
+mod send;
+mod trigger;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Receives the webhooks of the EnableX Voice API, decrypts them and puts the voice events on an SQS queue.
+///
+/// Without a command it does what `dev` does.
+#[derive(Parser)]
+#[command(name = "voicehook", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Dev(dev::Dev),
+    Trigger(trigger::Trigger),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        None => dev::Dev::parse_from(["dev"]).run(),
+        Some(Command::Dev(dev)) => dev.run(),
+        Some(Command::Trigger(trigger)) => trigger.run(),
+    };
+    done.unwrap_or_else(|error| {
+        console::error(&error);
+        ExitCode::FAILURE
+    })
+}
