@@ -53,6 +53,7 @@ impl Outcome {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTooLarge | Self::NotQueued(QueueError::TooLarge { .. }) => "too_large",
+            Self::Malformed(Malformed::UnsupportedMediaType(_)) => "unsupported_media_type",
             Self::Malformed(_) => "malformed",
             Self::Undecryptable(_) => "undecryptable",
             Self::AppIdUnavailable(_) => "app_id_unavailable",

@@ -1,0 +1,414 @@
+//! The status table, row by row, and what every answer keeps to itself.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use lambda_http::{Body, Request, Response, http};
+use support::{APP_ID, EVENT, TestQueue, encrypted_body, headers, receiver, receiver_with, request, text};
+use tokio::time::Instant;
+use voicehook::{
+    app_id::{AppId, AppIdSource, AppIdUnavailable, AppIds, Apps, FixedAppId, SecretsManagerError, Token},
+    config::Settings,
+    gateway::{MAX_BODY_BYTES, Receiver},
+    queue::{Message, Queue, QueueError, QueueKind, Sent},
+    sender,
+    webhook::{Accept, Algorithm, Encoding, Format},
+};
+
+async fn respond(request: Request) -> (Response<Body>, TestQueue) {
+    let queue = TestQueue::new(QueueKind::Fifo);
+    (receiver(&queue).respond(request).await, queue)
+}
+
+/// The answer to a request that must not leave a message.
+async fn refuse(request: Request) -> Response<Body> {
+    let (response, queue) = respond(request).await;
+    assert_eq!(queue.messages().len(), 0);
+    response
+}
+
+fn with(method: &str, uri: &str, body: &str) -> Request {
+    headers()
+        .method(method)
+        .uri(uri)
+        .body(Body::Text(body.to_owned()))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_queued_event_gets_200_with_its_ids() {
+    let (response, queue) = respond(request(EVENT)).await;
+    assert_eq!((response.status().as_u16(), text(&response).as_str()), (200, "{}"));
+    assert_eq!(response.headers()["content-type"], "application/json");
+    assert_eq!(response.headers()["x-message-id"], "message-1");
+    let messages = queue.messages();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(response.headers()["x-event-id"], messages[0].event_id());
+}
+
+#[tokio::test]
+async fn a_probe_gets_200_and_leaves_no_message() {
+    for probe in [
+        with("GET", "/webhook", ""),
+        with("HEAD", "/", ""),
+        with("POST", "/webhook", ""),
+    ] {
+        let response = refuse(probe).await;
+        assert_eq!((response.status().as_u16(), text(&response).as_str()), (200, "{}"));
+    }
+    let without_headers = http::Request::builder()
+        .method("POST")
+        .uri("/webhook")
+        .body(Body::Empty)
+        .unwrap();
+    assert_eq!(refuse(without_headers).await.status(), 200);
+}
+
+#[tokio::test]
+async fn an_unknown_path_or_app_gets_404() {
+    for uri in [
+        "/webhooks",
+        "/webhook/nobody",
+        "/webhook/default/token/more",
+        "/webhook/default/not-configured",
+    ] {
+        let response = refuse(with("POST", uri, &encrypted_body(EVENT))).await;
+        assert_eq!(
+            (response.status().as_u16(), text(&response)),
+            (404, r#"{"error": "not found"}"#.to_owned()),
+            "{uri}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_token_looks_like_a_path_that_does_not_exist() {
+    let token = "0123456789abcdef";
+    let settings = Settings {
+        token: Some(Token::new(token).unwrap()),
+        ..Settings::default()
+    };
+    let queue = TestQueue::new(QueueKind::Fifo);
+    let receiver = receiver_with(settings, FixedAppId::new(APP_ID), &queue);
+    let post = |uri: &str| with("POST", uri, &encrypted_body(EVENT));
+    for uri in [
+        "/webhook",
+        "/webhook?token=wrong",
+        "/webhook/default/0123456789abcdeF",
+        "/webhook/default/0123456789abcdef0",
+    ] {
+        let response = receiver.respond(post(uri)).await;
+        assert_eq!(
+            (response.status().as_u16(), text(&response)),
+            (404, r#"{"error": "not found"}"#.to_owned()),
+            "{uri}"
+        );
+    }
+    assert_eq!(
+        receiver.respond(with("GET", "/webhook", "")).await.status(),
+        404,
+        "a probe needs the token too"
+    );
+    assert_eq!(queue.messages().len(), 0);
+    for uri in [
+        "/webhook/default/0123456789abcdef",
+        "/webhook?token=0123456789abcdef",
+        "/?a=b&token=0123456789abcdef",
+    ] {
+        assert_eq!(receiver.respond(post(uri)).await.status(), 200, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn another_method_gets_405_with_allow() {
+    for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let response = refuse(with(method, "/webhook", &encrypted_body(EVENT))).await;
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()["allow"], "POST, GET, HEAD");
+    }
+}
+
+#[tokio::test]
+async fn a_body_above_the_limit_gets_413() {
+    let body = format!(r#"{{"encrypted_data":"{}"}}"#, "0".repeat(MAX_BODY_BYTES));
+    assert_eq!(refuse(with("POST", "/webhook", &body)).await.status(), 413);
+}
+
+#[tokio::test]
+async fn a_body_just_below_the_limit_is_read_and_an_event_too_large_for_sqs_gets_413() {
+    let event = format!(r#"{{"state":"transcript","text":"{}"}}"#, "x".repeat(3_000_000));
+    let body = encrypted_body(&event);
+    assert!(body.len() > 6_000_000 && body.len() < MAX_BODY_BYTES);
+    let response = refuse(with("POST", "/webhook", &body)).await;
+    assert_eq!(response.status(), 413);
+    assert!(text(&response).contains("1048576 bytes"), "{}", text(&response));
+}
+
+#[tokio::test]
+async fn an_event_that_just_fits_is_queued_whole() {
+    let event = format!(r#"{{"state":"transcript","text":"{}"}}"#, "x".repeat(1_000_000));
+    let (response, queue) = respond(request(&event)).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(queue.messages()[0].body, event);
+}
+
+#[tokio::test]
+async fn another_content_type_gets_415() {
+    for content_type in ["text/plain", "multipart/form-data; boundary=x", "application/xml"] {
+        let mut request = request(EVENT);
+        request
+            .headers_mut()
+            .insert("content-type", content_type.parse().unwrap());
+        let response = refuse(request).await;
+        assert_eq!(response.status(), 415);
+        assert!(text(&response).contains("application/json"), "{}", text(&response));
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_webhook_gets_400_that_names_what_is_wrong_and_what_would_be_right() {
+    let without = |header: &str| {
+        let mut request = request(EVENT);
+        request.headers_mut().remove(header);
+        request
+    };
+    let with_header = |header: &'static str, value: &str| {
+        let mut request = request(EVENT);
+        request.headers_mut().insert(header, value.parse().unwrap());
+        request
+    };
+    let with_body = |body: &str| with("POST", "/webhook", body);
+    let mut form = with_body(r#"{"encrypted_data":"ab"}"#);
+    form.headers_mut()
+        .insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+    let mut twice = request(EVENT);
+    twice.headers_mut().append("x-format", "base64".parse().unwrap());
+    let cases = [
+        (without("x-algoritm"), vec!["x-algoritm", "missing", "aes-256-cbc"]),
+        (without("x-format"), vec!["x-format", "missing", "hex", "base64"]),
+        (without("x-encoding"), vec!["x-encoding", "missing", "utf8"]),
+        (
+            with_header("x-algoritm", "aes-256-gcm"),
+            vec!["x-algoritm", "aes-256-gcm", "aes-256-cbc"],
+        ),
+        (
+            with_header("x-algoritm", "aes-256-cbc, aes-256-cbc"),
+            vec!["x-algoritm"],
+        ),
+        (
+            with_header("x-format", "base32"),
+            vec!["x-format", "base32", "base64url"],
+        ),
+        (
+            with_header("x-encoding", "ebcdic"),
+            vec!["x-encoding", "ebcdic", "utf-16le"],
+        ),
+        (twice, vec!["x-format", "more than once"]),
+        (with_body("{}"), vec!["encrypted_data", "no field"]),
+        (
+            with_body(r#"{"encrypted_data":5}"#),
+            vec!["encrypted_data", "not a string"],
+        ),
+        (
+            with_body(r#"{"encrypted_data":["a"]}"#),
+            vec!["encrypted_data", "not a string"],
+        ),
+        (
+            with_body(r#"{"a":{"encrypted_data":"ab"}}"#),
+            vec!["encrypted_data", "no field"],
+        ),
+        (with_body("[]"), vec!["not an object"]),
+        (
+            with_body("{\"encrypted_data\":\n\"ab"),
+            vec!["not valid JSON", "line 2"],
+        ),
+        (with_body("hello"), vec!["not valid JSON"]),
+        (form, vec!["form", "encrypted_data", "application/json"]),
+    ];
+    for (request, words) in cases {
+        let response = refuse(request).await;
+        let message = text(&response);
+        assert_eq!(response.status(), 400, "{message}");
+        serde_json::from_str::<serde_json::Value>(&message).unwrap();
+        for word in words {
+            assert!(message.contains(word), "{word:?} is not in {message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_failed_decryption_gets_the_same_answer() {
+    let algorithm = Algorithm::named("aes-256-cbc").unwrap();
+    let body = |data: &str| format!(r#"{{"encrypted_data":{}}}"#, serde_json::Value::from(data));
+    let encrypted = |text: &str, app_id: &str| sender::encrypt(text, app_id, algorithm, Format::Hex, Encoding::Utf8);
+    let good = encrypted(EVENT, APP_ID);
+    let failures = [
+        ("empty", String::new()),
+        ("odd number of digits", good[1..].to_owned()),
+        ("no digits", "zz".repeat(16)),
+        ("half a block missing", good[..good.len() - 16].to_owned()),
+        ("a block missing", good[..good.len() - 32].to_owned()),
+        ("wrong AppID", encrypted(EVENT, "another")),
+        ("no JSON", encrypted("hello", APP_ID)),
+        ("no object", encrypted("[1]", APP_ID)),
+        (
+            "not even text",
+            sender::encrypt("\u{ff}", APP_ID, algorithm, Format::Hex, Encoding::Latin1),
+        ),
+    ];
+    let mut answers = HashSet::new();
+    for (_, data) in &failures {
+        let response = refuse(with("POST", "/webhook", &body(data))).await;
+        answers.insert(format!(
+            "{} {:?} {}",
+            response.status(),
+            response.headers(),
+            text(&response)
+        ));
+    }
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert!(answers.iter().all(|answer| answer.starts_with("400")), "{answers:?}");
+}
+
+/// A source of AppIDs that never answers.
+struct Down;
+
+impl AppIdSource for Down {
+    async fn fetch(&self) -> Result<Apps, AppIdUnavailable> {
+        Err(SecretsManagerError::Unreachable("down".to_owned()).into())
+    }
+}
+
+#[tokio::test]
+async fn without_an_app_id_a_webhook_gets_503_with_retry_after() {
+    let queue = TestQueue::new(QueueKind::Fifo);
+    let response = receiver_with(Settings::default(), Down, &queue)
+        .respond(request(EVENT))
+        .await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert!(text(&response).contains("AppID"));
+}
+
+#[tokio::test]
+async fn whatever_the_queue_fails_with_a_webhook_gets_503_with_retry_after() {
+    let failures = [
+        QueueError::NoSuchQueue,
+        QueueError::Denied("AccessDenied".to_owned()),
+        QueueError::Throttled("ThrottlingException".to_owned()),
+        QueueError::OutOfTime,
+        QueueError::Refused("InvalidMessageContents".to_owned()),
+        QueueError::Unreachable("connection refused".to_owned()),
+    ];
+    let mut answers = HashSet::new();
+    for failure in failures {
+        let response = receiver(&TestQueue::failing(failure)).respond(request(EVENT)).await;
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "1");
+        answers.insert(text(&response));
+    }
+    assert_eq!(answers.len(), 1, "the sender learns nothing of the queue: {answers:?}");
+}
+
+#[tokio::test]
+async fn only_allowed_algorithms_are_taken_and_the_answer_lists_them() {
+    let accept = Accept {
+        algorithms: vec![Algorithm::named("aes-128-cbc").unwrap()],
+        plaintext: false,
+    };
+    let queue = TestQueue::new(QueueKind::Fifo);
+    let receiver = receiver_with(
+        Settings {
+            accept,
+            ..Settings::default()
+        },
+        FixedAppId::new(APP_ID),
+        &queue,
+    );
+    let response = receiver.respond(request(EVENT)).await;
+    assert_eq!(response.status(), 400);
+    assert!(text(&response).contains("aes-128-cbc, aes128\""), "{}", text(&response));
+}
+
+#[tokio::test]
+async fn a_plain_event_is_taken_only_where_the_operator_opted_in() {
+    let plain = || {
+        let mut request = with("POST", "/webhook", EVENT);
+        request.headers_mut().remove("x-algoritm");
+        request
+    };
+    assert_eq!(refuse(plain()).await.status(), 400);
+    let accept = Accept {
+        plaintext: true,
+        ..Accept::default()
+    };
+    let queue = TestQueue::new(QueueKind::Fifo);
+    let receiver = receiver_with(
+        Settings {
+            accept,
+            ..Settings::default()
+        },
+        FixedAppId::new(APP_ID),
+        &queue,
+    );
+    assert_eq!(receiver.respond(plain()).await.status(), 200);
+    assert_eq!(queue.messages()[0].body, EVENT);
+    let mut broken = plain();
+    *broken.body_mut() = Body::Text("{".to_owned());
+    assert_eq!(receiver.respond(broken).await.status(), 400);
+}
+
+#[tokio::test]
+async fn the_servers_header_wins_over_the_documented_one() {
+    let mut both = request(EVENT);
+    both.headers_mut().insert("x-algorithm", "rot13".parse().unwrap());
+    assert_eq!(respond(both).await.0.status(), 200);
+}
+
+#[tokio::test]
+async fn content_types_may_have_parameters_and_any_case() {
+    for content_type in [
+        "application/json; charset=utf-8",
+        "APPLICATION/JSON;charset=UTF-8",
+        "application/vnd.enablex+json",
+    ] {
+        let mut request = request(EVENT);
+        request
+            .headers_mut()
+            .insert("content-type", content_type.parse().unwrap());
+        assert_eq!(respond(request).await.0.status(), 200, "{content_type}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_gets_the_time_that_is_left_after_the_app_id_was_fetched() {
+    struct Slow;
+    impl AppIdSource for Slow {
+        async fn fetch(&self) -> Result<Apps, AppIdUnavailable> {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            Ok(Apps::single(AppId::new(APP_ID)))
+        }
+    }
+    #[derive(Clone, Default)]
+    struct Deadlines(Arc<Mutex<Vec<Duration>>>);
+    impl Queue for Deadlines {
+        fn kind(&self) -> QueueKind {
+            QueueKind::Standard
+        }
+        async fn send(&self, _: &Message, deadline: Instant) -> Result<Sent, QueueError> {
+            self.0.lock().unwrap().push(deadline - Instant::now());
+            Err(QueueError::OutOfTime)
+        }
+    }
+    let queue = Deadlines::default();
+    let app_ids = AppIds::new(Slow, Duration::from_secs(300));
+    let receiver = Receiver::new(Settings::default(), app_ids, queue.clone());
+    receiver.respond(request(EVENT)).await;
+    assert_eq!(*queue.0.lock().unwrap(), [Duration::from_millis(2500)]);
+}

@@ -1,0 +1,118 @@
+//! What the tests of the handler share: a queue that remembers, and a receiver in front of it.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it, and fails by panicking"
+)]
+
+use std::sync::{Arc, Mutex};
+
+use lambda_http::{Body, Request, Response, http};
+use tokio::time::Instant;
+use voicehook::{
+    app_id::{AppIdSource, AppIds, FixedAppId},
+    config::Settings,
+    gateway::Receiver,
+    queue::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, Sent},
+    sender,
+    webhook::{Algorithm, Encoding, Format},
+};
+
+/// The AppID of the files in `events/`.
+pub const APP_ID: &str = "voicehook-dev";
+
+/// An event like those of EnableX.
+pub const EVENT: &str = r#"{"voice_id": "5f2d8a66", "state":"connected", "from":"+12025550123", "n":1.50}"#;
+
+/// A queue that keeps what it gets, or fails as it is told.
+#[derive(Clone)]
+pub struct TestQueue {
+    pub kind: QueueKind,
+    pub failure: Option<QueueError>,
+    pub messages: Arc<Mutex<Vec<Message>>>,
+}
+
+impl TestQueue {
+    pub fn new(kind: QueueKind) -> Self {
+        Self {
+            kind,
+            failure: None,
+            messages: Arc::default(),
+        }
+    }
+
+    pub fn failing(failure: QueueError) -> Self {
+        Self {
+            failure: Some(failure),
+            ..Self::new(QueueKind::Fifo)
+        }
+    }
+
+    pub fn messages(&self) -> Vec<Message> {
+        self.messages.lock().unwrap().clone()
+    }
+}
+
+impl Queue for TestQueue {
+    fn kind(&self) -> QueueKind {
+        self.kind
+    }
+
+    async fn send(&self, message: &Message, _deadline: Instant) -> Result<Sent, QueueError> {
+        let bytes = message.bytes();
+        if bytes > MAX_MESSAGE_BYTES {
+            return Err(QueueError::TooLarge {
+                bytes,
+                limit: MAX_MESSAGE_BYTES,
+            });
+        }
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        self.messages.lock().unwrap().push(message.clone());
+        Ok(Sent {
+            message_id: "message-1".to_owned(),
+        })
+    }
+}
+
+/// A receiver with one AppID and default settings.
+pub fn receiver(queue: &TestQueue) -> Receiver<FixedAppId, TestQueue> {
+    receiver_with(Settings::default(), FixedAppId::new(APP_ID), queue)
+}
+
+pub fn receiver_with<S: AppIdSource>(settings: Settings, source: S, queue: &TestQueue) -> Receiver<S, TestQueue> {
+    Receiver::new(
+        settings,
+        AppIds::new(source, std::time::Duration::from_secs(300)),
+        queue.clone(),
+    )
+}
+
+/// The body of a webhook that carries an event.
+pub fn encrypted_body(event: &str) -> String {
+    let algorithm = Algorithm::named("aes-256-cbc").unwrap();
+    let data = sender::encrypt(event, APP_ID, algorithm, Format::Hex, Encoding::Utf8);
+    format!(r#"{{"encrypted_data":"{data}"}}"#)
+}
+
+/// A webhook of EnableX, still without its body.
+pub fn headers() -> http::request::Builder {
+    http::Request::builder()
+        .method("POST")
+        .uri("/webhook")
+        .header("content-type", "application/json")
+        .header("x-algoritm", "aes-256-cbc")
+        .header("x-format", "hex")
+        .header("x-encoding", "utf8")
+}
+
+/// A whole webhook.
+pub fn request(event: &str) -> Request {
+    headers().body(Body::Text(encrypted_body(event))).unwrap()
+}
+
+/// A response's body as text.
+pub fn text(response: &Response<Body>) -> String {
+    String::from_utf8(response.body().to_vec()).unwrap()
+}
