@@ -1,11 +1,16 @@
 //! What the tests of the handler share: a queue that remembers, and a receiver in front of it.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
-    reason = "each test binary uses a part of it, and fails by panicking"
+    reason = "each test uses a part, and fails by panicking"
 )]
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io::Write as _,
+    process::Command,
+    sync::{Arc, Mutex},
+};
 
 use lambda_http::{Body, Request, Response, http};
 use tokio::time::Instant;
@@ -115,4 +120,43 @@ pub fn request(event: &str) -> Request {
 /// A response's body as text.
 pub fn text(response: &Response<Body>) -> String {
     String::from_utf8(response.body().to_vec()).unwrap()
+}
+
+/// Node, if it is one that still has `crypto.createCipher`; else says in one line why the caller is skipped.
+pub fn node_with_create_cipher() -> Option<Command> {
+    let version = Command::new("node")
+        .arg("--version")
+        .output()
+        .ok()
+        .map(|output| output.stdout);
+    let version = version
+        .and_then(|version| String::from_utf8(version).ok())
+        .unwrap_or_default();
+    let major: Option<u32> = version
+        .trim()
+        .strip_prefix('v')
+        .and_then(|version| version.split('.').next()?.parse().ok());
+    match major {
+        Some(major) if major < 22 => {
+            let mut node = Command::new("node");
+            node.arg("--no-deprecation");
+            Some(node)
+        }
+        Some(_) => {
+            skipped(&format!(
+                "Node {} has no crypto.createCipher any more; this needs Node 20",
+                version.trim()
+            ));
+            None
+        }
+        None => {
+            skipped("Node is not installed; this needs Node 20");
+            None
+        }
+    }
+}
+
+/// Says why a test did not run, past the test runner's capture of what tests print.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
