@@ -1,4 +1,4 @@
-"""Gives the HTTP API of a deployed stack its routes, and prints the API's id.
+"""Gives the HTTP API of a deployed stack its routes, and prints its id and the stack's outputs as JSON.
 
     python add_routes.py --stack voicehook --endpoint http://127.0.0.1:4566
 
@@ -7,6 +7,7 @@ Only for the local emulator: it creates the API but ignores the OpenAPI document
 """
 
 import argparse
+import json
 import re
 
 import boto3
@@ -49,4 +50,5 @@ for logical_id, resource in resources.items():
             if f"{method} {path}" not in routes:
                 target = integration(api_id, operation["x-amazon-apigateway-integration"]["uri"])
                 gateway.create_route(ApiId=api_id, RouteKey=f"{method} {path}", Target=f"integrations/{target}")
-    print(api_id)
+    outputs = cloudformation.describe_stacks(StackName=args.stack)["Stacks"][0]["Outputs"]
+    print(json.dumps({"api_id": api_id, **{output["OutputKey"]: output["OutputValue"] for output in outputs}}))

@@ -1,0 +1,83 @@
+//! The function's process under the AWS Lambda Runtime Interface Emulator.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::{
+    aws_emulator::AwsEmulator,
+    process::{Process, free_port},
+    tools::Tools,
+};
+
+/// One emulator, and in it one function. It takes one invocation at a time.
+pub(crate) struct LambdaEmulator {
+    port: u16,
+    process: Process,
+}
+
+impl LambdaEmulator {
+    pub(crate) fn start(tools: &Tools, aws: &AwsEmulator, variables: &[(&str, &str)]) -> Self {
+        let (port, runtime_api) = (free_port(), free_port());
+        let mut command = Command::new(tools.runtime_interface_emulator());
+        command
+            .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")])
+            .args(["--runtime-api-address", &format!("127.0.0.1:{runtime_api}")])
+            .arg(tools.bootstrap())
+            .env_clear()
+            .envs([
+                ("AWS_LAMBDA_FUNCTION_NAME", "voicehook"),
+                ("AWS_LAMBDA_FUNCTION_TIMEOUT", "10"),
+            ])
+            .envs([
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ])
+            .envs([("AWS_LAMBDA_LOG_LEVEL", "TRACE")])
+            .envs(variables.iter().copied());
+        aws.client_environment(&mut command);
+        Self {
+            port,
+            process: Process::start(command, port),
+        }
+    }
+
+    /// Invokes the function as an HTTP API does for a `POST`.
+    pub(crate) fn invoke(&self, path: &str, body: &str) -> Value {
+        let event = json!({
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": {
+                "content-type": "application/json",
+                "x-algoritm": "aes-256-cbc",
+                "x-format": "hex",
+                "x-encoding": "utf8",
+            },
+            "requestContext": {
+                "accountId": "123456789012", "apiId": "abc123", "stage": "$default", "requestId": "request-1",
+                "time": "23/Nov/2026:10:52:06 +0000", "timeEpoch": 1_795_431_126_000_u64,
+                "http": { "method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1" },
+            },
+            "body": body,
+            "isBase64Encoded": false,
+        });
+        let url = format!(
+            "http://127.0.0.1:{}/2015-03-31/functions/function/invocations",
+            self.port
+        );
+        let answer = ureq::post(url)
+            .send(event.to_string())
+            .unwrap()
+            .body_mut()
+            .read_to_string()
+            .unwrap();
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
+    /// Ends it and returns everything that it and the function printed.
+    pub(crate) fn stop(mut self) -> String {
+        self.process.printed()
+    }
+}

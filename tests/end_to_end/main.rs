@@ -1,0 +1,194 @@
+//! End to end, with real parts: the built `bootstrap` under AWS's own Lambda Runtime Interface Emulator, and the real
+//! `template.yaml`, built by `sam build` and deployed by `sam deploy` to a local emulator of the AWS services.
+//!
+//! All tools are Python packages; the tests install them into a virtual environment under the target folder.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod aws_emulator;
+mod lambda_emulator;
+mod process;
+#[path = "../support/mod.rs"]
+mod support;
+mod tools;
+
+use std::collections::BTreeMap;
+
+use aws_emulator::{AwsEmulator, Received};
+use lambda_emulator::LambdaEmulator;
+use serde::Deserialize;
+use support::node_with_create_cipher;
+use tools::Tools;
+
+const APP_ID: &str = "end-to-end-ключ";
+const STATES: [&str; 8] = [
+    "incomingcall",
+    "connected",
+    "bridging",
+    "bridged",
+    "hold",
+    "bridge_disconnected",
+    "recording_complete",
+    "disconnected",
+];
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Webhook {
+    encrypted_data: String,
+}
+
+impl Webhook {
+    fn body(&self) -> String {
+        format!(r#"{{"encrypted_data":"{}"}}"#, self.encrypted_data)
+    }
+}
+
+/// Webhooks as Node encrypts them, one for each event.
+fn encrypted_by_node(app_id: &str, events: &[String]) -> Option<Vec<Webhook>> {
+    let mut node = node_with_create_cipher()?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracles/encrypt.js");
+    let output = node.arg(script).arg(app_id).args(events).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    Some(
+        text.split('\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
+    )
+}
+
+/// The events of some calls, call by call.
+fn events(calls: usize) -> Vec<String> {
+    let of_call = |call: usize| {
+        STATES
+            .iter()
+            .map(move |state| format!(r#"{{"voice_id":"call-{call}","state":"{state}","note":"नमस्ते"}}"#))
+    };
+    (0..calls).flat_map(of_call).collect()
+}
+
+/// The states of each call, in the order in which its messages came.
+fn states_by_call(messages: &[Received]) -> BTreeMap<&str, Vec<&str>> {
+    let mut calls: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for message in messages {
+        let state = message.attributes["event_type"].strip_prefix("call.").unwrap();
+        calls.entry(&message.attributes["voice_id"]).or_default().push(state);
+    }
+    calls
+}
+
+fn assert_every_event_arrived_whole(messages: &[Received], events: &[String]) {
+    let mut bodies: Vec<&str> = messages.iter().map(|message| message.body.as_str()).collect();
+    let mut sent: Vec<&str> = events.iter().map(String::as_str).collect();
+    bodies.sort_unstable();
+    sent.sort_unstable();
+    assert_eq!(bodies, sent);
+    for message in messages {
+        for name in [
+            "event_id",
+            "event_type",
+            "voice_id",
+            "app",
+            "received_at",
+            "request_id",
+            "content_type",
+        ] {
+            assert!(
+                message.attributes.contains_key(name),
+                "{name} is missing: {:?}",
+                message.attributes
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_built_function_under_the_runtime_interface_emulator_queues_what_it_answers_with_200() {
+    let Some(tools) = Tools::install() else { return };
+    let events = events(3);
+    let Some(webhooks) = encrypted_by_node(APP_ID, &events) else {
+        return;
+    };
+    let aws = AwsEmulator::start(&tools);
+    let queue_url = aws.create_fifo_queue("events.fifo").await;
+    let secret = format!(r#"{{"apps":{{"default":"unused","sales":"{APP_ID}"}},"token":"0123456789abcdef"}}"#);
+    aws.create_secret("enablex", &secret).await;
+    let variables = [("QUEUE_URL", queue_url.as_str()), ("ENABLEX_APP_ID_SECRET", "enablex")];
+    let function = LambdaEmulator::start(&tools, &aws, &variables);
+
+    let mut statuses = BTreeMap::new();
+    let mut post = |path: &str, body: &str| {
+        let response = function.invoke(path, body);
+        let status = response["statusCode"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no response: {response}"));
+        *statuses.entry(status).or_insert(0) += 1;
+    };
+    for webhook in &webhooks {
+        post("/webhook/sales/0123456789abcdef", &webhook.body());
+    }
+    for webhook in webhooks.iter().take(5) {
+        post("/webhook/default/0123456789abcdef", &webhook.body()); // another app's AppID
+        post("/webhook/sales/0123456789abcdeF", &webhook.body());
+        post("/webhook/sales/0123456789abcdef", &webhook.body()[1..]);
+    }
+    assert_eq!(statuses, BTreeMap::from([(200, events.len()), (400, 10), (404, 5)]));
+
+    let messages = aws.receive_all(&queue_url, events.len()).await;
+    assert_every_event_arrived_whole(&messages, &events);
+    assert!(
+        states_by_call(&messages).values().all(|states| *states == STATES),
+        "{:?}",
+        states_by_call(&messages)
+    );
+    assert!(messages.iter().all(|message| message.attributes["app"] == "sales"));
+    let log = function.stop();
+    for secret in [APP_ID, "0123456789abcdef", "नमस्ते"] {
+        assert!(!log.contains(secret), "the log holds {secret:?}");
+    }
+    assert!(log.contains(r#""outcome":"queued""#), "{log}");
+}
+
+#[tokio::test]
+async fn the_real_template_deployed_takes_webhooks_from_url_to_queue() {
+    let Some(tools) = Tools::install() else { return };
+    let events = events(4);
+    let Some(webhooks) = encrypted_by_node(APP_ID, &events) else {
+        return;
+    };
+    let aws = AwsEmulator::start(&tools);
+    aws.create_secret("enablex", &format!(r#"{{"app_id":"{APP_ID}"}}"#))
+        .await;
+    let existing = aws.secret_arn("enablex").await;
+    let new_secret_and_fifo = format!("AppId={APP_ID} QueueType=fifo");
+    let existing_secret_and_standard = format!("AppIdSecretArn={existing} QueueType=standard");
+
+    for (stack, parameters) in [
+        ("voicehook-fifo", new_secret_and_fifo),
+        ("voicehook-standard", existing_secret_and_standard),
+    ] {
+        let outputs = tools.deploy(&aws, stack, &parameters);
+        let host = format!("{}.execute-api.localhost", outputs["api_id"]);
+        let post = |webhook: &Webhook| aws.post(&host, "/webhook", &webhook.body());
+        // Calls run side by side, and each sends its events one after the other, as a call does.
+        std::thread::scope(|scope| {
+            for call in webhooks.chunks(STATES.len()) {
+                scope.spawn(move || call.iter().for_each(|webhook| assert_eq!(post(webhook).0, 200)));
+            }
+        });
+        let tampered = Webhook {
+            encrypted_data: "00".repeat(32),
+            ..webhooks[0].clone()
+        };
+        assert_eq!(post(&tampered).0, 400);
+        assert_eq!(aws.post(&host, "/webhook", "").0, 200, "a probe");
+
+        let messages = aws.receive_all(&outputs["QueueUrl"], events.len()).await;
+        assert_every_event_arrived_whole(&messages, &events);
+        if stack.ends_with("fifo") {
+            let calls = states_by_call(&messages);
+            assert!(calls.values().all(|states| *states == STATES), "{calls:?}");
+        }
+    }
+}

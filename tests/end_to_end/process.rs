@@ -1,0 +1,103 @@
+//! Child processes that do not outlive their test.
+
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+    net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt as _,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Longest wait for a process to listen.
+const START: Duration = Duration::from_secs(60);
+
+/// Between two looks at whether it does.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A process and all that it started, ended with it. What it prints goes to a file.
+pub(crate) struct Process {
+    child: Child,
+    output: File,
+}
+
+impl Process {
+    /// Starts a process and waits until it listens on a port.
+    pub(crate) fn start(mut command: Command, port: u16) -> Self {
+        let output = tempfile();
+        command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output.try_clone().unwrap());
+        let child = command
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut process = Self { child, output };
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = process.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && start.elapsed() < START,
+                "{command:?} does not listen: {}",
+                process.printed()
+            );
+            std::thread::park_timeout(POLL);
+        }
+        process
+    }
+
+    /// Everything that it printed so far.
+    pub(crate) fn printed(&mut self) -> String {
+        let mut text = Vec::new();
+        self.output.seek(SeekFrom::Start(0)).unwrap();
+        self.output.read_to_end(&mut text).unwrap();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// A file without a name.
+fn tempfile() -> File {
+    let path = format!(
+        "{}/output-{}-{}",
+        env!("CARGO_TARGET_TMPDIR"),
+        std::process::id(),
+        free_port()
+    );
+    let file = File::options()
+        .read(true)
+        .append(true)
+        .create_new(true)
+        .open(&path)
+        .unwrap();
+    std::fs::remove_file(path).unwrap();
+    file
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Runs a command to its end and returns what it printed on standard output; a failure fails the test.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (printed, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "{command:?} failed with {}:\n{printed}\n{errors}",
+        output.status
+    );
+    printed.into_owned()
+}
