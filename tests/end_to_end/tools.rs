@@ -85,6 +85,7 @@ impl Tools {
         ]);
         deploy
             .arg(template)
+            .args(["--config-file", concat!(env!("CARGO_MANIFEST_DIR"), "/samconfig.toml")])
             .arg("--parameter-overrides")
             .args(parameters.split(' '))
             .arg(architecture);
