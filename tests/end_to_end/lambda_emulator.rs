@@ -44,25 +44,11 @@ impl LambdaEmulator {
 
     /// Invokes the function as an HTTP API does for a `POST`.
     pub(crate) fn invoke(&self, path: &str, body: &str) -> Value {
-        let event = json!({
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": "",
-            "headers": {
-                "content-type": "application/json",
-                "x-algoritm": "aes-256-cbc",
-                "x-format": "hex",
-                "x-encoding": "utf8",
-            },
-            "requestContext": {
-                "accountId": "123456789012", "apiId": "abc123", "stage": "$default", "requestId": "request-1",
-                "time": "23/Nov/2026:10:52:06 +0000", "timeEpoch": 1_795_431_126_000_u64,
-                "http": { "method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1" },
-            },
-            "body": body,
-            "isBase64Encoded": false,
-        });
+        self.invoke_with(&http_api_event(path, body))
+    }
+
+    /// Invokes the function with any event.
+    pub(crate) fn invoke_with(&self, event: &Value) -> Value {
         let url = format!(
             "http://127.0.0.1:{}/2015-03-31/functions/function/invocations",
             self.port
@@ -80,4 +66,27 @@ impl LambdaEmulator {
     pub(crate) fn stop(mut self) -> String {
         self.process.printed()
     }
+}
+
+/// The event of an HTTP API for a `POST`.
+pub(crate) fn http_api_event(path: &str, body: &str) -> Value {
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {
+            "content-type": "application/json",
+            "x-algoritm": "aes-256-cbc",
+            "x-format": "hex",
+            "x-encoding": "utf8",
+        },
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "abc123", "stage": "$default", "requestId": "request-1",
+            "time": "23/Nov/2026:10:52:06 +0000", "timeEpoch": 1_795_431_126_000_u64,
+            "http": { "method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1" },
+        },
+        "body": body,
+        "isBase64Encoded": false,
+    })
 }

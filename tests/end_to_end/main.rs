@@ -11,11 +11,13 @@ mod process;
 mod support;
 mod tools;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Command};
 
 use aws_emulator::{AwsEmulator, Received};
-use lambda_emulator::LambdaEmulator;
+use lambda_emulator::{LambdaEmulator, http_api_event};
+use process::run;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use support::node_with_create_cipher;
 use tools::Tools;
 
@@ -103,6 +105,47 @@ fn assert_every_event_arrived_whole(messages: &[Received], events: &[String]) {
     }
 }
 
+/// Requests that a stranger can send, and that a careless function panics on.
+fn hostile_events() -> Vec<(&'static str, Value, u16)> {
+    let path = "/webhook/sales/0123456789abcdef";
+    let with = |pointer: &str, value: Value| {
+        let mut event = http_api_event(path, "{}");
+        *event.pointer_mut(pointer).unwrap() = value;
+        event
+    };
+    let mut host = http_api_event(path, "{}");
+    host["headers"]["host"] = json!("a b:99999999");
+    host["headers"]["x-forwarded-proto"] = json!("a b://");
+    let alb = json!({
+        "requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/a/b"}},
+        "httpMethod": "POST", "path": "/web hook/|%zz", "queryStringParameters": {"a": "<%zz>"},
+        "headers": {"host": "[::1", "content-type": "application/json"}, "body": "*", "isBase64Encoded": true,
+    });
+    vec![
+        (
+            "a body that is no base64",
+            {
+                let mut event = with("/body", json!("*no base64*"));
+                event["isBase64Encoded"] = json!(true);
+                event
+            },
+            400,
+        ),
+        ("a host that is none", host, 400),
+        (
+            "a query that makes no URI",
+            with("/rawQueryString", json!("a=<b> c\u{e9}")),
+            400,
+        ),
+        (
+            "a path that makes no URI",
+            with("/rawPath", json!("/web hook/\u{0}|<>\u{e9}")),
+            404,
+        ),
+        ("an ALB request that is wrong throughout", alb, 404),
+    ]
+}
+
 #[tokio::test]
 async fn the_built_function_under_the_runtime_interface_emulator_queues_what_it_answers_with_200() {
     let Some(tools) = Tools::install() else { return };
@@ -134,6 +177,9 @@ async fn the_built_function_under_the_runtime_interface_emulator_queues_what_it_
         post("/webhook/sales/0123456789abcdef", &webhook.body()[1..]);
     }
     assert_eq!(statuses, BTreeMap::from([(200, events.len()), (400, 10), (404, 5)]));
+    for (what, event, status) in hostile_events() {
+        assert_eq!(function.invoke_with(&event)["statusCode"], status, "{what}");
+    }
 
     let messages = aws.receive_all(&queue_url, events.len()).await;
     assert_every_event_arrived_whole(&messages, &events);
@@ -148,6 +194,24 @@ async fn the_built_function_under_the_runtime_interface_emulator_queues_what_it_
         assert!(!log.contains(secret), "the log holds {secret:?}");
     }
     assert!(log.contains(r#""outcome":"queued""#), "{log}");
+}
+
+#[tokio::test]
+async fn the_local_receiver_sends_its_sample_call_to_a_real_queue() {
+    let Some(tools) = Tools::install() else { return };
+    let aws = AwsEmulator::start(&tools);
+    let queue_url = aws.create_fifo_queue("events.fifo").await;
+    let mut dev = Command::new(env!("CARGO_BIN_EXE_voicehook"));
+    dev.args(["dev", "--once", "--listen", "127.0.0.1:0", "--queue-url", &queue_url]);
+    let printed = run(aws.client_environment(&mut dev));
+    assert!(printed.contains("9 of 9 events reached the queue"), "{printed}");
+    let messages = aws.receive_all(&queue_url, 9).await;
+    let types: Vec<&str> = messages
+        .iter()
+        .map(|message| message.attributes["event_type"].as_str())
+        .collect();
+    assert_eq!(types.len(), 9);
+    assert_eq!((types[0], types[8]), ("call.incomingcall", "call.disconnected"));
 }
 
 #[tokio::test]
@@ -179,7 +243,6 @@ async fn the_real_template_deployed_takes_webhooks_from_url_to_queue() {
         });
         let tampered = Webhook {
             encrypted_data: "00".repeat(32),
-            ..webhooks[0].clone()
         };
         assert_eq!(post(&tampered).0, 400);
         assert_eq!(aws.post(&host, "/webhook", "").0, 200, "a probe");
