@@ -1,7 +1,7 @@
 //! HTTP in, HTTP out: route, size, method, token, probe; and the status table.
 //!
 //! In comes a request of API Gateway (payload 1.0 or 2.0), a Function URL, an ALB or the local server, all as one
-//! [`Request`]; out comes a response. [`Receiver::handle`] is the way of a webhook from end to end: it is the one place
+//! [`Request`]; out comes a response. `Receiver::handle` is the way of a webhook from end to end: it is the one place
 //! that knows all the other modules.
 
 mod answer;

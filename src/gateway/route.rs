@@ -1,7 +1,7 @@
 //! Which app a request's path names.
 //!
 //! In comes the path as the gateway passes it on, with or without a stage or a base path before it; out comes a
-//! [`Route`]. Whether there is such an app, and whether the token is right, is decided by [`Route::find`].
+//! [`Route`]. Whether there is such an app, and whether the token is right, is decided by `Route::find`.
 
 use crate::app_id::{AppId, Apps, DEFAULT_APP, Token};
 
