@@ -29,10 +29,7 @@ pub fn behavior_version() -> BehaviorVersion {
 /// An HTTP client with TLS by rustls and ring.
 #[must_use]
 pub fn http_client() -> SharedHttpClient {
-    Builder::new()
-        .pool_idle_timeout(POOL_IDLE)
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+    Builder::new().pool_idle_timeout(POOL_IDLE).tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 /// Region, credentials and HTTP client of all AWS clients.
@@ -51,10 +48,7 @@ impl Aws {
         let mut missing = ConfigError::default();
         let mut needed = |name| {
             variable(name).unwrap_or_else(|| {
-                missing.add(
-                    name,
-                    "is not set; Lambda sets it, elsewhere set it as for any AWS client",
-                );
+                missing.add(name, "is not set; Lambda sets it, elsewhere set it as for any AWS client");
                 String::new()
             })
         };

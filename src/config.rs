@@ -44,17 +44,15 @@ pub struct Settings {
     pub accept: Accept,
     /// What a webhook's URL must carry (`WEBHOOK_TOKEN`). A token in the secret counts as well.
     pub token: Option<Token>,
+    /// How old an event may be (`MAX_EVENT_AGE_SECONDS`).
+    pub max_event_age: Option<Duration>,
     /// Time from a webhook's arrival to the answer (`PUBLISH_DEADLINE_MS`).
     pub publish_deadline: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            accept: Accept::default(),
-            token: None,
-            publish_deadline: PUBLISH_DEADLINE,
-        }
+        Self { accept: Accept::default(), token: None, max_event_age: None, publish_deadline: PUBLISH_DEADLINE }
     }
 }
 
@@ -67,6 +65,10 @@ pub struct Config {
     pub app_id_ttl: Duration,
     /// Where events go (`QUEUE_URL`).
     pub queue_url: QueueUrl,
+    /// Where they go when that queue fails (`FAILOVER_QUEUE_URL`).
+    pub failover_queue_url: Option<QueueUrl>,
+    /// Where webhooks are kept that cannot be opened (`QUARANTINE_QUEUE_URL`).
+    pub quarantine_queue_url: Option<QueueUrl>,
     /// How the gateway treats a request.
     pub settings: Settings,
 }
@@ -82,9 +84,7 @@ impl ConfigError {
     /// Several errors as one.
     #[must_use]
     pub fn all<const N: usize>(errors: [Option<Self>; N]) -> Self {
-        Self {
-            mistakes: errors.into_iter().flatten().flat_map(|error| error.mistakes).collect(),
-        }
+        Self { mistakes: errors.into_iter().flatten().flat_map(|error| error.mistakes).collect() }
     }
 
     pub(crate) fn add(&mut self, variable: &str, mistake: impl Into<String>) {
@@ -116,29 +116,25 @@ impl Config {
     /// # Errors
     /// All mistakes together.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut reader = Reader {
-            variable: &variable,
-            wrong: ConfigError::default(),
-        };
+        let mut reader = Reader { variable: &variable, wrong: ConfigError::default() };
         let app_id = reader.app_id();
-        let queue_url = reader.parsed("QUEUE_URL", |url| QueueUrl::new(url).map_err(|error| error.to_string()));
+        let queue_url = reader.queue_url("QUEUE_URL");
         if queue_url.is_none() && reader.get("QUEUE_URL").is_none() {
-            reader.mistake(
-                "QUEUE_URL",
-                "is not set; set it to the URL of the SQS queue that the events go to",
-            );
+            reader.mistake("QUEUE_URL", "is not set; set it to the URL of the SQS queue that the events go to");
         }
+        let failover_queue_url = reader.queue_url("FAILOVER_QUEUE_URL");
+        if let (Some(first), Some(second)) = (&queue_url, &failover_queue_url)
+            && first.kind() != second.kind()
+        {
+            reader.mistake("FAILOVER_QUEUE_URL", "must be a queue of the same type as QUEUE_URL: FIFO or standard");
+        }
+        let quarantine_queue_url = reader.queue_url("QUARANTINE_QUEUE_URL");
         let settings = reader.settings();
-        let app_id_ttl = reader
-            .number("APP_ID_TTL_SECONDS", 1..=86_400)
-            .map_or(APP_ID_TTL, Duration::from_secs);
+        let app_id_ttl = reader.number("APP_ID_TTL_SECONDS", 1..=86_400).map_or(APP_ID_TTL, Duration::from_secs);
         match (app_id, queue_url, reader.wrong) {
-            (Some(app_id), Some(queue_url), wrong) if wrong.mistakes.is_empty() => Ok(Self {
-                app_id,
-                app_id_ttl,
-                queue_url,
-                settings,
-            }),
+            (Some(app_id), Some(queue_url), wrong) if wrong.mistakes.is_empty() => {
+                Ok(Self { app_id, app_id_ttl, queue_url, failover_queue_url, quarantine_queue_url, settings })
+            }
             (_, _, wrong) => Err(wrong),
         }
     }
@@ -151,9 +147,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn get(&self, name: &str) -> Option<String> {
-        (self.variable)(name)
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
+        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
     fn mistake(&mut self, name: &str, mistake: impl Into<String>) {
@@ -170,22 +164,20 @@ impl Reader<'_> {
         }
     }
 
+    fn queue_url(&mut self, name: &str) -> Option<QueueUrl> {
+        self.parsed(name, |url| QueueUrl::new(url).map_err(|error| error.to_string()))
+    }
+
     fn app_id(&mut self) -> Option<AppIdSetting> {
         match (self.get("ENABLEX_APP_ID"), self.get("ENABLEX_APP_ID_SECRET")) {
             (Some(app_id), None) => Some(AppIdSetting::Environment(app_id.into())),
             (None, Some(secret)) => Some(AppIdSetting::Secret(secret)),
             (Some(_), Some(_)) => {
-                self.mistake(
-                    "ENABLEX_APP_ID",
-                    "and ENABLEX_APP_ID_SECRET are both set; set one of them",
-                );
+                self.mistake("ENABLEX_APP_ID", "and ENABLEX_APP_ID_SECRET are both set; set one of them");
                 None
             }
             (None, None) => {
-                self.mistake(
-                    "ENABLEX_APP_ID",
-                    "is not set, nor is ENABLEX_APP_ID_SECRET; set one of them",
-                );
+                self.mistake("ENABLEX_APP_ID", "is not set, nor is ENABLEX_APP_ID_SECRET; set one of them");
                 None
             }
         }
@@ -195,14 +187,11 @@ impl Reader<'_> {
         let defaults = Settings::default();
         Settings {
             accept: Accept {
-                algorithms: self
-                    .parsed("ALLOWED_ALGORITHMS", algorithms)
-                    .unwrap_or(defaults.accept.algorithms),
-                plaintext: self
-                    .parsed("ALLOW_PLAINTEXT", boolean)
-                    .unwrap_or(defaults.accept.plaintext),
+                algorithms: self.parsed("ALLOWED_ALGORITHMS", algorithms).unwrap_or(defaults.accept.algorithms),
+                plaintext: self.parsed("ALLOW_PLAINTEXT", boolean).unwrap_or(defaults.accept.plaintext),
             },
             token: self.parsed("WEBHOOK_TOKEN", |token| Token::new(token).map_err(str::to_owned)),
+            max_event_age: self.number("MAX_EVENT_AGE_SECONDS", 1..=31_536_000).map(Duration::from_secs),
             publish_deadline: self
                 .number("PUBLISH_DEADLINE_MS", 100..=25_000)
                 .map_or(defaults.publish_deadline, Duration::from_millis),
@@ -241,28 +230,15 @@ fn boolean(text: &str) -> Result<bool, String> {
 mod tests {
     use super::*;
 
-    const QUEUE: (&str, &str) = (
-        "QUEUE_URL",
-        "https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo",
-    );
+    const QUEUE: (&str, &str) = ("QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo");
     const APP_ID: (&str, &str) = ("ENABLEX_APP_ID", "an-app-id");
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::read(|name| {
-            variables
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
+        Config::read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
     }
 
     fn mistakes(variables: &[(&str, &str)]) -> Vec<String> {
-        read(variables)
-            .unwrap_err()
-            .mistakes
-            .into_iter()
-            .map(|(variable, _)| variable)
-            .collect()
+        read(variables).unwrap_err().mistakes.into_iter().map(|(variable, _)| variable).collect()
     }
 
     #[test]
@@ -283,15 +259,21 @@ mod tests {
             ("WEBHOOK_TOKEN", "short"),
             ("PUBLISH_DEADLINE_MS", "4s"),
             ("APP_ID_TTL_SECONDS", "0"),
+            ("FAILOVER_QUEUE_URL", "failover"),
+            ("QUARANTINE_QUEUE_URL", "quarantine"),
+            ("MAX_EVENT_AGE_SECONDS", "-1"),
         ]);
         assert_eq!(
             all,
             [
                 "ENABLEX_APP_ID",
                 "QUEUE_URL",
+                "FAILOVER_QUEUE_URL",
+                "QUARANTINE_QUEUE_URL",
                 "ALLOWED_ALGORITHMS",
                 "ALLOW_PLAINTEXT",
                 "WEBHOOK_TOKEN",
+                "MAX_EVENT_AGE_SECONDS",
                 "PUBLISH_DEADLINE_MS",
                 "APP_ID_TTL_SECONDS"
             ]
@@ -299,16 +281,16 @@ mod tests {
     }
 
     #[test]
+    fn a_failover_queue_of_the_other_type_is_a_mistake() {
+        let other = ("FAILOVER_QUEUE_URL", "https://sqs.us-west-2.amazonaws.com/123456789012/events");
+        assert_eq!(mistakes(&[APP_ID, QUEUE, other]), ["FAILOVER_QUEUE_URL"]);
+    }
+
+    #[test]
     fn exactly_one_source_of_app_ids_is_wanted() {
         assert_eq!(mistakes(&[QUEUE]), ["ENABLEX_APP_ID"]);
-        assert_eq!(
-            mistakes(&[QUEUE, APP_ID, ("ENABLEX_APP_ID_SECRET", "s")]),
-            ["ENABLEX_APP_ID"]
-        );
-        assert!(matches!(
-            read(&[QUEUE, ("ENABLEX_APP_ID_SECRET", "s")]).unwrap().app_id,
-            AppIdSetting::Secret(_)
-        ));
+        assert_eq!(mistakes(&[QUEUE, APP_ID, ("ENABLEX_APP_ID_SECRET", "s")]), ["ENABLEX_APP_ID"]);
+        assert!(matches!(read(&[QUEUE, ("ENABLEX_APP_ID_SECRET", "s")]).unwrap().app_id, AppIdSetting::Secret(_)));
     }
 
     #[test]
@@ -321,13 +303,8 @@ mod tests {
     fn neither_the_app_id_nor_the_token_can_be_printed() {
         let config = read(&[APP_ID, QUEUE, ("WEBHOOK_TOKEN", "0123456789abcdef")]).unwrap();
         let printed = format!("{config:?}");
-        assert!(
-            !printed.contains("an-app-id") && !printed.contains("0123456789abcdef"),
-            "{printed}"
-        );
-        let error = read(&[APP_ID, ("WEBHOOK_TOKEN", "0123456789 abcdef")])
-            .unwrap_err()
-            .to_string();
+        assert!(!printed.contains("an-app-id") && !printed.contains("0123456789abcdef"), "{printed}");
+        let error = read(&[APP_ID, ("WEBHOOK_TOKEN", "0123456789 abcdef")]).unwrap_err().to_string();
         assert!(!error.contains("0123456789"), "{error}");
     }
 }

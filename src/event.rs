@@ -4,8 +4,9 @@
 //! once, without building a tree, and never written again: the text itself is what subscribers get. Only the fields of
 //! its top level count, and of a field that is there twice the last one, as in `JSON.parse`.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
+use jiff::Timestamp;
 use serde::{
     Deserializer as _,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -40,6 +41,7 @@ struct Fields {
     channel_id: Option<String>,
     state: Option<String>,
     playstate: Option<String>,
+    timestamp: Option<String>,
 }
 
 impl Event {
@@ -63,9 +65,7 @@ impl Event {
     /// [`Fault::Json`] or [`Fault::NotAnObject`].
     pub fn from_json(text: String) -> Result<Self, Fault> {
         let mut deserializer = serde_json::Deserializer::from_str(&text);
-        let fields = deserializer
-            .deserialize_any(FieldsVisitor)
-            .and_then(|fields| deserializer.end().map(|()| fields));
+        let fields = deserializer.deserialize_any(FieldsVisitor).and_then(|fields| deserializer.end().map(|()| fields));
         match fields {
             Ok(fields) => Ok(Self { text, fields }),
             Err(error) if error.is_data() => Err(Fault::NotAnObject),
@@ -107,12 +107,19 @@ impl Event {
         self.fields.broadcast_id.as_deref()
     }
 
+    /// How long before `now` the event happened, by its own `timestamp`: RFC 3339, or seconds or milliseconds since
+    /// 1970. `None` without a time stamp that can be read; zero where it lies in the future.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> Option<Duration> {
+        let text = self.fields.timestamp.as_deref()?;
+        let happened = text.parse::<Timestamp>().ok().or_else(|| since_1970(text.parse().ok()?))?;
+        Some(now.duration_since(happened).try_into().unwrap_or_default())
+    }
+
     /// What is ordered together: the call, else the broadcast, else the channel.
     #[must_use]
     pub fn ordering_id(&self) -> Option<&str> {
-        self.voice_id()
-            .or(self.broadcast_id())
-            .or(self.fields.channel_id.as_deref())
+        self.voice_id().or(self.broadcast_id()).or(self.fields.channel_id.as_deref())
     }
 }
 
@@ -136,6 +143,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 b"channel_id" => &mut fields.channel_id,
                 b"state" => &mut fields.state,
                 b"playstate" => &mut fields.playstate,
+                b"timestamp" => &mut fields.timestamp,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
@@ -146,6 +154,14 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         fields.voice_id = fields.voice_id.or(voice_id_in_camel_case);
         Ok(fields)
     }
+}
+
+/// Seconds reach this number in the year 5138; milliseconds passed it in 1973.
+const FIRST_MILLISECONDS: f64 = 1e11;
+
+fn since_1970(number: f64) -> Option<Timestamp> {
+    let seconds = if number < FIRST_MILLISECONDS { number } else { number / 1000.0 };
+    Timestamp::from_second(seconds as i64).ok()
 }
 
 /// The text of a string or a number that is not empty.
@@ -169,14 +185,8 @@ mod tests {
     #[test]
     fn the_event_type_names_the_state_or_the_playstate() {
         assert_eq!(event(r#"{"state": "connected"}"#).event_type(), "call.connected");
-        assert_eq!(
-            event(r#"{"playstate": "digitcollected"}"#).event_type(),
-            "play.digitcollected"
-        );
-        assert_eq!(
-            event(r#"{"state": null, "playstate": "initiated"}"#).event_type(),
-            "play.initiated"
-        );
+        assert_eq!(event(r#"{"playstate": "digitcollected"}"#).event_type(), "play.digitcollected");
+        assert_eq!(event(r#"{"state": null, "playstate": "initiated"}"#).event_type(), "play.initiated");
         assert_eq!(event(r#"{"state": ""}"#).event_type(), "unknown");
         assert_eq!(event("{}").event_type(), "unknown");
     }
@@ -184,28 +194,38 @@ mod tests {
     #[test]
     fn fields_are_found_as_json_parse_finds_them() {
         assert_eq!(event(r#"{"voice\u005fid": "a\u0062"}"#).voice_id(), Some("ab"));
-        assert_eq!(
-            event(r#"{"voice_id": "first", "voice_id": "last"}"#).voice_id(),
-            Some("last")
-        );
+        assert_eq!(event(r#"{"voice_id": "first", "voice_id": "last"}"#).voice_id(), Some("last"));
         assert_eq!(event(r#"{"data": {"voice_id": "inner"}}"#).voice_id(), None);
         assert_eq!(event(r#"{"voiceId": "camel"}"#).voice_id(), Some("camel"));
-        assert_eq!(
-            event(r#"{"voiceId": "camel", "voice_id": "snake"}"#).voice_id(),
-            Some("snake")
-        );
+        assert_eq!(event(r#"{"voiceId": "camel", "voice_id": "snake"}"#).voice_id(), Some("snake"));
     }
 
     #[test]
     fn a_routing_field_of_another_type_costs_no_event() {
         assert_eq!(event(r#"{"voice_id": 42}"#).voice_id(), Some("42"));
-        for text in [
-            r#"{"voice_id": {"a": 1}}"#,
-            r#"{"voice_id": [1]}"#,
-            r#"{"voice_id": true}"#,
-            r#"{"voice_id": ""}"#,
-        ] {
+        for text in
+            [r#"{"voice_id": {"a": 1}}"#, r#"{"voice_id": [1]}"#, r#"{"voice_id": true}"#, r#"{"voice_id": ""}"#]
+        {
             assert_eq!(event(text).voice_id(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_age_is_counted_from_the_events_own_time_stamp() {
+        let now: Timestamp = "2026-11-23T10:53:06Z".parse().unwrap();
+        for timestamp in [
+            r#""2026-11-23T10:52:06Z""#,
+            r#""2026-11-23T16:22:06+05:30""#,
+            "1795431126",
+            "1795431126000",
+            r#""1795431126.5""#,
+        ] {
+            let age = event(&format!(r#"{{"timestamp": {timestamp}}}"#)).age(now);
+            assert_eq!(age, Some(Duration::from_secs(60)), "{timestamp}");
+        }
+        assert_eq!(event(r#"{"timestamp": "2027-01-01T00:00:00Z"}"#).age(now), Some(Duration::ZERO));
+        for text in ["{}", r#"{"timestamp": "yesterday"}"#, r#"{"timestamp": null}"#] {
+            assert_eq!(event(text).age(now), None, "{text}");
         }
     }
 

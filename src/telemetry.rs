@@ -9,16 +9,12 @@ use lambda_http::http::StatusCode;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::gateway::Outcome;
+use crate::gateway::{Outcome, Refusal};
 
 /// Starts the function's log: JSON lines on standard output, at the level of `AWS_LAMBDA_LOG_LEVEL` (default `INFO`).
 /// A panic becomes one line too.
 pub fn start() {
-    let layer = fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false);
+    let layer = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
     let logging = tracing_subscriber::registry().with(layer.with_target(false).with_filter(filter(LevelFilter::INFO)));
     // A second start leaves the first one in place.
     if logging.try_init().is_ok() {
@@ -31,29 +27,19 @@ pub fn start() {
 
 /// Starts a log for a person: text on standard error, at the level of `AWS_LAMBDA_LOG_LEVEL` (default `WARN`).
 pub fn start_for_a_terminal() {
-    let layer = fmt::layer()
-        .without_time()
-        .with_target(false)
-        .with_ansi(false)
-        .with_writer(std::io::stderr);
-    let _ = tracing_subscriber::registry()
-        .with(layer.with_filter(filter(LevelFilter::WARN)))
-        .try_init();
+    let layer = fmt::layer().without_time().with_target(false).with_ansi(false).with_writer(std::io::stderr);
+    let _ = tracing_subscriber::registry().with(layer.with_filter(filter(LevelFilter::WARN))).try_init();
 }
 
 /// Libraries are held at `WARN`, because some of them log requests below it.
 fn filter(default: LevelFilter) -> Targets {
     let level =
-        std::env::var("AWS_LAMBDA_LOG_LEVEL")
-            .ok()
-            .and_then(|level| match level.to_ascii_uppercase().as_str() {
-                "FATAL" => Some(LevelFilter::ERROR),
-                other => other.parse().ok(),
-            });
+        std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| match level.to_ascii_uppercase().as_str() {
+            "FATAL" => Some(LevelFilter::ERROR),
+            other => other.parse().ok(),
+        });
     let level = level.unwrap_or(default);
-    Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target("voicehook", level)
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("voicehook", level)
 }
 
 /// The one line of a webhook: at `INFO` where all is well, at `WARN` where the sender must change something, at `ERROR`
@@ -63,30 +49,15 @@ pub(crate) fn webhook(request_id: &str, outcome: &Outcome, status: StatusCode, b
     let name = outcome.name();
     match outcome {
         Outcome::Queued { message_id, event_id } => {
-            tracing::info!(
-                request_id,
-                outcome = name,
-                status,
-                bytes,
-                micros,
-                event_id,
-                message_id,
-                "webhook"
-            );
+            tracing::info!(request_id, outcome = name, status, bytes, micros, event_id, message_id, "webhook");
         }
-        Outcome::Malformed(malformed) => {
-            tracing::warn!(request_id, outcome = name, status, bytes, micros, reason = %malformed, "webhook");
+        Outcome::Refused(refusal) | Outcome::Quarantined(refusal) => {
+            let (reason, detail) = (refusal.reason(), detail(refusal));
+            tracing::warn!(request_id, outcome = name, status, bytes, micros, reason, detail, "webhook");
         }
-        Outcome::Undecryptable(fault) => {
-            tracing::warn!(
-                request_id,
-                outcome = name,
-                status,
-                bytes,
-                micros,
-                reason = fault.name(),
-                "webhook"
-            );
+        Outcome::NotQuarantined(refusal, error) => {
+            let (reason, detail) = (refusal.reason(), detail(refusal));
+            tracing::error!(request_id, outcome = name, status, bytes, micros, reason, detail, %error, "webhook");
         }
         Outcome::AppIdUnavailable(error) => {
             tracing::error!(request_id, outcome = name, status, bytes, micros, %error, "webhook");
@@ -95,5 +66,15 @@ pub(crate) fn webhook(request_id: &str, outcome: &Outcome, status: StatusCode, b
             tracing::error!(request_id, outcome = name, status, bytes, micros, reason = error.name(), %error, "webhook");
         }
         _ => tracing::info!(request_id, outcome = name, status, bytes, micros, "webhook"),
+    }
+}
+
+/// What a log may say of a refusal beyond its reason.
+fn detail(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Malformed(malformed) => malformed.to_string(),
+        Refusal::Undecryptable(fault) => fault.name().to_owned(),
+        Refusal::TooOld => "the event's timestamp is older than MAX_EVENT_AGE_SECONDS".to_owned(),
+        Refusal::TooLarge { limit } => format!("the queue takes {limit} bytes"),
     }
 }

@@ -11,9 +11,7 @@ use voicehook::queue::QueueKind;
 fn files() -> Vec<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    paths
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .collect()
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
 }
 
 fn status(outcome: &str) -> u16 {
@@ -55,13 +53,7 @@ async fn every_file_of_events_gets_the_answer_that_its_name_promises() {
 #[tokio::test]
 async fn one_event_has_one_id_and_one_body_through_every_gateway() {
     let mut seen = Vec::new();
-    for gateway in [
-        "connected",
-        "through-a-stage",
-        "through-a-rest-api",
-        "through-a-function-url",
-        "through-an-alb",
-    ] {
+    for gateway in ["connected", "through-a-stage", "through-a-rest-api", "through-a-function-url", "through-an-alb"] {
         let file = format!("{}/events/queued-{gateway}.json", env!("CARGO_MANIFEST_DIR"));
         let queue = TestQueue::new(QueueKind::Fifo);
         let request = lambda_http::request::from_str(&fs::read_to_string(file).unwrap()).unwrap();

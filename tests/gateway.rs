@@ -13,7 +13,7 @@ use lambda_http::{Body, Request, Response, http};
 use support::{APP_ID, EVENT, TestQueue, encrypted_body, headers, receiver, receiver_with, request, text};
 use tokio::time::Instant;
 use voicehook::{
-    app_id::{AppId, AppIdSource, AppIdUnavailable, AppIds, Apps, FixedAppId, SecretsManagerError, Token},
+    app_id::{AppId, AppIdSource, AppIdUnavailable, AppIds, Apps, FixedAppId, SecretsManagerError, Token, Version},
     config::Settings,
     gateway::{MAX_BODY_BYTES, Receiver},
     queue::{Message, Queue, QueueError, QueueKind, Sent},
@@ -34,11 +34,7 @@ async fn refuse(request: Request) -> Response<Body> {
 }
 
 fn with(method: &str, uri: &str, body: &str) -> Request {
-    headers()
-        .method(method)
-        .uri(uri)
-        .body(Body::Text(body.to_owned()))
-        .unwrap()
+    headers().method(method).uri(uri).body(Body::Text(body.to_owned())).unwrap()
 }
 
 #[tokio::test]
@@ -54,30 +50,17 @@ async fn a_queued_event_gets_200_with_its_ids() {
 
 #[tokio::test]
 async fn a_probe_gets_200_and_leaves_no_message() {
-    for probe in [
-        with("GET", "/webhook", ""),
-        with("HEAD", "/", ""),
-        with("POST", "/webhook", ""),
-    ] {
+    for probe in [with("GET", "/webhook", ""), with("HEAD", "/", ""), with("POST", "/webhook", "")] {
         let response = refuse(probe).await;
         assert_eq!((response.status().as_u16(), text(&response).as_str()), (200, "{}"));
     }
-    let without_headers = http::Request::builder()
-        .method("POST")
-        .uri("/webhook")
-        .body(Body::Empty)
-        .unwrap();
+    let without_headers = http::Request::builder().method("POST").uri("/webhook").body(Body::Empty).unwrap();
     assert_eq!(refuse(without_headers).await.status(), 200);
 }
 
 #[tokio::test]
 async fn an_unknown_path_or_app_gets_404() {
-    for uri in [
-        "/webhooks",
-        "/webhook/nobody",
-        "/webhook/default/token/more",
-        "/webhook/default/not-configured",
-    ] {
+    for uri in ["/webhooks", "/webhook/nobody", "/webhook/default/token/more", "/webhook/default/not-configured"] {
         let response = refuse(with("POST", uri, &encrypted_body(EVENT))).await;
         assert_eq!(
             (response.status().as_u16(), text(&response)),
@@ -90,19 +73,13 @@ async fn an_unknown_path_or_app_gets_404() {
 #[tokio::test]
 async fn a_wrong_token_looks_like_a_path_that_does_not_exist() {
     let token = "0123456789abcdef";
-    let settings = Settings {
-        token: Some(Token::new(token).unwrap()),
-        ..Settings::default()
-    };
+    let settings = Settings { token: Some(Token::new(token).unwrap()), ..Settings::default() };
     let queue = TestQueue::new(QueueKind::Fifo);
     let receiver = receiver_with(settings, FixedAppId::new(APP_ID), &queue);
     let post = |uri: &str| with("POST", uri, &encrypted_body(EVENT));
-    for uri in [
-        "/webhook",
-        "/webhook?token=wrong",
-        "/webhook/default/0123456789abcdeF",
-        "/webhook/default/0123456789abcdef0",
-    ] {
+    for uri in
+        ["/webhook", "/webhook?token=wrong", "/webhook/default/0123456789abcdeF", "/webhook/default/0123456789abcdef0"]
+    {
         let response = receiver.respond(post(uri)).await;
         assert_eq!(
             (response.status().as_u16(), text(&response)),
@@ -110,17 +87,10 @@ async fn a_wrong_token_looks_like_a_path_that_does_not_exist() {
             "{uri}"
         );
     }
-    assert_eq!(
-        receiver.respond(with("GET", "/webhook", "")).await.status(),
-        404,
-        "a probe needs the token too"
-    );
+    assert_eq!(receiver.respond(with("GET", "/webhook", "")).await.status(), 404, "a probe needs the token too");
     assert_eq!(queue.messages().len(), 0);
-    for uri in [
-        "/webhook/default/0123456789abcdef",
-        "/webhook?token=0123456789abcdef",
-        "/?a=b&token=0123456789abcdef",
-    ] {
+    for uri in ["/webhook/default/0123456789abcdef", "/webhook?token=0123456789abcdef", "/?a=b&token=0123456789abcdef"]
+    {
         assert_eq!(receiver.respond(post(uri)).await.status(), 200, "{uri}");
     }
 }
@@ -162,9 +132,7 @@ async fn an_event_that_just_fits_is_queued_whole() {
 async fn another_content_type_gets_415() {
     for content_type in ["text/plain", "multipart/form-data; boundary=x", "application/xml"] {
         let mut request = request(EVENT);
-        request
-            .headers_mut()
-            .insert("content-type", content_type.parse().unwrap());
+        request.headers_mut().insert("content-type", content_type.parse().unwrap());
         let response = refuse(request).await;
         assert_eq!(response.status(), 415);
         assert!(text(&response).contains("application/json"), "{}", text(&response));
@@ -185,49 +153,24 @@ async fn a_malformed_webhook_gets_400_that_names_what_is_wrong_and_what_would_be
     };
     let with_body = |body: &str| with("POST", "/webhook", body);
     let mut form = with_body(r#"{"encrypted_data":"ab"}"#);
-    form.headers_mut()
-        .insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+    form.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
     let mut twice = request(EVENT);
     twice.headers_mut().append("x-format", "base64".parse().unwrap());
     let cases = [
         (without("x-algoritm"), vec!["x-algoritm", "missing", "aes-256-cbc"]),
         (without("x-format"), vec!["x-format", "missing", "hex", "base64"]),
         (without("x-encoding"), vec!["x-encoding", "missing", "utf8"]),
-        (
-            with_header("x-algoritm", "aes-256-gcm"),
-            vec!["x-algoritm", "aes-256-gcm", "aes-256-cbc"],
-        ),
-        (
-            with_header("x-algoritm", "aes-256-cbc, aes-256-cbc"),
-            vec!["x-algoritm"],
-        ),
-        (
-            with_header("x-format", "base32"),
-            vec!["x-format", "base32", "base64url"],
-        ),
-        (
-            with_header("x-encoding", "ebcdic"),
-            vec!["x-encoding", "ebcdic", "utf-16le"],
-        ),
+        (with_header("x-algoritm", "aes-256-gcm"), vec!["x-algoritm", "aes-256-gcm", "aes-256-cbc"]),
+        (with_header("x-algoritm", "aes-256-cbc, aes-256-cbc"), vec!["x-algoritm"]),
+        (with_header("x-format", "base32"), vec!["x-format", "base32", "base64url"]),
+        (with_header("x-encoding", "ebcdic"), vec!["x-encoding", "ebcdic", "utf-16le"]),
         (twice, vec!["x-format", "more than once"]),
         (with_body("{}"), vec!["encrypted_data", "no field"]),
-        (
-            with_body(r#"{"encrypted_data":5}"#),
-            vec!["encrypted_data", "not a string"],
-        ),
-        (
-            with_body(r#"{"encrypted_data":["a"]}"#),
-            vec!["encrypted_data", "not a string"],
-        ),
-        (
-            with_body(r#"{"a":{"encrypted_data":"ab"}}"#),
-            vec!["encrypted_data", "no field"],
-        ),
+        (with_body(r#"{"encrypted_data":5}"#), vec!["encrypted_data", "not a string"]),
+        (with_body(r#"{"encrypted_data":["a"]}"#), vec!["encrypted_data", "not a string"]),
+        (with_body(r#"{"a":{"encrypted_data":"ab"}}"#), vec!["encrypted_data", "no field"]),
         (with_body("[]"), vec!["not an object"]),
-        (
-            with_body("{\"encrypted_data\":\n\"ab"),
-            vec!["not valid JSON", "line 2"],
-        ),
+        (with_body("{\"encrypted_data\":\n\"ab"), vec!["not valid JSON", "line 2"]),
         (with_body("hello"), vec!["not valid JSON"]),
         (form, vec!["form", "encrypted_data", "application/json"]),
     ];
@@ -257,20 +200,12 @@ async fn every_failed_decryption_gets_the_same_answer() {
         ("wrong AppID", encrypted(EVENT, "another")),
         ("no JSON", encrypted("hello", APP_ID)),
         ("no object", encrypted("[1]", APP_ID)),
-        (
-            "not even text",
-            sender::encrypt("\u{ff}", APP_ID, algorithm, Format::Hex, Encoding::Latin1),
-        ),
+        ("not even text", sender::encrypt("\u{ff}", APP_ID, algorithm, Format::Hex, Encoding::Latin1)),
     ];
     let mut answers = HashSet::new();
     for (_, data) in &failures {
         let response = refuse(with("POST", "/webhook", &body(data))).await;
-        answers.insert(format!(
-            "{} {:?} {}",
-            response.status(),
-            response.headers(),
-            text(&response)
-        ));
+        answers.insert(format!("{} {:?} {}", response.status(), response.headers(), text(&response)));
     }
     assert_eq!(answers.len(), 1, "{answers:?}");
     assert!(answers.iter().all(|answer| answer.starts_with("400")), "{answers:?}");
@@ -280,7 +215,7 @@ async fn every_failed_decryption_gets_the_same_answer() {
 struct Down;
 
 impl AppIdSource for Down {
-    async fn fetch(&self) -> Result<Apps, AppIdUnavailable> {
+    async fn fetch(&self, _: Version) -> Result<Apps, AppIdUnavailable> {
         Err(SecretsManagerError::Unreachable("down".to_owned()).into())
     }
 }
@@ -288,9 +223,7 @@ impl AppIdSource for Down {
 #[tokio::test]
 async fn without_an_app_id_a_webhook_gets_503_with_retry_after() {
     let queue = TestQueue::new(QueueKind::Fifo);
-    let response = receiver_with(Settings::default(), Down, &queue)
-        .respond(request(EVENT))
-        .await;
+    let response = receiver_with(Settings::default(), Down, &queue).respond(request(EVENT)).await;
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["retry-after"], "1");
     assert!(text(&response).contains("AppID"));
@@ -318,19 +251,9 @@ async fn whatever_the_queue_fails_with_a_webhook_gets_503_with_retry_after() {
 
 #[tokio::test]
 async fn only_allowed_algorithms_are_taken_and_the_answer_lists_them() {
-    let accept = Accept {
-        algorithms: vec![Algorithm::named("aes-128-cbc").unwrap()],
-        plaintext: false,
-    };
+    let accept = Accept { algorithms: vec![Algorithm::named("aes-128-cbc").unwrap()], plaintext: false };
     let queue = TestQueue::new(QueueKind::Fifo);
-    let receiver = receiver_with(
-        Settings {
-            accept,
-            ..Settings::default()
-        },
-        FixedAppId::new(APP_ID),
-        &queue,
-    );
+    let receiver = receiver_with(Settings { accept, ..Settings::default() }, FixedAppId::new(APP_ID), &queue);
     let response = receiver.respond(request(EVENT)).await;
     assert_eq!(response.status(), 400);
     assert!(text(&response).contains("aes-128-cbc, aes128\""), "{}", text(&response));
@@ -344,19 +267,9 @@ async fn a_plain_event_is_taken_only_where_the_operator_opted_in() {
         request
     };
     assert_eq!(refuse(plain()).await.status(), 400);
-    let accept = Accept {
-        plaintext: true,
-        ..Accept::default()
-    };
+    let accept = Accept { plaintext: true, ..Accept::default() };
     let queue = TestQueue::new(QueueKind::Fifo);
-    let receiver = receiver_with(
-        Settings {
-            accept,
-            ..Settings::default()
-        },
-        FixedAppId::new(APP_ID),
-        &queue,
-    );
+    let receiver = receiver_with(Settings { accept, ..Settings::default() }, FixedAppId::new(APP_ID), &queue);
     assert_eq!(receiver.respond(plain()).await.status(), 200);
     assert_eq!(queue.messages()[0].body, EVENT);
     let mut broken = plain();
@@ -373,15 +286,11 @@ async fn the_servers_header_wins_over_the_documented_one() {
 
 #[tokio::test]
 async fn content_types_may_have_parameters_and_any_case() {
-    for content_type in [
-        "application/json; charset=utf-8",
-        "APPLICATION/JSON;charset=UTF-8",
-        "application/vnd.enablex+json",
-    ] {
+    for content_type in
+        ["application/json; charset=utf-8", "APPLICATION/JSON;charset=UTF-8", "application/vnd.enablex+json"]
+    {
         let mut request = request(EVENT);
-        request
-            .headers_mut()
-            .insert("content-type", content_type.parse().unwrap());
+        request.headers_mut().insert("content-type", content_type.parse().unwrap());
         assert_eq!(respond(request).await.0.status(), 200, "{content_type}");
     }
 }
@@ -390,7 +299,7 @@ async fn content_types_may_have_parameters_and_any_case() {
 async fn the_queue_gets_the_time_that_is_left_after_the_app_id_was_fetched() {
     struct Slow;
     impl AppIdSource for Slow {
-        async fn fetch(&self) -> Result<Apps, AppIdUnavailable> {
+        async fn fetch(&self, _: Version) -> Result<Apps, AppIdUnavailable> {
             tokio::time::sleep(Duration::from_millis(1500)).await;
             Ok(Apps::single(AppId::new(APP_ID)))
         }

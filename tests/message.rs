@@ -30,10 +30,7 @@ fn fifo(text: &str) -> Message {
 #[test]
 fn the_attributes_are_those_of_the_documentation() {
     let text = r#"{"state":"connected", "voice_id":"5f2d", "broadcast_id":"b1"}"#;
-    let event_id: String = Sha256::digest(format!("sales\0{text}"))
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let event_id: String = Sha256::digest(format!("sales\0{text}")).iter().map(|byte| format!("{byte:02x}")).collect();
     let attributes = fifo(text).attributes;
     let expected = [
         ("event_id", event_id.as_str()),
@@ -45,27 +42,14 @@ fn the_attributes_are_those_of_the_documentation() {
         ("request_id", "JKJaXmPLvHcESHA="),
         ("content_type", "application/json"),
     ];
-    assert_eq!(
-        attributes
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(attributes.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>(), expected);
 }
 
 #[test]
 fn whole_seconds_have_milliseconds_too() {
     let received_at = "2026-11-23T10:52:06Z".parse::<Timestamp>().unwrap();
     let event = Event::from_json("{}".to_owned()).unwrap();
-    let message = Message::new(
-        event,
-        &Delivery {
-            received_at,
-            ..delivery()
-        },
-        QueueKind::Fifo,
-    );
+    let message = Message::new(event, &Delivery { received_at, ..delivery() }, QueueKind::Fifo);
     assert_eq!(message.attribute("received_at"), Some("2026-11-23T10:52:06.000Z"));
 }
 
@@ -78,10 +62,7 @@ fn the_body_is_the_event_byte_for_byte() {
 #[test]
 fn on_a_fifo_queue_the_events_of_one_call_are_one_group() {
     for (text, group) in [
-        (
-            r#"{"voice_id":"v","broadcast_id":"b","channel_id":"c"}"#,
-            "sales:v".to_owned(),
-        ),
+        (r#"{"voice_id":"v","broadcast_id":"b","channel_id":"c"}"#, "sales:v".to_owned()),
         (r#"{"broadcast_id":"b","channel_id":"c"}"#, "sales:b".to_owned()),
         (r#"{"channel_id":"c"}"#, "sales:c".to_owned()),
         ("{}", format!("sales:{}", fifo("{}").event_id())),
@@ -102,19 +83,12 @@ fn on_a_standard_queue_the_events_of_one_app_are_one_group() {
 fn the_same_event_has_the_same_id_and_another_app_another_one() {
     let other = Message::new(
         Event::from_json("{}".to_owned()).unwrap(),
-        &Delivery {
-            app: "care",
-            request_id: "2",
-            ..delivery()
-        },
+        &Delivery { app: "care", request_id: "2", ..delivery() },
         QueueKind::Fifo,
     );
     let again = Message::new(
         Event::from_json("{}".to_owned()).unwrap(),
-        &Delivery {
-            request_id: "2",
-            ..delivery()
-        },
+        &Delivery { request_id: "2", ..delivery() },
         QueueKind::Fifo,
     );
     assert_eq!(fifo("{}").event_id(), again.event_id());
@@ -125,10 +99,7 @@ fn the_same_event_has_the_same_id_and_another_app_another_one() {
 fn noncharacters_in_the_body_become_their_json_escapes() {
     let message = fifo("{\"note\":\"a\u{fffe}b\u{ffff}c\u{fffd}\u{7f}\u{85}é\"}");
     assert_eq!(message.body, "{\"note\":\"a\\ufffeb\\uffffc\u{fffd}\u{7f}\u{85}é\"}");
-    let note = serde_json::from_str::<serde_json::Value>(&message.body).unwrap()["note"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let note = serde_json::from_str::<serde_json::Value>(&message.body).unwrap()["note"].as_str().unwrap().to_owned();
     assert_eq!(note, "a\u{fffe}b\u{ffff}c\u{fffd}\u{7f}\u{85}é");
 }
 
@@ -143,9 +114,7 @@ fn control_characters_and_lone_surrogates_in_an_attribute_are_replaced() {
 #[test]
 fn an_attribute_too_long_is_cut_and_an_empty_one_is_left_out() {
     let long = "é".repeat(1000);
-    let message = fifo(&format!(
-        r#"{{"voice_id":"{long}","broadcast_id":"","state":"{long}"}}"#
-    ));
+    let message = fifo(&format!(r#"{{"voice_id":"{long}","broadcast_id":"","state":"{long}"}}"#));
     assert_eq!(message.attribute("voice_id").unwrap().chars().count(), 256);
     assert_eq!(message.attribute("event_type").unwrap().chars().count(), 256);
     assert_eq!(message.attribute("broadcast_id"), None);
@@ -157,14 +126,7 @@ fn only_an_x_ray_trace_header_is_passed_on() {
     assert_eq!(fifo("{}").trace_header.as_deref(), Some(TRACE));
     for header in ["", "nonsense", "Root=1-5759e988 x", "Root=1-\u{e9}"] {
         let event = Event::from_json("{}".to_owned()).unwrap();
-        let message = Message::new(
-            event,
-            &Delivery {
-                trace_header: Some(header),
-                ..delivery()
-            },
-            QueueKind::Fifo,
-        );
+        let message = Message::new(event, &Delivery { trace_header: Some(header), ..delivery() }, QueueKind::Fifo);
         assert_eq!(message.trace_header, None, "{header:?}");
     }
 }

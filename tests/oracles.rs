@@ -12,7 +12,7 @@ use serde::Deserialize;
 use support::{node_with_create_cipher, skipped};
 use voicehook::{
     app_id::AppId,
-    decrypt::{Ciphertext, Fault},
+    decrypt::{self, Fault},
     event::Event,
     sender,
     webhook::{Algorithm, Encoding, Envelope, Format},
@@ -30,14 +30,8 @@ struct Fresh {
 }
 
 fn open(algorithm: Algorithm, format: Format, encoding: Encoding, data: &str, app_id: &str) -> Result<String, Fault> {
-    let envelope = Envelope {
-        algorithm,
-        format,
-        encoding,
-        encrypted_data: data.as_bytes().into(),
-    };
-    let plaintext = Ciphertext::decode(&envelope)?.open_in_place(&AppId::new(app_id));
-    Event::read(plaintext).map(Event::into_text)
+    let envelope = Envelope { algorithm, format, encoding, encrypted_data: data.as_bytes().into() };
+    decrypt::open(&envelope, &AppId::new(app_id)).and_then(Event::read).map(Event::into_text)
 }
 
 #[test]
@@ -45,17 +39,11 @@ fn webhooks_that_node_encrypted_are_opened_and_encrypted_alike() {
     let Some(mut node) = node_with_create_cipher() else {
         return;
     };
-    let output = node
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracles/encrypt.js"))
-        .output()
-        .unwrap();
+    let output = node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracles/encrypt.js")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let webhooks: Vec<Fresh> = text
-        .split('\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let webhooks: Vec<Fresh> =
+        text.split('\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(webhooks.len(), 21 * 5 * 9);
     for webhook in webhooks {
         let how = format!("{} {} {}", webhook.algorithm, webhook.format, webhook.encoding);
@@ -90,10 +78,6 @@ fn webhooks_that_openssl_encrypted_are_opened() {
         openssl.stdin.take().unwrap().write_all(event.as_bytes()).unwrap();
         let ciphertext = openssl.wait_with_output().unwrap().stdout;
         let data = hex_simd::encode_to_string(ciphertext, hex_simd::AsciiCase::Upper);
-        assert_eq!(
-            open(*algorithm, Format::Hex, Encoding::Utf8, &data, app_id).as_deref(),
-            Ok(event),
-            "{name}"
-        );
+        assert_eq!(open(*algorithm, Format::Hex, Encoding::Utf8, &data, app_id).as_deref(), Ok(event), "{name}");
     }
 }

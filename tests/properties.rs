@@ -6,7 +6,7 @@ use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::{collection, prelude::*, sample};
 use voicehook::{
     app_id::AppId,
-    decrypt::Ciphertext,
+    decrypt,
     event::Event,
     queue::{Delivery, Message, QueueKind},
     sender,
@@ -38,12 +38,8 @@ prop_compose! {
 }
 
 fn headers(algorithm: &[u8], format: &[u8], encoding: &[u8], content_type: &[u8]) -> HeaderMap {
-    let pairs = [
-        ("x-algoritm", algorithm),
-        ("x-format", format),
-        ("x-encoding", encoding),
-        ("content-type", content_type),
-    ];
+    let pairs =
+        [("x-algoritm", algorithm), ("x-format", format), ("x-encoding", encoding), ("content-type", content_type)];
     pairs
         .into_iter()
         .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_bytes(value).ok()?)))
@@ -53,24 +49,14 @@ fn headers(algorithm: &[u8], format: &[u8], encoding: &[u8], content_type: &[u8]
 /// The whole way behind the gateway, with every step that a request can reach.
 fn walk(headers: &HeaderMap, body: &[u8]) {
     let app_id = AppId::new("app");
-    let accept = Accept {
-        plaintext: true,
-        ..Accept::default()
-    };
+    let accept = Accept { plaintext: true, ..Accept::default() };
     let event = match Webhook::read(headers, body, &accept) {
-        Ok(Webhook::Encrypted(envelope)) => {
-            Ciphertext::decode(&envelope).and_then(|ciphertext| Event::read(ciphertext.open_in_place(&app_id)))
-        }
+        Ok(Webhook::Encrypted(envelope)) => decrypt::open(&envelope, &app_id).and_then(Event::read),
         Ok(Webhook::Plain(text)) => Event::from_json(String::from_utf8_lossy(text).into_owned()),
         Err(_) => return,
     };
     if let Ok(event) = event {
-        let delivery = Delivery {
-            app: "app",
-            received_at: Timestamp::UNIX_EPOCH,
-            request_id: "",
-            trace_header: None,
-        };
+        let delivery = Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: "", trace_header: None };
         for kind in [QueueKind::Fifo, QueueKind::Standard] {
             let message = Message::new(event.clone(), &delivery, kind);
             assert!((1..=128).contains(&message.group_id.len()));
@@ -85,7 +71,7 @@ proptest! {
         let event = format!("{{\"text\":{}}}", serde_json::Value::from(text));
         let data = sender::encrypt(&event, &app_id, algorithm, format, encoding);
         let envelope = Envelope { algorithm, format, encoding, encrypted_data: data.as_bytes().into() };
-        let opened = Event::read(Ciphertext::decode(&envelope).unwrap().open_in_place(&AppId::new(&app_id)));
+        let opened = decrypt::open(&envelope, &AppId::new(&app_id)).and_then(Event::read);
         prop_assert_eq!(opened.map(Event::into_text), Ok(event));
     }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use voicehook::{
     app_id::AppId,
-    decrypt::Ciphertext,
+    decrypt,
     event::Event,
     webhook::{Accept, Webhook},
 };
@@ -31,24 +31,16 @@ fn judge(case: &Case) -> Expect {
     let headers: HeaderMap = case
         .headers
         .iter()
-        .map(|(name, value)| {
-            (
-                name.parse::<HeaderName>().unwrap(),
-                HeaderValue::from_str(value).unwrap(),
-            )
-        })
+        .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()))
         .collect();
     let envelope = match Webhook::read(&headers, case.body.as_bytes(), &Accept::default()) {
         Ok(Webhook::Encrypted(envelope)) => envelope,
         Ok(Webhook::Plain(_)) => panic!("{}: taken as plain text", case.name),
         Err(_) => return Expect::Refuse("malformed".to_owned()),
     };
-    Ciphertext::decode(&envelope)
-        .and_then(|ciphertext| Event::read(ciphertext.open_in_place(&AppId::new(&case.app_id))))
-        .map_or_else(
-            |_| Expect::Refuse("undecryptable".to_owned()),
-            |event| Expect::Event(event.into_text()),
-        )
+    decrypt::open(&envelope, &AppId::new(&case.app_id))
+        .and_then(Event::read)
+        .map_or_else(|_| Expect::Refuse("undecryptable".to_owned()), |event| Expect::Event(event.into_text()))
 }
 
 #[test]
@@ -59,10 +51,7 @@ fn every_reference_webhook_is_opened_or_refused_as_node_does() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(cases.len(), 410);
-    let wrong: Vec<&str> = cases
-        .iter()
-        .filter(|case| judge(case) != case.expect)
-        .map(|case| case.name.as_str())
-        .collect();
+    let wrong: Vec<&str> =
+        cases.iter().filter(|case| judge(case) != case.expect).map(|case| case.name.as_str()).collect();
     assert_eq!(wrong, Vec::<&str>::new());
 }

@@ -30,9 +30,7 @@ fn aws(endpoint: &str) -> Aws {
     let shared = SdkConfig::builder()
         .behavior_version(aws::behavior_version())
         .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "test", "test", None, None, "test",
-        )))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
         .http_client(aws::http_client())
         .sleep_impl(TokioSleep::new())
         .endpoint_url(endpoint)
@@ -41,37 +39,22 @@ fn aws(endpoint: &str) -> Aws {
 }
 
 fn receiver(endpoint: &str, queue_url: &str) -> Receiver<FixedAppId, Sqs> {
-    let settings = Settings {
-        publish_deadline: DEADLINE,
-        ..Settings::default()
-    };
+    let settings = Settings { publish_deadline: DEADLINE, ..Settings::default() };
     let queue = Sqs::new(&aws(endpoint), QueueUrl::new(queue_url).unwrap(), DEADLINE);
-    Receiver::new(
-        settings,
-        AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300)),
-        queue,
-    )
+    Receiver::new(settings, AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300)), queue)
 }
 
 #[tokio::test]
 async fn the_request_to_sqs_carries_body_attributes_and_ids() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
-    let response = receiver(&stub.endpoint(), &stub.queue_url())
-        .respond(request(EVENT))
-        .await;
+    let response = receiver(&stub.endpoint(), &stub.queue_url()).respond(request(EVENT)).await;
     assert_eq!(response.status(), 200);
-    assert_eq!(
-        response.headers()["x-message-id"],
-        "5fea7756-0ea4-451a-a703-a558b933e274"
-    );
+    assert_eq!(response.headers()["x-message-id"], "5fea7756-0ea4-451a-a703-a558b933e274");
     let sent = &stub.accepted()[0];
     assert_eq!(sent["QueueUrl"], stub.queue_url());
     assert_eq!(sent["MessageBody"], EVENT);
     assert_eq!(sent["MessageGroupId"], "default:5f2d8a66");
-    assert_eq!(
-        sent["MessageDeduplicationId"],
-        sent["MessageAttributes"]["event_id"]["StringValue"]
-    );
+    assert_eq!(sent["MessageDeduplicationId"], sent["MessageAttributes"]["event_id"]["StringValue"]);
     assert_eq!(sent["MessageAttributes"]["event_type"]["StringValue"], "call.connected");
     assert_eq!(sent["MessageAttributes"]["event_type"]["DataType"], "String");
 }
@@ -87,14 +70,8 @@ async fn a_passing_fault_costs_a_retry_and_no_event() {
         Reaction::Stall,
     ] {
         let stub = SqsStub::start(&[fault], Reaction::Accept).await;
-        let response = receiver(&stub.endpoint(), &stub.queue_url())
-            .respond(request(EVENT))
-            .await;
-        assert_eq!(
-            (response.status().as_u16(), stub.accepted().len()),
-            (200, 1),
-            "{fault:?}"
-        );
+        let response = receiver(&stub.endpoint(), &stub.queue_url()).respond(request(EVENT)).await;
+        assert_eq!((response.status().as_u16(), stub.accepted().len()), (200, 1), "{fault:?}");
         assert_eq!(stub.requests(), 2, "{fault:?}");
     }
 }
@@ -118,11 +95,7 @@ async fn a_lasting_fault_gets_503_in_time_and_never_200() {
         let start = Instant::now();
         let answered = tokio::time::timeout(DEADLINE + SLACK, receiver.respond(request(EVENT))).await;
         let response = answered.unwrap_or_else(|_| panic!("{fault:?}: no answer after {:?}", start.elapsed()));
-        assert_eq!(
-            (response.status().as_u16(), stub.accepted().len()),
-            (503, 0),
-            "{fault:?}"
-        );
+        assert_eq!((response.status().as_u16(), stub.accepted().len()), (503, 0), "{fault:?}");
         assert_eq!(response.headers()["retry-after"], "1", "{fault:?}");
         assert!(text(&response).contains("try again"), "{fault:?}");
     }
@@ -131,9 +104,8 @@ async fn a_lasting_fault_gets_503_in_time_and_never_200() {
 #[tokio::test]
 async fn a_refused_connection_gets_503() {
     // Nobody listens on the discard port.
-    let response = receiver("http://127.0.0.1:9", "http://127.0.0.1:9/000000000000/events.fifo")
-        .respond(request(EVENT))
-        .await;
+    let response =
+        receiver("http://127.0.0.1:9", "http://127.0.0.1:9/000000000000/events.fifo").respond(request(EVENT)).await;
     assert_eq!(response.status(), 503);
 }
 

@@ -26,11 +26,7 @@ impl KeyAndIv {
         let mut derived = Self([0; LENGTH]);
         let mut previous = Zeroizing::new(Vec::new());
         for block in derived.0.as_chunks_mut::<BLOCK>().0 {
-            *block = Md5::new()
-                .chain_update(&*previous)
-                .chain_update(app_id)
-                .finalize()
-                .into();
+            *block = Md5::new().chain_update(&*previous).chain_update(app_id).finalize().into();
             previous.clear();
             previous.extend_from_slice(block);
         }
@@ -56,16 +52,8 @@ mod tests {
         let derived = KeyAndIv::derive("2d28cdb87cb578c4af2cffda");
         let hex = |bytes: &[u8]| hex_simd::encode_to_string(bytes, hex_simd::AsciiCase::Upper);
         for (key_size, key, iv) in [
-            (
-                KeySize::Aes128,
-                "85BB052B75B30ABE55406505C89A9D31",
-                "CB61D6A1FAE517665A2AE3249598133B",
-            ),
-            (
-                KeySize::Aes192,
-                "85BB052B75B30ABE55406505C89A9D31CB61D6A1FAE51766",
-                "5A2AE3249598133B3F7209D2E1EABE70",
-            ),
+            (KeySize::Aes128, "85BB052B75B30ABE55406505C89A9D31", "CB61D6A1FAE517665A2AE3249598133B"),
+            (KeySize::Aes192, "85BB052B75B30ABE55406505C89A9D31CB61D6A1FAE51766", "5A2AE3249598133B3F7209D2E1EABE70"),
             (
                 KeySize::Aes256,
                 "85BB052B75B30ABE55406505C89A9D31CB61D6A1FAE517665A2AE3249598133B",
@@ -73,11 +61,7 @@ mod tests {
             ),
         ] {
             let (derived_key, derived_iv) = derived.split(key_size);
-            assert_eq!(
-                (hex(derived_key).as_str(), hex(derived_iv).as_str()),
-                (key, iv),
-                "{key_size:?}"
-            );
+            assert_eq!((hex(derived_key).as_str(), hex(derived_iv).as_str()), (key, iv), "{key_size:?}");
         }
     }
 }

@@ -36,9 +36,7 @@ impl AppId {
     /// Takes an AppID as the EnableX portal shows it. Its UTF-8 bytes are what the key is derived from.
     #[must_use]
     pub fn new(app_id: &str) -> Self {
-        Self {
-            key_and_iv: KeyAndIv::derive(app_id),
-        }
+        Self { key_and_iv: KeyAndIv::derive(app_id) }
     }
 
     pub(crate) const fn key_and_iv(&self) -> &KeyAndIv {
@@ -99,10 +97,13 @@ impl Apps {
     /// A single AppID, under the name of the default app.
     #[must_use]
     pub fn single(app_id: AppId) -> Self {
-        Self {
-            by_name: BTreeMap::from([(DEFAULT_APP.to_owned(), app_id)]),
-            token: None,
-        }
+        Self { by_name: BTreeMap::from([(DEFAULT_APP.to_owned(), app_id)]), token: None }
+    }
+
+    /// No app at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { by_name: BTreeMap::new(), token: None }
     }
 
     /// The app of that name: its name as it is configured, and its AppID. Every name is compared, and in constant
@@ -110,19 +111,25 @@ impl Apps {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<(&str, &AppId)> {
         self.by_name.iter().fold(None, |found, (known, app_id)| {
-            if bool::from(known.as_bytes().ct_eq(name.as_bytes())) {
-                Some((known.as_str(), app_id))
-            } else {
-                found
-            }
+            if bool::from(known.as_bytes().ct_eq(name.as_bytes())) { Some((known.as_str(), app_id)) } else { found }
         })
     }
 }
 
+/// Which version of the AppIDs: Secrets Manager keeps two while a secret is rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// The one in use (`AWSCURRENT`).
+    Current,
+    /// The one before it (`AWSPREVIOUS`), with which webhooks may still be on their way.
+    Previous,
+}
+
 /// Where AppIDs come from.
 pub trait AppIdSource: Send + Sync + 'static {
-    /// Fetches all AppIDs. Must end by itself, in an error if need be.
-    fn fetch(&self) -> impl Future<Output = Result<Apps, AppIdUnavailable>> + Send;
+    /// Fetches all AppIDs of one version; without a previous version, [`Apps::none`]. Must end by itself, in an error
+    /// if need be.
+    fn fetch(&self, version: Version) -> impl Future<Output = Result<Apps, AppIdUnavailable>> + Send;
 }
 
 /// No AppID is to be had: the webhook must come again.
@@ -159,8 +166,11 @@ impl fmt::Debug for FixedAppId {
 }
 
 impl AppIdSource for FixedAppId {
-    async fn fetch(&self) -> Result<Apps, AppIdUnavailable> {
-        Ok(Apps::single(AppId::new(&self.0)))
+    async fn fetch(&self, version: Version) -> Result<Apps, AppIdUnavailable> {
+        Ok(match version {
+            Version::Current => Apps::single(AppId::new(&self.0)),
+            Version::Previous => Apps::none(),
+        })
     }
 }
 
@@ -185,18 +195,15 @@ impl ConfiguredSource {
 }
 
 impl AppIdSource for ConfiguredSource {
-    async fn fetch(&self) -> Result<Apps, AppIdUnavailable> {
+    async fn fetch(&self, version: Version) -> Result<Apps, AppIdUnavailable> {
         match self {
-            Self::Environment(source) => source.fetch().await,
-            Self::Secret(source) => source.fetch().await,
+            Self::Environment(source) => source.fetch(version).await,
+            Self::Secret(source) => source.fetch(version).await,
         }
     }
 }
 
 /// Whether a text can stand in a URL's path as it is (the unreserved characters of RFC 3986).
 pub(crate) fn is_path_segment(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }

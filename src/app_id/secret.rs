@@ -77,26 +77,13 @@ impl Fields {
         if self.apps.is_empty() {
             return Err(SecretError::NoAppId);
         }
-        let by_name = self
-            .apps
-            .iter()
-            .map(|(name, app_id)| app(name, app_id.trim()))
-            .collect::<Result<_, _>>()?;
-        let token = self
-            .token
-            .as_deref()
-            .map(Token::new)
-            .transpose()
-            .map_err(SecretError::Token)?;
+        let by_name = self.apps.iter().map(|(name, app_id)| app(name, app_id.trim())).collect::<Result<_, _>>()?;
+        let token = self.token.as_deref().map(Token::new).transpose().map_err(SecretError::Token)?;
         Ok(Apps { by_name, token })
     }
 
     fn wipe(&mut self) {
-        self.apps
-            .values_mut()
-            .chain(&mut self.app_id)
-            .chain(&mut self.token)
-            .for_each(Zeroize::zeroize);
+        self.apps.values_mut().chain(&mut self.app_id).chain(&mut self.token).for_each(Zeroize::zeroize);
     }
 }
 
@@ -122,25 +109,15 @@ mod tests {
     fn the_three_forms_name_their_apps() {
         assert_eq!(names(" abc\n"), Ok(vec!["default".to_owned()]));
         assert_eq!(names(r#"{"app_id": "abc", "note": 1}"#), Ok(vec!["default".to_owned()]));
-        assert_eq!(
-            names(r#"{"apps": {"sales": "a", "care": "b"}}"#),
-            Ok(vec!["care".to_owned(), "sales".to_owned()])
-        );
+        assert_eq!(names(r#"{"apps": {"sales": "a", "care": "b"}}"#), Ok(vec!["care".to_owned(), "sales".to_owned()]));
     }
 
     #[test]
     fn white_space_around_an_app_id_makes_no_other_key() {
         let bare = read("abc\n").unwrap();
         let json = read(r#"{"app_id": " abc "}"#).unwrap();
-        let key = |apps: &Apps| {
-            apps.get("default")
-                .unwrap()
-                .1
-                .key_and_iv()
-                .split(crate::webhook::KeySize::Aes256)
-                .0
-                .to_vec()
-        };
+        let key =
+            |apps: &Apps| apps.get("default").unwrap().1.key_and_iv().split(crate::webhook::KeySize::Aes256).0.to_vec();
         assert_eq!(key(&bare), key(&json));
     }
 
@@ -154,17 +131,11 @@ mod tests {
             (r#"{"apps": {}}"#, SecretError::NoAppId),
             (r#"{"app_id": " "}"#, SecretError::EmptyAppId("default".to_owned())),
             (r#"{"apps": {"a/b": "x"}}"#, SecretError::AppName("a/b".to_owned())),
-            (
-                r#"{"app_id": "x", "apps": {"default": "y"}}"#,
-                SecretError::DefaultTwice,
-            ),
+            (r#"{"app_id": "x", "apps": {"default": "y"}}"#, SecretError::DefaultTwice),
         ];
         for (text, error) in cases {
             assert_eq!(names(text), Err(error), "{text}");
         }
-        assert!(matches!(
-            names(r#"{"app_id": "x", "token": "short"}"#),
-            Err(SecretError::Token(_))
-        ));
+        assert!(matches!(names(r#"{"app_id": "x", "token": "short"}"#), Err(SecretError::Token(_))));
     }
 }

@@ -9,13 +9,16 @@ use aws_sdk_secretsmanager::{
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{AppIdSource, AppIdUnavailable, Apps, SecretError, secret};
+use super::{AppIdSource, AppIdUnavailable, Apps, SecretError, Version, secret};
 use crate::aws::Aws;
 
 /// The longest wait for a secret, retries included: a webhook has five seconds in all, and needs some for the queue.
 const DEADLINE: Duration = Duration::from_millis(1500);
 /// The longest wait for one answer, so that a lost packet leaves time for a second attempt.
 const ATTEMPT: Duration = Duration::from_millis(700);
+
+/// A secret, or a version of it, that does not exist.
+const NOT_FOUND: &str = "ResourceNotFoundException";
 
 /// One secret in AWS Secrets Manager.
 #[derive(Clone, Debug)]
@@ -57,18 +60,22 @@ impl SecretsManager {
             )
             .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(50)));
         config.set_endpoint_url(aws.endpoint_url("SECRETS_MANAGER"));
-        Self {
-            client: Client::from_conf(config.build()),
-            secret_id: secret_id.to_owned(),
-        }
+        Self { client: Client::from_conf(config.build()), secret_id: secret_id.to_owned() }
     }
 }
 
 impl AppIdSource for SecretsManager {
-    async fn fetch(&self) -> Result<Apps, AppIdUnavailable> {
-        let answer = self.client.get_secret_value().secret_id(&self.secret_id).send().await;
+    async fn fetch(&self, version: Version) -> Result<Apps, AppIdUnavailable> {
+        let stage = match version {
+            Version::Current => "AWSCURRENT",
+            Version::Previous => "AWSPREVIOUS",
+        };
+        let answer = self.client.get_secret_value().secret_id(&self.secret_id).version_stage(stage).send().await;
+        if version == Version::Previous && answer.as_ref().is_err_and(|error| error.code() == Some(NOT_FOUND)) {
+            return Ok(Apps::none());
+        }
         let answer = answer.map_err(|error| match error.code() {
-            Some("ResourceNotFoundException") => SecretsManagerError::NotFound,
+            Some(NOT_FOUND) => SecretsManagerError::NotFound,
             Some(code @ ("AccessDeniedException" | "DecryptionFailure" | "KMSAccessDeniedException")) => {
                 SecretsManagerError::Denied(code.to_owned())
             }

@@ -7,7 +7,7 @@ use voicehook::{
     aws::Aws,
     config::{Config, ConfigError},
     gateway::{self, Receiver},
-    queue::Sqs,
+    queue::{Failover, Sqs},
     telemetry,
 };
 
@@ -22,9 +22,11 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let queue = Sqs::new(&aws, config.queue_url, config.settings.publish_deadline);
+    let sqs = |url| Sqs::new(&aws, url, config.settings.publish_deadline);
+    let queue = Failover::new(sqs(config.queue_url), config.failover_queue_url.map(sqs));
+    let quarantine = config.quarantine_queue_url.map(|url| Failover::new(sqs(url), None));
     let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);
-    let receiver = Receiver::new(config.settings, app_ids, queue);
+    let receiver = Receiver::new(config.settings, app_ids, queue).with_quarantine(quarantine);
     receiver.warm_up().await;
     if let Err(error) = gateway::run_on_lambda(receiver).await {
         tracing::error!(%error, "the Runtime API is lost");

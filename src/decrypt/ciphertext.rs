@@ -6,10 +6,7 @@ use crate::webhook::Format;
 pub(super) fn decode(format: Format, data: &[u8]) -> Option<Vec<u8>> {
     match format {
         Format::Hex => hex_simd::decode_to_vec(data).ok(),
-        Format::Base64 => base64_simd::STANDARD
-            .decode_to_vec(data)
-            .ok()
-            .or_else(|| lenient_base64(data)),
+        Format::Base64 => base64_simd::STANDARD.decode_to_vec(data).ok().or_else(|| lenient_base64(data)),
         Format::Latin1 => latin1(data),
     }
 }
@@ -34,9 +31,5 @@ fn lenient_base64(data: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn latin1(data: &[u8]) -> Option<Vec<u8>> {
-    std::str::from_utf8(data)
-        .ok()?
-        .chars()
-        .map(|character| u8::try_from(character).ok())
-        .collect()
+    std::str::from_utf8(data).ok()?.chars().map(|character| u8::try_from(character).ok()).collect()
 }

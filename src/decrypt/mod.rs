@@ -34,6 +34,12 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether another AppID may open what this one did not.
+    #[must_use]
+    pub const fn depends_on_app_id(self) -> bool {
+        !matches!(self, Self::Format | Self::Length)
+    }
+
     /// A stable name for logs and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -57,51 +63,25 @@ pub struct Plaintext {
     pub(crate) fault: Option<Fault>,
 }
 
-/// The ciphertext of an envelope, decoded once and opened with as many AppIDs as there are candidates.
-pub struct Ciphertext<'e> {
-    envelope: &'e Envelope<'e>,
-    bytes: Vec<u8>,
-}
-
-impl<'e> Ciphertext<'e> {
-    /// Decodes `encrypted_data`.
-    ///
-    /// # Errors
-    /// [`Fault::Format`] or [`Fault::Length`]: what the caller sent shows it, so both may fail before the cipher.
-    pub fn decode(envelope: &'e Envelope<'e>) -> Result<Self, Fault> {
-        let bytes = ciphertext::decode(envelope.format, &envelope.encrypted_data).ok_or(Fault::Format)?;
-        let whole_blocks = !bytes.is_empty() && bytes.len().is_multiple_of(cipher::BLOCK);
-        if envelope.algorithm.mode.is_padded() && !whole_blocks {
-            return Err(Fault::Length);
-        }
-        Ok(Self { envelope, bytes })
+/// Decrypts an envelope with one AppID.
+///
+/// # Errors
+/// [`Fault::Format`] or [`Fault::Length`]: what the caller sent shows it, so both may fail before the cipher, and no
+/// other AppID would help. Every later fault is in the [`Plaintext`].
+pub fn open(envelope: &Envelope<'_>, app_id: &AppId) -> Result<Plaintext, Fault> {
+    let Envelope { algorithm, format, encoding, .. } = *envelope;
+    let mut bytes = ciphertext::decode(format, &envelope.encrypted_data).ok_or(Fault::Format)?;
+    let whole_blocks = !bytes.is_empty() && bytes.len().is_multiple_of(cipher::BLOCK);
+    if algorithm.mode.is_padded() && !whole_blocks {
+        return Err(Fault::Length);
     }
-
-    /// Decrypts with one AppID, leaving the ciphertext for another one.
-    #[must_use]
-    pub fn open(&self, app_id: &AppId) -> Plaintext {
-        Self {
-            envelope: self.envelope,
-            bytes: self.bytes.clone(),
-        }
-        .open_in_place(app_id)
+    cipher::decrypt(algorithm, app_id.key_and_iv(), &mut bytes);
+    let mut fault = None;
+    if algorithm.mode.is_padded() {
+        let (length, sound) = padding::unpad(&bytes);
+        bytes.truncate(length);
+        fault = (!sound).then_some(Fault::Padding);
     }
-
-    /// Decrypts with the last or only AppID, where the ciphertext stands.
-    #[must_use]
-    pub fn open_in_place(mut self, app_id: &AppId) -> Plaintext {
-        let algorithm = self.envelope.algorithm;
-        cipher::decrypt(algorithm, app_id.key_and_iv(), &mut self.bytes);
-        let mut fault = None;
-        if algorithm.mode.is_padded() {
-            let (length, sound) = padding::unpad(&self.bytes);
-            self.bytes.truncate(length);
-            fault = (!sound).then_some(Fault::Padding);
-        }
-        let (text, readable) = text::decode(self.envelope.encoding, self.bytes);
-        Plaintext {
-            text,
-            fault: fault.or_else(|| (!readable).then_some(Fault::Text)),
-        }
-    }
+    let (text, readable) = text::decode(encoding, bytes);
+    Ok(Plaintext { text, fault: fault.or_else(|| (!readable).then_some(Fault::Text)) })
 }

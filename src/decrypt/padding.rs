@@ -37,11 +37,7 @@ mod tests {
                 }
                 block[BLOCK - 1] = count;
                 let good = (1..=16).contains(&count);
-                let expected = if good {
-                    (BLOCK - usize::from(count), true)
-                } else {
-                    (BLOCK, false)
-                };
+                let expected = if good { (BLOCK - usize::from(count), true) } else { (BLOCK, false) };
                 assert_eq!(unpad(&block), expected, "count {count}");
                 if good && broken >= BLOCK - usize::from(count) && broken < BLOCK - 1 {
                     block[broken] ^= 1;

@@ -54,15 +54,8 @@ mod tests {
 
     #[test]
     fn a_lone_surrogate_in_utf16_becomes_its_json_escape() {
-        let units: Vec<u16> = "\"a"
-            .encode_utf16()
-            .chain([0xD83D])
-            .chain("\"".encode_utf16())
-            .collect();
-        assert_eq!(
-            decode(Encoding::Utf16le, utf16(&units)),
-            ("\"a\\ud83d\"".to_owned(), true)
-        );
+        let units: Vec<u16> = "\"a".encode_utf16().chain([0xD83D]).chain("\"".encode_utf16()).collect();
+        assert_eq!(decode(Encoding::Utf16le, utf16(&units)), ("\"a\\ud83d\"".to_owned(), true));
     }
 
     #[test]

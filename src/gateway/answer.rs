@@ -5,7 +5,12 @@ use lambda_http::{
     http::{HeaderValue, StatusCode, header},
 };
 
-use crate::{app_id::AppIdUnavailable, decrypt::Fault, queue::QueueError, webhook::Malformed};
+use crate::{
+    app_id::AppIdUnavailable,
+    decrypt::Fault,
+    queue::{NotQuarantined, QueueError},
+    webhook::Malformed,
+};
 
 /// The largest request body, in bytes: what Lambda takes in one synchronous invocation.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
@@ -27,20 +32,69 @@ pub enum Outcome {
     },
     /// Somebody asked whether the URL works.
     Probe,
+    /// There is no event for the queue, but the request is safe in quarantine.
+    Quarantined(Refusal),
+    /// There is no event for the queue, and no quarantine for such a request.
+    Refused(Refusal),
+    /// There is no event for the queue, and the quarantine does not have the request either.
+    NotQuarantined(Refusal, NotQuarantined),
     /// No such path or app, or not the right token.
     NotFound,
     /// Neither `POST` nor a probe.
     MethodNotAllowed,
     /// The body is larger than [`MAX_BODY_BYTES`].
     BodyTooLarge,
-    /// The request is no webhook.
-    Malformed(Malformed),
-    /// The webhook does not open with the app's AppID.
-    Undecryptable(Fault),
     /// There is no AppID to open it with.
     AppIdUnavailable(AppIdUnavailable),
     /// The queue does not have the event.
     NotQueued(QueueError),
+}
+
+/// Why a request has no event that the queue can take. Sending it again would not help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The request is no webhook.
+    Malformed(Malformed),
+    /// The webhook does not open with the app's AppIDs.
+    Undecryptable(Fault),
+    /// The event is older than `MAX_EVENT_AGE_SECONDS`.
+    TooOld,
+    /// The event is larger than the queue takes.
+    TooLarge {
+        /// The queue's limit, in bytes.
+        limit: usize,
+    },
+}
+
+impl Refusal {
+    /// A stable code for logs, metrics and the quarantine's attribute `reason`.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::Undecryptable(_) => "undecryptable",
+            Self::TooOld => "too_old",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+
+    fn response(&self) -> Response<Body> {
+        match self {
+            Self::Malformed(malformed @ Malformed::UnsupportedMediaType(_)) => {
+                error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &malformed.to_string())
+            }
+            Self::Malformed(malformed) => error(StatusCode::BAD_REQUEST, &malformed.to_string()),
+            Self::Undecryptable(_) => {
+                error(StatusCode::BAD_REQUEST, "encrypted_data could not be opened with the AppID of this app")
+            }
+            Self::TooOld => error(StatusCode::BAD_REQUEST, "the event is older than this receiver takes"),
+            Self::TooLarge { limit } => {
+                let message = format!("the event is larger than the {limit} bytes that the queue takes");
+                error(StatusCode::PAYLOAD_TOO_LARGE, &message)
+            }
+        }
+    }
 }
 
 impl Outcome {
@@ -50,12 +104,13 @@ impl Outcome {
         match self {
             Self::Queued { .. } => "queued",
             Self::Probe => "probe",
+            Self::Quarantined(_) => "quarantined",
+            Self::Refused(_) => "refused",
+            Self::NotQuarantined(_, NotQuarantined::Limited) => "quarantine_limited",
+            Self::NotQuarantined(..) => "not_quarantined",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
-            Self::BodyTooLarge | Self::NotQueued(QueueError::TooLarge { .. }) => "too_large",
-            Self::Malformed(Malformed::UnsupportedMediaType(_)) => "unsupported_media_type",
-            Self::Malformed(_) => "malformed",
-            Self::Undecryptable(_) => "undecryptable",
+            Self::BodyTooLarge => "body_too_large",
             Self::AppIdUnavailable(_) => "app_id_unavailable",
             Self::NotQueued(_) => "not_queued",
         }
@@ -73,33 +128,21 @@ impl Outcome {
                 response
             }
             Self::Probe => json(StatusCode::OK, "{}".to_owned()),
+            Self::Quarantined(_) => json(StatusCode::ACCEPTED, "{}".to_owned()),
+            Self::Refused(refusal) => refusal.response(),
             Self::NotFound => error(StatusCode::NOT_FOUND, "not found"),
             Self::MethodNotAllowed => {
-                let mut response = error(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "method not allowed; webhooks come by POST",
-                );
+                let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed; webhooks come by POST");
                 set(&mut response, "allow", "POST, GET, HEAD");
                 response
             }
-            Self::BodyTooLarge => error(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                &format!("the body is larger than {MAX_BODY_BYTES} bytes"),
-            ),
-            Self::NotQueued(QueueError::TooLarge { limit, .. }) => {
-                let message = format!("the event is larger than the {limit} bytes that the queue takes");
-                error(StatusCode::PAYLOAD_TOO_LARGE, &message)
+            Self::BodyTooLarge => {
+                error(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {MAX_BODY_BYTES} bytes"))
             }
-            Self::Malformed(malformed @ Malformed::UnsupportedMediaType(_)) => {
-                error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &malformed.to_string())
-            }
-            Self::Malformed(malformed) => error(StatusCode::BAD_REQUEST, &malformed.to_string()),
-            Self::Undecryptable(_) => error(
-                StatusCode::BAD_REQUEST,
-                "encrypted_data could not be opened with the AppID of this app",
-            ),
             Self::AppIdUnavailable(_) => unavailable("the AppID is not available at the moment; try again"),
-            Self::NotQueued(_) => unavailable("the event could not be queued at the moment; try again"),
+            Self::NotQueued(_) | Self::NotQuarantined(..) => {
+                unavailable("the event could not be queued at the moment; try again")
+            }
         }
     }
 }
@@ -118,9 +161,7 @@ fn error(status: StatusCode, message: &str) -> Response<Body> {
 fn json(status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

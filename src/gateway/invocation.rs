@@ -52,21 +52,14 @@ impl Invocation {
     /// When the answer must be on its way: the configured time after the arrival, or the invocation's end if sooner.
     pub(super) fn deadline(&self, arrived: Instant, allowed: Duration) -> Instant {
         let configured = arrived + allowed;
-        let ends = UNIX_EPOCH
-            .checked_add(Duration::from_millis(self.deadline))
-            .filter(|_| self.deadline > 0);
+        let ends = UNIX_EPOCH.checked_add(Duration::from_millis(self.deadline)).filter(|_| self.deadline > 0);
         let Some(ends) = ends else { return configured };
-        let left = ends
-            .duration_since(SystemTime::now())
-            .unwrap_or_default()
-            .saturating_sub(TIME_TO_ANSWER);
+        let left = ends.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(TIME_TO_ANSWER);
         configured.min(Instant::now() + left)
     }
 }
 
 fn query_token(query: Option<&str>) -> Option<String> {
     let mut fields = form_urlencoded::parse(query?.as_bytes());
-    fields
-        .find(|(name, _)| name == "token")
-        .map(|(_, value)| value.into_owned())
+    fields.find(|(name, _)| name == "token").map(|(_, value)| value.into_owned())
 }

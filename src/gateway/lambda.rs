@@ -62,10 +62,8 @@ fn mend(request: &mut LambdaRequest) {
         LambdaRequest::ApiGatewayV2(api) => {
             mend_headers(&mut api.headers);
             mend_body(api.body.as_deref(), &mut api.is_base64_encoded);
-            api.raw_query_string = api
-                .raw_query_string
-                .take()
-                .filter(|query| format!("/?{query}").parse::<Uri>().is_ok());
+            api.raw_query_string =
+                api.raw_query_string.take().filter(|query| format!("/?{query}").parse::<Uri>().is_ok());
         }
         LambdaRequest::Alb(alb) => {
             mend_headers(&mut alb.headers);

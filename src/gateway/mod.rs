@@ -7,6 +7,7 @@
 mod answer;
 mod invocation;
 mod lambda;
+mod open;
 mod route;
 
 use jiff::Timestamp;
@@ -14,52 +15,46 @@ use lambda_http::{Body, Request, Response, http::Method};
 use tokio::time::Instant;
 
 pub use self::{
-    answer::{MAX_BODY_BYTES, Outcome},
+    answer::{MAX_BODY_BYTES, Outcome, Refusal},
     lambda::run_on_lambda,
+    open::{Opener, Unopened},
 };
 use self::{invocation::Invocation, route::Route};
 use crate::{
-    app_id::{AppId, AppIdSource, AppIds},
+    app_id::{AppIdSource, AppIds},
     config::Settings,
-    decrypt::{Ciphertext, Fault},
     event::Event,
-    queue::{Delivery, Message, Queue},
+    queue::{Delivery, Message, Quarantine, Queue, QueueError, Refused},
     telemetry,
-    webhook::{Envelope, Webhook},
+    webhook::looks_like_a_webhook,
 };
 
 /// The handler: everything that outlives a webhook.
 #[derive(Debug)]
 pub struct Receiver<S, Q> {
     settings: Settings,
-    app_ids: AppIds<S>,
+    opener: Opener<S>,
     queue: Q,
+    quarantine: Option<Quarantine<Q>>,
 }
 
 impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
     /// Puts a receiver together.
-    pub const fn new(settings: Settings, app_ids: AppIds<S>, queue: Q) -> Self {
-        Self {
-            settings,
-            app_ids,
-            queue,
-        }
+    pub fn new(settings: Settings, app_ids: AppIds<S>, queue: Q) -> Self {
+        let opener = Opener { accept: settings.accept.clone(), max_event_age: settings.max_event_age, app_ids };
+        Self { settings, opener, queue, quarantine: None }
     }
 
-    /// The AppIDs, for whoever wants to fetch them before the first webhook comes.
-    pub const fn app_ids(&self) -> &AppIds<S> {
-        &self.app_ids
-    }
-
-    /// The queue.
-    pub const fn queue(&self) -> &Q {
-        &self.queue
+    /// Keeps what cannot be opened on another queue.
+    #[must_use]
+    pub fn with_quarantine(self, queue: Option<Q>) -> Self {
+        Self { quarantine: queue.map(Quarantine::new), ..self }
     }
 
     /// During a cold start: fetches the AppIDs and opens the connection to the queue, side by side. Neither stops the
     /// start where it fails; the first webhook tries again.
     pub async fn warm_up(&self) {
-        let (app_ids, ()) = tokio::join!(self.app_ids.current(), self.queue.warm_up());
+        let (app_ids, ()) = tokio::join!(self.opener.app_ids.current(), self.queue.warm_up());
         if let Err(error) = app_ids {
             tracing::error!(%error, "no AppID at the start; webhooks get 503 until there is one");
         }
@@ -71,40 +66,24 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         let invocation = Invocation::of(&request);
         let outcome = self.handle(&request, &invocation, arrived).await;
         let response = outcome.response();
-        telemetry::webhook(
-            &invocation.request_id,
-            &outcome,
-            response.status(),
-            request.body().len(),
-            arrived.elapsed(),
-        );
+        let (status, bytes) = (response.status(), request.body().len());
+        telemetry::webhook(&invocation.request_id, &outcome, status, bytes, arrived.elapsed());
         response
     }
 
     /// The way of a webhook.
     async fn handle(&self, request: &Request, invocation: &Invocation, arrived: Instant) -> Outcome {
-        let Some(route) = Route::of(
-            &invocation.path,
-            invocation.stage.as_deref(),
-            invocation.token.as_deref(),
-        ) else {
-            return Outcome::NotFound;
-        };
-        let apps = match self.app_ids.current().await {
+        let route = Route::of(&invocation.path, invocation.stage.as_deref(), invocation.token.as_deref());
+        let Some(route) = route else { return Outcome::NotFound };
+        let apps = match self.opener.app_ids.current().await {
             Ok(apps) => apps,
             Err(error) => return Outcome::AppIdUnavailable(error),
         };
-        let Some((app, app_id)) = route.find(&apps, self.settings.token.as_ref()) else {
-            return Outcome::NotFound;
-        };
+        let Some(app) = route.find(&apps, self.settings.token.as_ref()) else { return Outcome::NotFound };
         match (request.method(), request.body().as_ref()) {
             (&Method::GET | &Method::HEAD, _) | (&Method::POST, []) => Outcome::Probe,
             (&Method::POST, body) if body.len() > MAX_BODY_BYTES => Outcome::BodyTooLarge,
             (&Method::POST, body) => {
-                let event = match self.open(request, body, app_id) {
-                    Ok(event) => event,
-                    Err(refused) => return refused,
-                };
                 let delivery = Delivery {
                     app,
                     received_at: Timestamp::now(),
@@ -112,35 +91,41 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
                     trace_header: invocation.trace_header.as_deref(),
                 };
                 let deadline = invocation.deadline(arrived, self.settings.publish_deadline);
-                self.publish(&Message::new(event, &delivery, self.queue.kind()), deadline)
-                    .await
+                self.receive(request, body, &delivery, deadline).await
             }
             _ => Outcome::MethodNotAllowed,
         }
     }
 
-    fn open(&self, request: &Request, body: &[u8], app_id: &AppId) -> Result<Event, Outcome> {
-        match Webhook::read(request.headers(), body, &self.settings.accept).map_err(Outcome::Malformed)? {
-            Webhook::Encrypted(envelope) => decrypt(&envelope, app_id).map_err(Outcome::Undecryptable),
-            Webhook::Plain(text) => plain(text).map_err(Outcome::Undecryptable),
-        }
-    }
-
-    async fn publish(&self, message: &Message, deadline: Instant) -> Outcome {
-        match self.queue.send(message, deadline).await {
-            Ok(sent) => Outcome::Queued {
-                message_id: sent.message_id,
-                event_id: message.event_id().to_owned(),
+    /// A `POST` with a body: onto the queue, else into quarantine.
+    async fn receive(&self, request: &Request, body: &[u8], delivery: &Delivery<'_>, deadline: Instant) -> Outcome {
+        let refusal = match self.opener.open(request.headers(), body, delivery.app).await {
+            Ok(event) => match self.publish(event, delivery, deadline).await {
+                Ok(queued) => return queued,
+                Err(QueueError::TooLarge { limit, .. }) => Refusal::TooLarge { limit },
+                Err(error) => return Outcome::NotQueued(error),
             },
-            Err(error) => Outcome::NotQueued(error),
+            Err(Unopened::Malformed(malformed)) => Refusal::Malformed(malformed),
+            Err(Unopened::Undecryptable(fault)) => Refusal::Undecryptable(fault),
+            Err(Unopened::TooOld) => Refusal::TooOld,
+            Err(Unopened::AppIdUnavailable(error)) => return Outcome::AppIdUnavailable(error),
+        };
+        let Some(quarantine) = self.quarantine.as_ref().filter(|_| looks_like_a_webhook(request.headers(), body))
+        else {
+            return Outcome::Refused(refusal);
+        };
+        let Delivery { app, received_at, request_id, .. } = *delivery;
+        let refused =
+            Refused { reason: refusal.reason(), app, received_at, request_id, headers: request.headers(), body };
+        match quarantine.keep(&refused, deadline).await {
+            Ok(()) => Outcome::Quarantined(refusal),
+            Err(error) => Outcome::NotQuarantined(refusal, error),
         }
     }
-}
 
-fn decrypt(envelope: &Envelope<'_>, app_id: &AppId) -> Result<Event, Fault> {
-    Event::read(Ciphertext::decode(envelope)?.open_in_place(app_id))
-}
-
-fn plain(text: &[u8]) -> Result<Event, Fault> {
-    Event::from_json(String::from_utf8(text.to_vec()).map_err(|_| Fault::Text)?)
+    async fn publish(&self, event: Event, delivery: &Delivery<'_>, deadline: Instant) -> Result<Outcome, QueueError> {
+        let message = Message::new(event, delivery, self.queue.kind());
+        let sent = self.queue.send(&message, deadline).await?;
+        Ok(Outcome::Queued { message_id: sent.message_id, event_id: message.event_id().to_owned() })
+    }
 }

@@ -3,7 +3,7 @@
 //! In comes the path as the gateway passes it on, with or without a stage or a base path before it; out comes a
 //! [`Route`]. Whether there is such an app, and whether the token is right, is decided by `Route::find`.
 
-use crate::app_id::{AppId, Apps, DEFAULT_APP, Token};
+use crate::app_id::{Apps, DEFAULT_APP, Token};
 
 /// A path that could be a webhook's: `/`, `/webhook`, `/webhook/{app}` or `/webhook/{app}/{token}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,22 +26,16 @@ impl<'r> Route<'r> {
             all => all,
         };
         match route {
-            [] | ["webhook"] => Some(Self {
-                app: DEFAULT_APP,
-                token,
-            }),
+            [] | ["webhook"] => Some(Self { app: DEFAULT_APP, token }),
             ["webhook", app] => Some(Self { app, token }),
-            ["webhook", app, in_path] => Some(Self {
-                app,
-                token: Some(in_path),
-            }),
+            ["webhook", app, in_path] => Some(Self { app, token: Some(in_path) }),
             _ => None,
         }
     }
 
-    /// The app, if there is one of that name and the URL carries every token that is asked for.
-    pub(super) fn find<'a>(&self, apps: &'a Apps, configured: Option<&Token>) -> Option<(&'a str, &'a AppId)> {
-        let app = apps.get(self.app);
+    /// The app's name, if there is one of that name and the URL carries every token that is asked for.
+    pub(super) fn find<'a>(&self, apps: &'a Apps, configured: Option<&Token>) -> Option<&'a str> {
+        let app = apps.get(self.app).map(|(name, _)| name);
         let given = self.token.unwrap_or_default();
         let mut tokens = configured.into_iter().chain(&apps.token).peekable();
         let unlocked = match tokens.peek() {
@@ -55,6 +49,7 @@ impl<'r> Route<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app_id::AppId;
 
     fn route(path: &str, stage: Option<&str>) -> Option<(String, Option<String>)> {
         let route = Route::of(path, stage, None)?;
@@ -75,11 +70,7 @@ mod tests {
             ("/webhook", Some("prod")),
             ("/webhook/webhook", Some("webhook")),
         ] {
-            assert_eq!(
-                route(path, stage),
-                Some((DEFAULT_APP.to_owned(), None)),
-                "{path} {stage:?}"
-            );
+            assert_eq!(route(path, stage), Some((DEFAULT_APP.to_owned(), None)), "{path} {stage:?}");
         }
     }
 
@@ -87,10 +78,7 @@ mod tests {
     fn an_app_and_a_token_are_the_segments_after_the_root() {
         assert_eq!(route("/webhook/sales", None), Some(("sales".to_owned(), None)));
         assert_eq!(route("/webhook/webhook", None), Some(("webhook".to_owned(), None)));
-        assert_eq!(
-            route("/prod/webhook/sales/t0k", Some("prod")),
-            Some(("sales".to_owned(), Some("t0k".to_owned())))
-        );
+        assert_eq!(route("/prod/webhook/sales/t0k", Some("prod")), Some(("sales".to_owned(), Some("t0k".to_owned()))));
     }
 
     #[test]
@@ -105,12 +93,7 @@ mod tests {
         let apps = Apps::single(AppId::new("abc"));
         let token = Token::new("0123456789abcdef").unwrap();
         let found = |given, configured: Option<&Token>| {
-            Route {
-                app: DEFAULT_APP,
-                token: given,
-            }
-            .find(&apps, configured)
-            .is_some()
+            Route { app: DEFAULT_APP, token: given }.find(&apps, configured).is_some()
         };
         assert!(found(Some("0123456789abcdef"), Some(&token)));
         assert!(!found(Some("0123456789abcdeF"), Some(&token)));

@@ -71,11 +71,7 @@ impl Message {
         let event_id = event_id(delivery.app, &body);
         let group_id = match kind {
             QueueKind::Standard => group_id(delivery.app),
-            QueueKind::Fifo => group_id(&format!(
-                "{}:{}",
-                delivery.app,
-                ordering_id.as_ref().unwrap_or(&event_id)
-            )),
+            QueueKind::Fifo => group_id(&format!("{}:{}", delivery.app, ordering_id.as_ref().unwrap_or(&event_id))),
         };
         let received_at = format!("{:.3}", delivery.received_at);
         let attributes = [
@@ -97,20 +93,21 @@ impl Message {
                 .collect(),
             group_id,
             deduplication_id: (kind == QueueKind::Fifo).then_some(event_id),
-            trace_header: delivery
-                .trace_header
-                .filter(|header| is_trace_header(header))
-                .map(str::to_owned),
+            trace_header: delivery.trace_header.filter(|header| is_trace_header(header)).map(str::to_owned),
         }
+    }
+
+    /// The same message for the failover queue, with the attribute that says so.
+    #[must_use]
+    pub fn through_failover(mut self) -> Self {
+        self.attributes.push(("failover", "true".to_owned()));
+        self
     }
 
     /// An attribute's value.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value.as_str())
+        self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
     /// The idempotency key: lower-case hex SHA-256 of app, a NUL byte, and body.
@@ -122,20 +119,13 @@ impl Message {
     /// The size that SQS counts against [`MAX_MESSAGE_BYTES`], in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let attributes = self
-            .attributes
-            .iter()
-            .map(|(name, value)| name.len() + STRING.len() + value.len());
+        let attributes = self.attributes.iter().map(|(name, value)| name.len() + STRING.len() + value.len());
         self.body.len() + attributes.sum::<usize>()
     }
 }
 
 fn event_id(app: &str, body: &str) -> String {
-    let digest = Sha256::new()
-        .chain_update(app)
-        .chain_update([0])
-        .chain_update(body)
-        .finalize();
+    let digest = Sha256::new().chain_update(app).chain_update([0]).chain_update(body).finalize();
     hex_simd::encode_to_string(digest, hex_simd::AsciiCase::Lower)
 }
 
@@ -157,13 +147,7 @@ fn attribute_value(value: &str) -> String {
     value
         .chars()
         .take(MAX_ATTRIBUTE_CHARACTERS)
-        .map(|character| {
-            if is_taken_by_sqs(character) {
-                character
-            } else {
-                char::REPLACEMENT_CHARACTER
-            }
-        })
+        .map(|character| if is_taken_by_sqs(character) { character } else { char::REPLACEMENT_CHARACTER })
         .collect()
 }
 

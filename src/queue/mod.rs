@@ -1,9 +1,11 @@
-//! The event onto SQS: message, attributes, group, deadline.
+//! The event onto SQS: message, attributes, group, deadline, failover, quarantine.
 //!
 //! In comes an [`Event`](crate::event::Event) with what the gateway knows of its delivery; out goes a [`Message`], and
 //! back comes the id under which the queue has it. Whoever implements [`Queue`] promises that `Ok` means: it is there.
 
+mod failover;
 mod message;
+mod quarantine;
 mod queue_url;
 mod sqs;
 
@@ -13,7 +15,9 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 pub use self::{
+    failover::Failover,
     message::{Delivery, MAX_MESSAGE_BYTES, Message},
+    quarantine::{NotQuarantined, PART_BYTES, Quarantine, Quarantined, Refused},
     queue_url::{QueueKind, QueueUrl, QueueUrlError},
     sqs::Sqs,
 };
@@ -52,24 +56,24 @@ pub enum QueueError {
         limit: usize,
     },
     /// The queue does not exist.
-    #[error("the queue of QUEUE_URL does not exist (deleted, or another account or region)")]
+    #[error("the queue does not exist (deleted, or another account or region)")]
     NoSuchQueue,
     /// The role may not send to the queue.
     #[error(
-        "the role may not send to the queue of QUEUE_URL (sqs:SendMessage; kms:GenerateDataKey and kms:Decrypt with a KMS key): {0}"
+        "the role may not send to the queue (sqs:SendMessage; kms:GenerateDataKey and kms:Decrypt with a KMS key): {0}"
     )]
     Denied(String),
     /// The queue asks to slow down.
-    #[error("the queue of QUEUE_URL is throttled: {0}")]
+    #[error("the queue is throttled: {0}")]
     Throttled(String),
     /// The queue did not take it in time.
-    #[error("the queue of QUEUE_URL did not answer in time (PUBLISH_DEADLINE_MS)")]
+    #[error("the queue did not answer in time (PUBLISH_DEADLINE_MS)")]
     OutOfTime,
     /// SQS refused the message or the call.
-    #[error("the queue of QUEUE_URL refused the message: {0}")]
+    #[error("the queue refused the message: {0}")]
     Refused(String),
     /// SQS was not reached.
-    #[error("the queue of QUEUE_URL is not reachable: {0}")]
+    #[error("the queue is not reachable: {0}")]
     Unreachable(String),
 }
 

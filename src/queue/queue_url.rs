@@ -51,11 +51,7 @@ impl QueueUrl {
     /// FIFO queues have names that end in `.fifo`.
     #[must_use]
     pub fn kind(&self) -> QueueKind {
-        if self.name().ends_with(".fifo") {
-            QueueKind::Fifo
-        } else {
-            QueueKind::Standard
-        }
+        if self.name().ends_with(".fifo") { QueueKind::Fifo } else { QueueKind::Standard }
     }
 
     /// The region that the host names: `sqs.REGION.amazonaws.com`, a VPC endpoint
@@ -63,16 +59,11 @@ impl QueueUrl {
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         let host = self.0.split("://").nth(1)?.split(['/', ':']).next()?;
-        let service = host
-            .split_once(".amazonaws.com")
-            .or_else(|| host.split_once(".api.aws"))?
-            .0;
+        let service = host.split_once(".amazonaws.com").or_else(|| host.split_once(".api.aws"))?.0;
         if let Some(region) = service.strip_suffix(".queue") {
             return Some(region);
         }
-        let mut labels = service
-            .split('.')
-            .skip_while(|label| !matches!(*label, "sqs" | "sqs-fips"));
+        let mut labels = service.split('.').skip_while(|label| !matches!(*label, "sqs" | "sqs-fips"));
         labels.nth(1)
     }
 }
@@ -85,22 +76,10 @@ mod tests {
     fn a_queue_url_says_its_kind_and_its_region() {
         let url = |text: &str| QueueUrl::new(text).unwrap();
         let fifo = url("https://sqs.eu-west-1.amazonaws.com/123456789012/events.fifo");
-        assert_eq!(
-            (fifo.kind(), fifo.region(), fifo.name()),
-            (QueueKind::Fifo, Some("eu-west-1"), "events.fifo")
-        );
-        assert_eq!(
-            url("https://sqs.cn-north-1.amazonaws.com.cn/1/events").region(),
-            Some("cn-north-1")
-        );
-        assert_eq!(
-            url("https://vpce-0a-b.sqs.us-east-2.vpce.amazonaws.com/1/events").region(),
-            Some("us-east-2")
-        );
-        assert_eq!(
-            url("https://eu-central-1.queue.amazonaws.com/1/events").region(),
-            Some("eu-central-1")
-        );
+        assert_eq!((fifo.kind(), fifo.region(), fifo.name()), (QueueKind::Fifo, Some("eu-west-1"), "events.fifo"));
+        assert_eq!(url("https://sqs.cn-north-1.amazonaws.com.cn/1/events").region(), Some("cn-north-1"));
+        assert_eq!(url("https://vpce-0a-b.sqs.us-east-2.vpce.amazonaws.com/1/events").region(), Some("us-east-2"));
+        assert_eq!(url("https://eu-central-1.queue.amazonaws.com/1/events").region(), Some("eu-central-1"));
         let local = url("http://127.0.0.1:4566/000000000000/events");
         assert_eq!((local.kind(), local.region()), (QueueKind::Standard, None));
     }

@@ -53,10 +53,7 @@ impl Sqs {
             .timeout_config(timeouts)
             .retry_config(retries);
         config.set_endpoint_url(aws.endpoint_url("SQS"));
-        Self {
-            client: Client::from_conf(config.build()),
-            url,
-        }
+        Self { client: Client::from_conf(config.build()), url }
     }
 
     fn request(&self, message: &Message) -> Result<SendMessageFluentBuilder, QueueError> {
@@ -69,19 +66,13 @@ impl Sqs {
             .set_message_deduplication_id(message.deduplication_id.clone());
         let invalid = |error: aws_sdk_sqs::error::BuildError| QueueError::Refused(error.to_string());
         for (name, value) in &message.attributes {
-            let value = MessageAttributeValue::builder()
-                .data_type(STRING)
-                .string_value(value)
-                .build()
-                .map_err(invalid)?;
+            let value =
+                MessageAttributeValue::builder().data_type(STRING).string_value(value).build().map_err(invalid)?;
             request = request.message_attributes(*name, value);
         }
         if let Some(header) = &message.trace_header {
             let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
-            let value = MessageSystemAttributeValue::builder()
-                .data_type(STRING)
-                .string_value(header)
-                .build();
+            let value = MessageSystemAttributeValue::builder().data_type(STRING).string_value(header).build();
             request = request.message_system_attributes(name, value.map_err(invalid)?);
         }
         Ok(request)
@@ -110,22 +101,16 @@ impl Queue for Sqs {
     async fn send(&self, message: &Message, deadline: Instant) -> Result<Sent, QueueError> {
         let bytes = message.bytes();
         if bytes > MAX_MESSAGE_BYTES {
-            return Err(QueueError::TooLarge {
-                bytes,
-                limit: MAX_MESSAGE_BYTES,
-            });
+            return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
         }
         let answer = tokio::time::timeout_at(deadline, self.request(message)?.send()).await;
-        let sent = answer
-            .map_err(|_| QueueError::OutOfTime)?
-            .map_err(|error| match classify(error) {
-                QueueError::TooLarge { limit, .. } => QueueError::TooLarge { bytes, limit },
-                other => other,
-            })?;
+        let sent = answer.map_err(|_| QueueError::OutOfTime)?.map_err(|error| match classify(error) {
+            QueueError::TooLarge { limit, .. } => QueueError::TooLarge { bytes, limit },
+            other => other,
+        })?;
         // Without an id there is no proof that SQS has it.
-        let message_id = sent
-            .message_id
-            .ok_or_else(|| QueueError::Unreachable("the answer has no message id".to_owned()))?;
+        let message_id =
+            sent.message_id.ok_or_else(|| QueueError::Unreachable("the answer has no message id".to_owned()))?;
         Ok(Sent { message_id })
     }
 }
@@ -147,10 +132,9 @@ fn classify<
     let limit = answer.err().message().and_then(size_limit);
     match code.rsplit(['.', '#']).next().unwrap_or_default() {
         "NonExistentQueue" | "QueueDoesNotExist" => QueueError::NoSuchQueue,
-        "InvalidParameterValue" if limit.is_some() => QueueError::TooLarge {
-            bytes: 0,
-            limit: limit.unwrap_or_default(),
-        },
+        "InvalidParameterValue" if limit.is_some() => {
+            QueueError::TooLarge { bytes: 0, limit: limit.unwrap_or_default() }
+        }
         name if name.contains("Denied") || name.contains("Signature") || name.contains("Token") => {
             QueueError::Denied(code)
         }
@@ -164,11 +148,5 @@ fn classify<
 
 /// The limit in «One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes.»
 fn size_limit(message: &str) -> Option<usize> {
-    message
-        .split_once("must be shorter than ")?
-        .1
-        .split(' ')
-        .next()?
-        .parse()
-        .ok()
+    message.split_once("must be shorter than ")?.1.split(' ').next()?.parse().ok()
 }

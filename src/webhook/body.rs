@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use super::{Malformed, QUOTED};
 use crate::json::{self, Key};
 
-const FIELD: &str = "encrypted_data";
+/// The field that holds the ciphertext.
+pub(super) const FIELD: &str = "encrypted_data";
 
 /// What the `content-type` says of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,21 +44,13 @@ impl BodyType {
 }
 
 fn from_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
-    let not_json = |error: serde_json::Error| Malformed::NotJson {
-        line: error.line(),
-        column: error.column(),
-    };
+    let not_json = |error: serde_json::Error| Malformed::NotJson { line: error.line(), column: error.column() };
     let text = std::str::from_utf8(body).map_err(|error| Malformed::NotJson {
-        line: 1 + body[..error.valid_up_to()]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count(),
+        line: 1 + body[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count(),
         column: error.valid_up_to(),
     })?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let found = deserializer
-        .deserialize_any(Field)
-        .and_then(|found| deserializer.end().map(|()| found));
+    let found = deserializer.deserialize_any(Field).and_then(|found| deserializer.end().map(|()| found));
     match found {
         Ok(Some(raw)) => json::string(raw).ok_or(Malformed::NotAString),
         Ok(None) => Err(Malformed::NoEncryptedData),
@@ -94,9 +87,7 @@ impl<'de> Visitor<'de> for Field {
 }
 
 fn from_form(body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
-    let mut fields = form_urlencoded::parse(body)
-        .filter(|(name, _)| name == FIELD)
-        .map(|(_, value)| value);
+    let mut fields = form_urlencoded::parse(body).filter(|(name, _)| name == FIELD).map(|(_, value)| value);
     let data = fields.next().ok_or(Malformed::NoEncryptedDataInForm)?;
     if fields.next().is_some() {
         return Err(Malformed::AmbiguousForm);

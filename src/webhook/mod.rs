@@ -40,10 +40,7 @@ pub struct Accept {
 impl Default for Accept {
     /// Every supported algorithm, and encrypted webhooks only.
     fn default() -> Self {
-        Self {
-            algorithms: Algorithm::NAMES.iter().map(|(_, algorithm)| *algorithm).collect(),
-            plaintext: false,
-        }
+        Self { algorithms: Algorithm::NAMES.iter().map(|(_, algorithm)| *algorithm).collect(), plaintext: false }
     }
 }
 
@@ -96,12 +93,15 @@ impl<'a> Webhook<'a> {
 
 impl Accept {
     fn names(&self) -> Vec<(&'static str, Algorithm)> {
-        Algorithm::NAMES
-            .iter()
-            .copied()
-            .filter(|(_, algorithm)| self.algorithms.contains(algorithm))
-            .collect()
+        Algorithm::NAMES.iter().copied().filter(|(_, algorithm)| self.algorithms.contains(algorithm)).collect()
     }
+}
+
+/// Whether a request that could not be opened may have been meant as a webhook, and is worth keeping.
+#[must_use]
+pub fn looks_like_a_webhook(headers: &HeaderMap, body: &[u8]) -> bool {
+    let has_algorithm = headers.contains_key(ALGORITHM_HEADER) || headers.contains_key(ALGORITHM_HEADER_AS_DOCUMENTED);
+    has_algorithm || body.windows(body::FIELD.len()).any(|window| window == body::FIELD.as_bytes())
 }
 
 /// A request that no AppID could open, because it is not a webhook in the form that EnableX documents.
@@ -161,18 +161,11 @@ pub enum Malformed {
 
 impl Malformed {
     fn missing<T>(header: &'static str, names: &[(&str, T)]) -> Self {
-        Self::MissingHeader {
-            header,
-            supported: list(names),
-        }
+        Self::MissingHeader { header, supported: list(names) }
     }
 
     fn unsupported<T>(header: &'static str, given: &str, names: &[(&str, T)]) -> Self {
-        Self::UnsupportedValue {
-            header,
-            given: given.chars().take(QUOTED).collect(),
-            supported: list(names),
-        }
+        Self::UnsupportedValue { header, given: given.chars().take(QUOTED).collect(), supported: list(names) }
     }
 }
 

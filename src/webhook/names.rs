@@ -108,10 +108,7 @@ impl Algorithm {
 
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::NAMES
-            .iter()
-            .find(|(_, algorithm)| algorithm == self)
-            .map_or("", |(name, _)| name);
+        let name = Self::NAMES.iter().find(|(_, algorithm)| algorithm == self).map_or("", |(name, _)| name);
         f.write_str(name)
     }
 }
@@ -179,10 +176,7 @@ impl Encoding {
 }
 
 fn find<T: Copy>(names: &[(&str, T)], wanted: &str) -> Option<T> {
-    names
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-        .map(|(_, value)| *value)
+    names.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
 }
 
 /// The names of a table as an error message lists them.

@@ -49,19 +49,12 @@ impl AwsEmulator {
         let shared = SdkConfig::builder()
             .behavior_version(aws::behavior_version())
             .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "test", "test", None, None, "test",
-            )))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
             .http_client(aws::http_client())
             .sleep_impl(TokioSleep::new())
             .endpoint_url(&endpoint)
             .build();
-        Self {
-            port,
-            home,
-            shared,
-            _process: process,
-        }
+        Self { port, home, shared, _process: process }
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -70,19 +63,15 @@ impl AwsEmulator {
 
     /// Points a client's process at the emulator, and away from whatever else is configured on the machine.
     pub(crate) fn client_environment<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        command
-            .env_remove("AWS_CA_BUNDLE")
-            .env_remove("AWS_PROFILE")
-            .env_remove("AWS_SESSION_TOKEN")
-            .envs([
-                ("HOME", self.home.as_str()),
-                ("AWS_ACCESS_KEY_ID", "test"),
-                ("AWS_SECRET_ACCESS_KEY", "test"),
-                ("AWS_REGION", "us-east-1"),
-                ("AWS_DEFAULT_REGION", "us-east-1"),
-                ("AWS_ENDPOINT_URL", &self.endpoint()),
-                ("AWS_EC2_METADATA_DISABLED", "true"),
-            ])
+        command.env_remove("AWS_CA_BUNDLE").env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN").envs([
+            ("HOME", self.home.as_str()),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL", &self.endpoint()),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ])
     }
 
     fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -94,33 +83,16 @@ impl AwsEmulator {
     }
 
     pub(crate) async fn create_fifo_queue(&self, name: &str) -> String {
-        let create = self
-            .sqs()
-            .create_queue()
-            .queue_name(name)
-            .attributes(QueueAttributeName::FifoQueue, "true");
+        let create = self.sqs().create_queue().queue_name(name).attributes(QueueAttributeName::FifoQueue, "true");
         create.send().await.unwrap().queue_url.unwrap()
     }
 
     pub(crate) async fn create_secret(&self, name: &str, text: &str) {
-        self.secrets_manager()
-            .create_secret()
-            .name(name)
-            .secret_string(text)
-            .send()
-            .await
-            .unwrap();
+        self.secrets_manager().create_secret().name(name).secret_string(text).send().await.unwrap();
     }
 
     pub(crate) async fn secret_arn(&self, name: &str) -> String {
-        self.secrets_manager()
-            .describe_secret()
-            .secret_id(name)
-            .send()
-            .await
-            .unwrap()
-            .arn
-            .unwrap()
+        self.secrets_manager().describe_secret().secret_id(name).send().await.unwrap().arn.unwrap()
     }
 
     /// Takes every message off a queue: as many as are expected, and then whatever else is there.
@@ -129,37 +101,18 @@ impl AwsEmulator {
         let mut received = Vec::new();
         loop {
             let wait = if received.len() < expected { 5 } else { 0 };
-            let receive = sqs
-                .receive_message()
-                .queue_url(queue_url)
-                .max_number_of_messages(10)
-                .wait_time_seconds(wait);
-            let messages = receive
-                .message_attribute_names("All")
-                .send()
-                .await
-                .unwrap()
-                .messages
-                .unwrap_or_default();
+            let receive = sqs.receive_message().queue_url(queue_url).max_number_of_messages(10).wait_time_seconds(wait);
+            let messages = receive.message_attribute_names("All").send().await.unwrap().messages.unwrap_or_default();
             if messages.is_empty() {
                 return received;
             }
             for message in messages {
                 let receipt = message.receipt_handle.unwrap();
-                sqs.delete_message()
-                    .queue_url(queue_url)
-                    .receipt_handle(receipt)
-                    .send()
-                    .await
-                    .unwrap();
+                sqs.delete_message().queue_url(queue_url).receipt_handle(receipt).send().await.unwrap();
                 let attributes = message.message_attributes.unwrap_or_default();
-                let attributes = attributes
-                    .into_iter()
-                    .map(|(name, value)| (name, value.string_value.unwrap_or_default()));
-                received.push(Received {
-                    body: message.body.unwrap(),
-                    attributes: attributes.collect(),
-                });
+                let attributes =
+                    attributes.into_iter().map(|(name, value)| (name, value.string_value.unwrap_or_default()));
+                received.push(Received { body: message.body.unwrap(), attributes: attributes.collect() });
             }
         }
     }
@@ -168,17 +121,8 @@ impl AwsEmulator {
     pub(crate) fn post(&self, host: &str, path: &str, body: &str) -> (u16, String) {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let request = agent.post(format!("{}{path}", self.endpoint())).header("host", host);
-        let request = request
-            .header("content-type", "application/json")
-            .header("x-algoritm", "aes-256-cbc");
-        let mut response = request
-            .header("x-format", "hex")
-            .header("x-encoding", "utf8")
-            .send(body)
-            .unwrap();
-        (
-            response.status().as_u16(),
-            response.body_mut().read_to_string().unwrap(),
-        )
+        let request = request.header("content-type", "application/json").header("x-algoritm", "aes-256-cbc");
+        let mut response = request.header("x-format", "hex").header("x-encoding", "utf8").send(body).unwrap();
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
     }
 }

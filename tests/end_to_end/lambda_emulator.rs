@@ -25,21 +25,12 @@ impl LambdaEmulator {
             .args(["--runtime-api-address", &format!("127.0.0.1:{runtime_api}")])
             .arg(tools.bootstrap())
             .env_clear()
-            .envs([
-                ("AWS_LAMBDA_FUNCTION_NAME", "voicehook"),
-                ("AWS_LAMBDA_FUNCTION_TIMEOUT", "10"),
-            ])
-            .envs([
-                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-                ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-            ])
+            .envs([("AWS_LAMBDA_FUNCTION_NAME", "voicehook"), ("AWS_LAMBDA_FUNCTION_TIMEOUT", "10")])
+            .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"), ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")])
             .envs([("AWS_LAMBDA_LOG_LEVEL", "TRACE")])
             .envs(variables.iter().copied());
         aws.client_environment(&mut command);
-        Self {
-            port,
-            process: Process::start(command, port),
-        }
+        Self { port, process: Process::start(command, port) }
     }
 
     /// Invokes the function as an HTTP API does for a `POST`.
@@ -49,16 +40,8 @@ impl LambdaEmulator {
 
     /// Invokes the function with any event.
     pub(crate) fn invoke_with(&self, event: &Value) -> Value {
-        let url = format!(
-            "http://127.0.0.1:{}/2015-03-31/functions/function/invocations",
-            self.port
-        );
-        let answer = ureq::post(url)
-            .send(event.to_string())
-            .unwrap()
-            .body_mut()
-            .read_to_string()
-            .unwrap();
+        let url = format!("http://127.0.0.1:{}/2015-03-31/functions/function/invocations", self.port);
+        let answer = ureq::post(url).send(event.to_string()).unwrap().body_mut().read_to_string().unwrap();
         serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 

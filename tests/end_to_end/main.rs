@@ -52,20 +52,13 @@ fn encrypted_by_node(app_id: &str, events: &[String]) -> Option<Vec<Webhook>> {
     let output = node.arg(script).arg(app_id).args(events).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    Some(
-        text.split('\n')
-            .filter(|line| !line.is_empty())
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect(),
-    )
+    Some(text.split('\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
 /// The events of some calls, call by call.
 fn events(calls: usize) -> Vec<String> {
     let of_call = |call: usize| {
-        STATES
-            .iter()
-            .map(move |state| format!(r#"{{"voice_id":"call-{call}","state":"{state}","note":"नमस्ते"}}"#))
+        STATES.iter().map(move |state| format!(r#"{{"voice_id":"call-{call}","state":"{state}","note":"नमस्ते"}}"#))
     };
     (0..calls).flat_map(of_call).collect()
 }
@@ -87,20 +80,8 @@ fn assert_every_event_arrived_whole(messages: &[Received], events: &[String]) {
     sent.sort_unstable();
     assert_eq!(bodies, sent);
     for message in messages {
-        for name in [
-            "event_id",
-            "event_type",
-            "voice_id",
-            "app",
-            "received_at",
-            "request_id",
-            "content_type",
-        ] {
-            assert!(
-                message.attributes.contains_key(name),
-                "{name} is missing: {:?}",
-                message.attributes
-            );
+        for name in ["event_id", "event_type", "voice_id", "app", "received_at", "request_id", "content_type"] {
+            assert!(message.attributes.contains_key(name), "{name} is missing: {:?}", message.attributes);
         }
     }
 }
@@ -132,16 +113,8 @@ fn hostile_events() -> Vec<(&'static str, Value, u16)> {
             400,
         ),
         ("a host that is none", host, 400),
-        (
-            "a query that makes no URI",
-            with("/rawQueryString", json!("a=<b> c\u{e9}")),
-            400,
-        ),
-        (
-            "a path that makes no URI",
-            with("/rawPath", json!("/web hook/\u{0}|<>\u{e9}")),
-            404,
-        ),
+        ("a query that makes no URI", with("/rawQueryString", json!("a=<b> c\u{e9}")), 400),
+        ("a path that makes no URI", with("/rawPath", json!("/web hook/\u{0}|<>\u{e9}")), 404),
         ("an ALB request that is wrong throughout", alb, 404),
     ]
 }
@@ -163,9 +136,7 @@ async fn the_built_function_under_the_runtime_interface_emulator_queues_what_it_
     let mut statuses = BTreeMap::new();
     let mut post = |path: &str, body: &str| {
         let response = function.invoke(path, body);
-        let status = response["statusCode"]
-            .as_u64()
-            .unwrap_or_else(|| panic!("no response: {response}"));
+        let status = response["statusCode"].as_u64().unwrap_or_else(|| panic!("no response: {response}"));
         *statuses.entry(status).or_insert(0) += 1;
     };
     for webhook in &webhooks {
@@ -183,11 +154,7 @@ async fn the_built_function_under_the_runtime_interface_emulator_queues_what_it_
 
     let messages = aws.receive_all(&queue_url, events.len()).await;
     assert_every_event_arrived_whole(&messages, &events);
-    assert!(
-        states_by_call(&messages).values().all(|states| *states == STATES),
-        "{:?}",
-        states_by_call(&messages)
-    );
+    assert!(states_by_call(&messages).values().all(|states| *states == STATES), "{:?}", states_by_call(&messages));
     assert!(messages.iter().all(|message| message.attributes["app"] == "sales"));
     let log = function.stop();
     for secret in [APP_ID, "0123456789abcdef", "नमस्ते"] {
@@ -206,10 +173,7 @@ async fn the_local_receiver_sends_its_sample_call_to_a_real_queue() {
     let printed = run(aws.client_environment(&mut dev));
     assert!(printed.contains("9 of 9 events reached the queue"), "{printed}");
     let messages = aws.receive_all(&queue_url, 9).await;
-    let types: Vec<&str> = messages
-        .iter()
-        .map(|message| message.attributes["event_type"].as_str())
-        .collect();
+    let types: Vec<&str> = messages.iter().map(|message| message.attributes["event_type"].as_str()).collect();
     assert_eq!(types.len(), 9);
     assert_eq!((types[0], types[8]), ("call.incomingcall", "call.disconnected"));
 }
@@ -222,16 +186,14 @@ async fn the_real_template_deployed_takes_webhooks_from_url_to_queue() {
         return;
     };
     let aws = AwsEmulator::start(&tools);
-    aws.create_secret("enablex", &format!(r#"{{"app_id":"{APP_ID}"}}"#))
-        .await;
+    aws.create_secret("enablex", &format!(r#"{{"app_id":"{APP_ID}"}}"#)).await;
     let existing = aws.secret_arn("enablex").await;
     let new_secret_and_fifo = format!("AppId={APP_ID} QueueType=fifo");
     let existing_secret_and_standard = format!("AppIdSecretArn={existing} QueueType=standard");
 
-    for (stack, parameters) in [
-        ("voicehook-fifo", new_secret_and_fifo),
-        ("voicehook-standard", existing_secret_and_standard),
-    ] {
+    for (stack, parameters) in
+        [("voicehook-fifo", new_secret_and_fifo), ("voicehook-standard", existing_secret_and_standard)]
+    {
         let outputs = tools.deploy(&aws, stack, &parameters);
         let host = format!("{}.execute-api.localhost", outputs["api_id"]);
         let post = |webhook: &Webhook| aws.post(&host, "/webhook", &webhook.body());
@@ -241,9 +203,7 @@ async fn the_real_template_deployed_takes_webhooks_from_url_to_queue() {
                 scope.spawn(move || call.iter().for_each(|webhook| assert_eq!(post(webhook).0, 200)));
             }
         });
-        let tampered = Webhook {
-            encrypted_data: "00".repeat(32),
-        };
+        let tampered = Webhook { encrypted_data: "00".repeat(32) };
         assert_eq!(post(&tampered).0, 400);
         assert_eq!(aws.post(&host, "/webhook", "").0, 200, "a probe");
 

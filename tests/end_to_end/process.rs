@@ -25,23 +25,13 @@ impl Process {
     /// Starts a process and waits until it listens on a port.
     pub(crate) fn start(mut command: Command, port: u16) -> Self {
         let output = tempfile();
-        command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output.try_clone().unwrap());
-        let child = command
-            .process_group(0)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output.try_clone().unwrap());
+        let child = command.process_group(0).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut process = Self { child, output };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let ended = process.child.try_wait().unwrap();
-            assert!(
-                ended.is_none() && start.elapsed() < START,
-                "{command:?} does not listen: {}",
-                process.printed()
-            );
+            assert!(ended.is_none() && start.elapsed() < START, "{command:?} does not listen: {}", process.printed());
             std::thread::park_timeout(POLL);
         }
         process
@@ -66,18 +56,8 @@ impl Drop for Process {
 
 /// A file without a name.
 fn tempfile() -> File {
-    let path = format!(
-        "{}/output-{}-{}",
-        env!("CARGO_TARGET_TMPDIR"),
-        std::process::id(),
-        free_port()
-    );
-    let file = File::options()
-        .read(true)
-        .append(true)
-        .create_new(true)
-        .open(&path)
-        .unwrap();
+    let path = format!("{}/output-{}-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id(), free_port());
+    let file = File::options().read(true).append(true).create_new(true).open(&path).unwrap();
     std::fs::remove_file(path).unwrap();
     file
 }
@@ -90,14 +70,7 @@ pub(crate) fn free_port() -> u16 {
 /// Runs a command to its end and returns what it printed on standard output; a failure fails the test.
 pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (printed, errors) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(
-        output.status.success(),
-        "{command:?} failed with {}:\n{printed}\n{errors}",
-        output.status
-    );
+    let (printed, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?} failed with {}:\n{printed}\n{errors}", output.status);
     printed.into_owned()
 }

@@ -41,11 +41,7 @@ impl Tools {
     }
 
     fn path(&self) -> String {
-        format!(
-            "{}:{}",
-            self.environment.join("bin").display(),
-            std::env::var("PATH").unwrap_or_default()
-        )
+        format!("{}:{}", self.environment.join("bin").display(), std::env::var("PATH").unwrap_or_default())
     }
 
     /// The function, as `sam build` made it.
@@ -75,14 +71,7 @@ impl Tools {
         let template = self.built.join("template.yaml");
         let architecture = format!("Architecture={}", architecture());
         let mut deploy = self.command("sam");
-        deploy.args([
-            "deploy",
-            "--stack-name",
-            stack,
-            "--no-confirm-changeset",
-            "--no-progressbar",
-            "--template-file",
-        ]);
+        deploy.args(["deploy", "--stack-name", stack, "--no-confirm-changeset", "--no-progressbar", "--template-file"]);
         deploy
             .arg(template)
             .args(["--config-file", concat!(env!("CARGO_MANIFEST_DIR"), "/samconfig.toml")])
@@ -91,32 +80,21 @@ impl Tools {
             .arg(architecture);
         run(aws.client_environment(&mut deploy).env("SAM_CLI_TELEMETRY", "0"));
         let mut add_routes = self.command("python");
-        add_routes
-            .arg("tests/end_to_end/add_routes.py")
-            .args(["--stack", stack, "--endpoint", &aws.endpoint()]);
+        add_routes.arg("tests/end_to_end/add_routes.py").args(["--stack", stack, "--endpoint", &aws.endpoint()]);
         serde_json::from_str(&run(aws.client_environment(&mut add_routes))).unwrap()
     }
 }
 
 fn install() -> Option<Tools> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let tools = Tools {
-        environment: folder.join("tools"),
-        built: folder.join("sam-build"),
-    };
+    let tools = Tools { environment: folder.join("tools"), built: folder.join("sam-build") };
     let installed = tools.environment.join("installed.txt");
     if fs::read_to_string(&installed).is_ok_and(|installed| installed == REQUIREMENTS) {
         return Some(tools);
     }
-    let venv = Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&tools.environment)
-        .output();
+    let venv = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&tools.environment).output();
     if !cfg!(target_os = "linux") || !venv.is_ok_and(|venv| venv.status.success()) {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "continuous integration needs Linux and Python 3 with venv"
-        );
+        assert!(std::env::var_os("CI").is_none(), "continuous integration needs Linux and Python 3 with venv");
         skipped("the end-to-end tests need Linux and Python 3 with venv");
         return None;
     }
@@ -130,9 +108,5 @@ fn install() -> Option<Tools> {
 
 /// As Lambda names it.
 fn architecture() -> &'static str {
-    if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "x86_64"
-    }
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
 }

@@ -1,10 +1,5 @@
 //! What the tests of the handler share: a queue that remembers, and a receiver in front of it.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "each test uses a part, and fails by panicking"
-)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part, and fails by panicking")]
 
 use std::{
     io::Write as _,
@@ -39,18 +34,11 @@ pub struct TestQueue {
 
 impl TestQueue {
     pub fn new(kind: QueueKind) -> Self {
-        Self {
-            kind,
-            failure: None,
-            messages: Arc::default(),
-        }
+        Self { kind, failure: None, messages: Arc::default() }
     }
 
     pub fn failing(failure: QueueError) -> Self {
-        Self {
-            failure: Some(failure),
-            ..Self::new(QueueKind::Fifo)
-        }
+        Self { failure: Some(failure), ..Self::new(QueueKind::Fifo) }
     }
 
     pub fn messages(&self) -> Vec<Message> {
@@ -66,18 +54,13 @@ impl Queue for TestQueue {
     async fn send(&self, message: &Message, _deadline: Instant) -> Result<Sent, QueueError> {
         let bytes = message.bytes();
         if bytes > MAX_MESSAGE_BYTES {
-            return Err(QueueError::TooLarge {
-                bytes,
-                limit: MAX_MESSAGE_BYTES,
-            });
+            return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
         }
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
         self.messages.lock().unwrap().push(message.clone());
-        Ok(Sent {
-            message_id: "message-1".to_owned(),
-        })
+        Ok(Sent { message_id: "message-1".to_owned() })
     }
 }
 
@@ -87,11 +70,7 @@ pub fn receiver(queue: &TestQueue) -> Receiver<FixedAppId, TestQueue> {
 }
 
 pub fn receiver_with<S: AppIdSource>(settings: Settings, source: S, queue: &TestQueue) -> Receiver<S, TestQueue> {
-    Receiver::new(
-        settings,
-        AppIds::new(source, std::time::Duration::from_secs(300)),
-        queue.clone(),
-    )
+    Receiver::new(settings, AppIds::new(source, std::time::Duration::from_secs(300)), queue.clone())
 }
 
 /// The body of a webhook that carries an event.
@@ -124,18 +103,10 @@ pub fn text(response: &Response<Body>) -> String {
 
 /// Node, if it is one that still has `crypto.createCipher`; else says in one line why the caller is skipped.
 pub fn node_with_create_cipher() -> Option<Command> {
-    let version = Command::new("node")
-        .arg("--version")
-        .output()
-        .ok()
-        .map(|output| output.stdout);
-    let version = version
-        .and_then(|version| String::from_utf8(version).ok())
-        .unwrap_or_default();
-    let major: Option<u32> = version
-        .trim()
-        .strip_prefix('v')
-        .and_then(|version| version.split('.').next()?.parse().ok());
+    let version = Command::new("node").arg("--version").output().ok().map(|output| output.stdout);
+    let version = version.and_then(|version| String::from_utf8(version).ok()).unwrap_or_default();
+    let major: Option<u32> =
+        version.trim().strip_prefix('v').and_then(|version| version.split('.').next()?.parse().ok());
     match major {
         Some(major) if major < 22 => {
             let mut node = Command::new("node");
@@ -143,10 +114,7 @@ pub fn node_with_create_cipher() -> Option<Command> {
             Some(node)
         }
         Some(_) => {
-            skipped(&format!(
-                "Node {} has no crypto.createCipher any more; this needs Node 20",
-                version.trim()
-            ));
+            skipped(&format!("Node {} has no crypto.createCipher any more; this needs Node 20", version.trim()));
             None
         }
         None => {

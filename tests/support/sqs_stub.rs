@@ -59,16 +59,8 @@ impl SqsStub {
     /// Starts a server that goes through a script and then does the same with every request.
     pub async fn start(script: &[Reaction], otherwise: Reaction) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let state = State {
-            script: script.iter().copied().collect(),
-            otherwise,
-            accepted: Vec::new(),
-            requests: 0,
-        };
-        let stub = Self {
-            address: listener.local_addr().unwrap(),
-            state: Arc::new(Mutex::new(state)),
-        };
+        let state = State { script: script.iter().copied().collect(), otherwise, accepted: Vec::new(), requests: 0 };
+        let stub = Self { address: listener.local_addr().unwrap(), state: Arc::new(Mutex::new(state)) };
         let serving = stub.clone();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -88,13 +80,7 @@ impl SqsStub {
 
     /// The `SendMessage` requests that were taken, as JSON.
     pub fn accepted(&self) -> Vec<serde_json::Value> {
-        self.state
-            .lock()
-            .unwrap()
-            .accepted
-            .iter()
-            .map(|body| serde_json::from_str(body).unwrap())
-            .collect()
+        self.state.lock().unwrap().accepted.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
     }
 
     pub fn requests(&self) -> usize {
@@ -146,9 +132,7 @@ impl SqsStub {
             Reaction::Stall => std::future::pending().await,
             Reaction::DropRequest => return false,
             Reaction::DropAnswer => {
-                let _ = connection
-                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"Mess")
-                    .await;
+                let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"Mess").await;
                 return false;
             }
         };
@@ -174,13 +158,8 @@ async fn read_until_blank_line(connection: &mut TcpStream, read: &mut Vec<u8>) -
 }
 
 async fn read_body(connection: &mut TcpStream, read: &mut Vec<u8>, head: &str) -> Option<String> {
-    let length = head.lines().find_map(|line| {
-        line.to_ascii_lowercase()
-            .strip_prefix("content-length:")?
-            .trim()
-            .parse()
-            .ok()
-    });
+    let length =
+        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
     let length: usize = length.unwrap_or(0);
     while read.len() < length {
         if connection.read_buf(read).await.ok()? == 0 {

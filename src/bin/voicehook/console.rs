@@ -14,9 +14,5 @@ pub(crate) fn error(text: impl Display) {
 
 /// How this program is called from where it was started: by cargo, or by its name.
 pub(crate) fn program() -> &'static str {
-    if std::env::var_os("CARGO").is_some() {
-        "cargo run --"
-    } else {
-        "voicehook"
-    }
+    if std::env::var_os("CARGO").is_some() { "cargo run --" } else { "voicehook" }
 }

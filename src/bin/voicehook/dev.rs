@@ -57,40 +57,26 @@ impl Dev {
             Some(_) => LocalQueue::Sqs(Box::new(sqs(&config).await)),
             None => LocalQueue::in_memory(),
         };
-        let token = std::env::var("WEBHOOK_TOKEN")
-            .ok()
-            .filter(|_| config.settings.token.is_some());
+        let token = std::env::var("WEBHOOK_TOKEN").ok().filter(|_| config.settings.token.is_some());
         let app_ids = AppIds::new(FixedAppId::new(&self.app_id), config.app_id_ttl);
         let receiver = Receiver::new(config.settings, app_ids, queue);
 
         let listener = TcpListener::bind(self.listen).await.map_err(|error| {
-            format!(
-                "cannot listen on {}: {error}; choose another address with --listen",
-                self.listen
-            )
+            format!("cannot listen on {}: {error}; choose another address with --listen", self.listen)
         })?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let path = token.map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
         let url = format!("http://{address}{path}");
         let queue_name = self.queue_url.as_deref().unwrap_or("in memory");
-        console::line(format_args!(
-            "voicehook listens on {url}\nqueue: {queue_name}\n\nA sample inbound call:"
-        ));
+        console::line(format_args!("voicehook listens on {url}\nqueue: {queue_name}\n\nA sample inbound call:"));
 
         let server = tokio::spawn(local_server::serve(listener, receiver, interrupted()));
         let missing = play_inbound_call(&url, &self.app_id).await?;
         if self.once {
-            return Ok(if missing == 0 {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            });
+            return Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         hint(&url, &self.app_id)?;
-        server
-            .await
-            .map_err(|error| error.to_string())?
-            .map_err(|error| error.to_string())?;
+        server.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -109,15 +95,8 @@ impl Dev {
 }
 
 async fn sqs(config: &Config) -> Sqs {
-    let shared = aws_config::defaults(aws::behavior_version())
-        .http_client(aws::http_client())
-        .load()
-        .await;
-    Sqs::new(
-        &Aws::new(shared),
-        config.queue_url.clone(),
-        config.settings.publish_deadline,
-    )
+    let shared = aws_config::defaults(aws::behavior_version()).http_client(aws::http_client()).load().await;
+    Sqs::new(&Aws::new(shared), config.queue_url.clone(), config.settings.publish_deadline)
 }
 
 /// Sends the events of one call, one after the other, and returns how many of them did not reach the queue.
@@ -137,25 +116,16 @@ async fn play_inbound_call(url: &str, app_id: &str) -> Result<usize, String> {
             }
         }
         let arrived = INBOUND_CALL.len() - missing;
-        console::line(format_args!(
-            "{arrived} of {} events reached the queue.",
-            INBOUND_CALL.len()
-        ));
+        console::line(format_args!("{arrived} of {} events reached the queue.", INBOUND_CALL.len()));
         Ok(missing)
     };
-    tokio::task::spawn_blocking(play)
-        .await
-        .map_err(|error| error.to_string())?
+    tokio::task::spawn_blocking(play).await.map_err(|error| error.to_string())?
 }
 
 fn hint(url: &str, app_id: &str) -> Result<(), String> {
     let event = samples::event("call.ringing", &Call::random()).unwrap_or_default();
     let curl = Encrypted::new(&event, app_id, &Writing::default())?.as_curl(url);
-    let app_id = if app_id == DEV_APP_ID {
-        ""
-    } else {
-        " --app-id \"$ENABLEX_APP_ID\""
-    };
+    let app_id = if app_id == DEV_APP_ID { "" } else { " --app-id \"$ENABLEX_APP_ID\"" };
     let program = console::program();
     console::line(format_args!(
         "\nSend one more from another terminal:\n\n  {program} trigger disconnected --url {url}{app_id}\n\nor without voicehook:\n\n  {curl}\n\nListening; Ctrl-C ends."

@@ -31,9 +31,7 @@ pub(crate) async fn serve<S: AppIdSource, Q: Queue>(
         let request_id = format!("local-{}", 1 + count.fetch_add(1, Ordering::Relaxed));
         async move { respond(&receiver, request, request_id).await.map(to_axum) }
     };
-    axum::serve(listener, Router::new().fallback(handler))
-        .with_graceful_shutdown(shutdown)
-        .await
+    axum::serve(listener, Router::new().fallback(handler)).with_graceful_shutdown(shutdown).await
 }
 
 async fn respond<S: AppIdSource, Q: Queue>(

@@ -28,20 +28,11 @@ const EVENTS: &[(&str, &str)] = &[
     ("call.bridged", ""),
     ("call.bridge_disconnected", ""),
     ("call.hold", ""),
-    (
-        "call.recording_complete",
-        r#","recording_url":"https://example.com/recordings/1.wav""#,
-    ),
-    (
-        "call.disconnected",
-        r#","call_duration":42.5,"disconnect_reason":"normal_clearing","disconnect_cause_code":16"#,
-    ),
+    ("call.recording_complete", r#","recording_url":"https://example.com/recordings/1.wav""#),
+    ("call.disconnected", r#","call_duration":42.5,"disconnect_reason":"normal_clearing","disconnect_cause_code":16"#),
     ("play.initiated", r#","prompt_ref":"welcome","play_id":"1""#),
     ("play.playfinished", r#","prompt_ref":"welcome","play_id":"1""#),
-    (
-        "play.digitcollected",
-        r#","prompt_ref":"welcome","play_id":"1","digit":"1""#,
-    ),
+    ("play.digitcollected", r#","prompt_ref":"welcome","play_id":"1","digit":"1""#),
     ("play.menutimeout", r#","prompt_ref":"welcome","play_id":"1""#),
 ];
 
@@ -73,10 +64,7 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn new(voice_id: String) -> Self {
-        Self {
-            voice_id,
-            channel_id: format!("{:012x}", random() >> 16),
-        }
+        Self { voice_id, channel_id: format!("{:012x}", random() >> 16) }
     }
 
     /// A call with an id of its own.

@@ -24,11 +24,7 @@ pub(crate) struct Writing {
 impl Default for Writing {
     /// What EnableX sends today.
     fn default() -> Self {
-        Self {
-            algorithm: "aes-256-cbc".to_owned(),
-            format: "hex".to_owned(),
-            encoding: "utf8".to_owned(),
-        }
+        Self { algorithm: "aes-256-cbc".to_owned(), format: "hex".to_owned(), encoding: "utf8".to_owned() }
     }
 }
 
@@ -61,45 +57,27 @@ impl Encrypted {
             (FORMAT_HEADER, writing.format.clone()),
             (ENCODING_HEADER, writing.encoding.clone()),
         ];
-        Ok(Self {
-            headers,
-            body: format!(r#"{{"encrypted_data":{}}}"#, serde_json::Value::from(data)),
-        })
+        Ok(Self { headers, body: format!(r#"{{"encrypted_data":{}}}"#, serde_json::Value::from(data)) })
     }
 
     /// Sends it and waits for the answer.
     pub(crate) fn post(&self, url: &str) -> Result<Answer, String> {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(TIME_OUT))
-            .build()
-            .into();
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIME_OUT)).build().into();
         let mut request = agent.post(url);
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
         let unanswered = |error: ureq::Error| format!("{url} did not answer: {error}. Is the receiver running there?");
         let mut response = request.send(&self.body).map_err(unanswered)?;
-        let message_id = response
-            .headers()
-            .get("x-message-id")
-            .and_then(|id| id.to_str().ok())
-            .map(str::to_owned);
+        let message_id = response.headers().get("x-message-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         let body = response.body_mut().read_to_string().map_err(unanswered)?;
-        Ok(Answer {
-            status: response.status().as_u16(),
-            body,
-            message_id,
-        })
+        Ok(Answer { status: response.status().as_u16(), body, message_id })
     }
 
     /// The command line that sends it.
     pub(crate) fn as_curl(&self, url: &str) -> String {
-        let headers: String = self
-            .headers
-            .iter()
-            .map(|(name, value)| format!(" -H '{name}: {value}'"))
-            .collect();
+        let headers: String = self.headers.iter().map(|(name, value)| format!(" -H '{name}: {value}'")).collect();
         format!("curl -i {url}{headers} -d '{}'", self.body)
     }
 }

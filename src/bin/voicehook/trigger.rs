@@ -52,31 +52,17 @@ impl Trigger {
         };
         let call = self.voice_id.map_or_else(Call::random, Call::new);
         let text = samples::event(&event, &call).ok_or_else(|| format!("no event {event:?}"))?;
-        let writing = Writing {
-            algorithm: self.algorithm,
-            format: self.format,
-            encoding: self.encoding,
-        };
+        let writing = Writing { algorithm: self.algorithm, format: self.format, encoding: self.encoding };
         let answer = Encrypted::new(&text, &self.app_id, &writing)?.post(&self.url)?;
         console::line(format_args!("sent      {text}"));
-        let message_id = answer
-            .message_id
-            .map_or_else(String::new, |id| format!("  message id {id}"));
+        let message_id = answer.message_id.map_or_else(String::new, |id| format!("  message id {id}"));
         console::line(format_args!("answered  {} {}{message_id}", answer.status, answer.body));
-        Ok(if answer.status == 200 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(if answer.status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
 fn event_type(name: &str) -> Result<String, String> {
     let known = samples::event(name, &Call::new(String::new())).is_some();
     let all = || samples::event_types().collect::<Vec<_>>().join(", ");
-    if known {
-        Ok(name.to_owned())
-    } else {
-        Err(format!("no such event; there are: {}", all()))
-    }
+    if known { Ok(name.to_owned()) } else { Err(format!("no such event; there are: {}", all())) }
 }
