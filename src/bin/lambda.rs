@@ -22,7 +22,9 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let sqs = |url| Sqs::new(&aws, url, config.settings.publish_deadline);
+    let time = config.settings.publish_deadline;
+    let share = if config.failover_queue_url.is_some() { time / 2 } else { time };
+    let sqs = |url| Sqs::new(&aws, url, share);
     let queue = Failover::new(sqs(config.queue_url), config.failover_queue_url.map(sqs));
     let quarantine = config.quarantine_queue_url.map(|url| Failover::new(sqs(url), None));
     let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);

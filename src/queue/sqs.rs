@@ -34,10 +34,16 @@ pub struct Sqs {
 }
 
 impl Sqs {
-    /// Prepares to send to a queue, in the region that its URL names, else the one of the configuration. `deadline` is
-    /// the longest time that [`Queue::send`] will be given.
+    /// Prepares to send to a queue. `deadline` is the longest time that [`Queue::send`] will be given.
     #[must_use]
     pub fn new(aws: &Aws, url: QueueUrl, deadline: Duration) -> Self {
+        Self { client: Self::client(aws, &url, deadline), url }
+    }
+
+    /// A client for a queue, in the region that its URL names, else the one of the configuration, with retries and
+    /// time-outs inside of a deadline.
+    #[must_use]
+    pub fn client(aws: &Aws, url: &QueueUrl, deadline: Duration) -> Client {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT.min(deadline))
             .operation_attempt_timeout(deadline / ATTEMPTS_IN_A_DEADLINE)
@@ -53,7 +59,7 @@ impl Sqs {
             .timeout_config(timeouts)
             .retry_config(retries);
         config.set_endpoint_url(aws.endpoint_url("SQS"));
-        Self { client: Client::from_conf(config.build()), url }
+        Client::from_conf(config.build())
     }
 
     fn request(&self, message: &Message) -> Result<SendMessageFluentBuilder, QueueError> {

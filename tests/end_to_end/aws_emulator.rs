@@ -91,6 +91,29 @@ impl AwsEmulator {
         self.secrets_manager().create_secret().name(name).secret_string(text).send().await.unwrap();
     }
 
+    /// Rotates a secret: what was current becomes previous.
+    pub(crate) async fn put_secret(&self, name: &str, text: &str) {
+        self.secrets_manager().put_secret_value().secret_id(name).secret_string(text).send().await.unwrap();
+    }
+
+    pub(crate) async fn messages_on(&self, queue_url: &str) -> usize {
+        self.count(queue_url, QueueAttributeName::ApproximateNumberOfMessages).await
+    }
+
+    /// Messages that a reader received and has neither deleted nor given back.
+    pub(crate) async fn messages_in_flight(&self, queue_url: &str) -> usize {
+        self.count(queue_url, QueueAttributeName::ApproximateNumberOfMessagesNotVisible).await
+    }
+
+    async fn count(&self, queue_url: &str, name: QueueAttributeName) -> usize {
+        let attributes = self.sqs().get_queue_attributes().queue_url(queue_url).attribute_names(name.clone());
+        attributes.send().await.unwrap().attributes.unwrap()[&name].parse().unwrap()
+    }
+
+    pub(crate) async fn create_standard_queue(&self, name: &str) -> String {
+        self.sqs().create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap()
+    }
+
     pub(crate) async fn secret_arn(&self, name: &str) -> String {
         self.secrets_manager().describe_secret().secret_id(name).send().await.unwrap().arn.unwrap()
     }

@@ -6,6 +6,7 @@
 
 mod aws_emulator;
 mod lambda_emulator;
+mod nothing_lost;
 mod process;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,6 +1,10 @@
 //! What a person at the terminal reads.
 
-use std::{fmt::Display, io::Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    io::{IsTerminal as _, Write as _},
+};
 
 /// Prints one line. A reader that has gone away, as in `voicehook … | head`, is no error.
 pub(crate) fn line(text: impl Display) {
@@ -15,4 +19,21 @@ pub(crate) fn error(text: impl Display) {
 /// How this program is called from where it was started: by cargo, or by its name.
 pub(crate) fn program() -> &'static str {
     if std::env::var_os("CARGO").is_some() { "cargo run --" } else { "voicehook" }
+}
+
+/// Shows how far a long command is, on a terminal and in one place; nothing where standard error goes elsewhere.
+pub(crate) fn progress(text: impl Display) {
+    let mut terminal = std::io::stderr().lock();
+    if terminal.is_terminal() {
+        let _ = write!(terminal, "\r{text}\x1b[K");
+    }
+}
+
+/// Prints what became of how many.
+pub(crate) fn table(what: &str, counts: &BTreeMap<&str, usize>) {
+    progress("");
+    for (result, count) in counts {
+        line(format_args!("{count:>8}  {result}"));
+    }
+    line(format_args!("{:>8}  {what} in all", counts.values().sum::<usize>()));
 }

@@ -6,7 +6,7 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use voicehook::{
     app_id::{AppIds, FixedAppId},
-    aws::{self, Aws},
+    aws::Aws,
     config::{AppIdSetting, Config},
     gateway::Receiver,
     queue::Sqs,
@@ -14,7 +14,7 @@ use voicehook::{
 };
 
 use crate::{
-    console,
+    aws_configuration, console,
     local_queue::LocalQueue,
     local_server,
     samples::{self, Call, INBOUND_CALL},
@@ -95,8 +95,7 @@ impl Dev {
 }
 
 async fn sqs(config: &Config) -> Sqs {
-    let shared = aws_config::defaults(aws::behavior_version()).http_client(aws::http_client()).load().await;
-    Sqs::new(&Aws::new(shared), config.queue_url.clone(), config.settings.publish_deadline)
+    Sqs::new(&Aws::new(aws_configuration().await), config.queue_url.clone(), config.settings.publish_deadline)
 }
 
 /// Sends the events of one call, one after the other, and returns how many of them did not reach the queue.

@@ -4,6 +4,7 @@ mod console;
 mod dev;
 mod local_queue;
 mod local_server;
+mod redrive;
 mod samples;
 mod send;
 mod trigger;
@@ -11,6 +12,7 @@ mod trigger;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use voicehook::aws;
 
 /// Receives the webhooks of the EnableX Voice API, decrypts them and puts the voice events on an SQS queue.
 ///
@@ -26,6 +28,7 @@ struct Cli {
 enum Command {
     Dev(dev::Dev),
     Trigger(trigger::Trigger),
+    Redrive(redrive::Redrive),
 }
 
 fn main() -> ExitCode {
@@ -33,9 +36,15 @@ fn main() -> ExitCode {
         None => dev::Dev::parse_from(["dev"]).run(),
         Some(Command::Dev(dev)) => dev.run(),
         Some(Command::Trigger(trigger)) => trigger.run(),
+        Some(Command::Redrive(redrive)) => redrive.run(),
     };
     done.unwrap_or_else(|error| {
         console::error(&error);
         ExitCode::FAILURE
     })
+}
+
+/// The AWS configuration of whoever is at the terminal: profile, environment, single sign-on.
+async fn aws_configuration() -> aws_config::SdkConfig {
+    aws_config::defaults(aws::behavior_version()).http_client(aws::http_client()).load().await
 }

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Makes the first inputs of every fuzz target from the reference webhooks, in fuzz/corpus.
+
+What an input consists of is said at the head of each target; a change there is a change here.
+"""
+
+import hashlib
+import json
+import re
+import urllib.parse
+from pathlib import Path
+
+FUZZ = Path(__file__).resolve().parent
+VECTORS = FUZZ.parent / "tests/vectors/reference.jsonl"
+NAMES = FUZZ.parent / "src/webhook/names.rs"
+
+# What no reference webhook holds: text that is not quite an event, and values that SQS would refuse.
+EVENTS = [
+    "",
+    "{}",
+    "[]",
+    "null",
+    "{} x",
+    '{"a":1e999}',
+    '{"state":"","voice_id":""}',
+    '{"voice_id":-1.5e3,"voiceId":42,"state":null,"playstate":"initiated"}',
+    '{"voice\\u005fid":"first","voice_id":"last","broadcast_id":"b","channel_id":"c"}',
+    '{"\\ud800":"\\udfff","state":"x\\ud800","voice_id":"\\u0000\\u001f\\u007f\\uffff"}',
+    '{"state":"\ufffe\uffff","\uffff":"\\\\\ufffe","voice_id":"\U0001f4de \u2028"}',
+    json.dumps({"state": "s" * 300, "voice_id": "é" * 300}, ensure_ascii=False),
+    '{"a":' + "[" * 200 + "]" * 200 + "}",
+    '{"voice_id":' + '{"a":' * 200 + "1" + "}" * 201,
+]
+
+
+def tables() -> list[dict[str, int]]:
+    """The numbers of the algorithms, formats and encodings, read from the source so that they are the targets' own."""
+    _, *source = NAMES.read_text(encoding="utf-8").split("pub const NAMES")
+    return [{name: at for at, name in enumerate(re.findall(r'\("([^"]+)", Self::', table))} for table in source]
+
+
+def utf8(text: str) -> bytes:
+    """UTF-8, in which a lone surrogate has three bytes, as voicehook keeps it."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def request(case: dict) -> bytes:
+    head = "".join(f"{name}: {value}\n" for name, value in case["headers"].items())
+    return utf8(head + "\n" + case["body"])
+
+
+def encrypted_data(case: dict) -> str | None:
+    try:
+        if case["headers"]["content-type"].startswith("application/json"):
+            data = json.loads(case["body"])["encrypted_data"]
+        else:
+            data = dict(urllib.parse.parse_qsl(case["body"], strict_parsing=True))["encrypted_data"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return data if isinstance(data, str) else None
+
+
+def decrypt(case: dict, numbers: list[dict[str, int]]) -> bytes | None:
+    headers, data = case["headers"], encrypted_data(case)
+    algorithm = headers.get("x-algoritm") or headers.get("x-algorithm")
+    names = [algorithm, headers["x-format"], headers["x-encoding"]]
+    selectors = [table.get(name.lower()) for table, name in zip(numbers, names, strict=True)]
+    if data is None or None in selectors:
+        return None
+    return bytes(selectors) + utf8(case["app_id"] + "\n" + data)
+
+
+def main() -> None:
+    with VECTORS.open(encoding="utf-8") as lines:
+        cases = [json.loads(line) for line in lines]
+    numbers = tables()
+    seeds = {
+        "request": [request(case) for case in cases],
+        "decrypt": [decrypt(case, numbers) for case in cases],
+        "event": [utf8(case["expect"]["event"]) for case in cases if "event" in case["expect"]] + list(map(utf8, EVENTS)),
+    }
+    for target, inputs in seeds.items():
+        folder = FUZZ / "corpus" / target
+        folder.mkdir(parents=True, exist_ok=True)
+        made = {hashlib.sha1(seed).hexdigest(): seed for seed in inputs if seed is not None}
+        if len(made) < 100:
+            raise SystemExit(f"{target}: only {len(made)} seeds; seed.py no longer understands the vectors")
+        for name, seed in made.items():
+            (folder / name).write_bytes(seed)
+        print(f"{target}: {len(made)} seeds")
+
+
+if __name__ == "__main__":
+    main()
