@@ -20,7 +20,7 @@ pub fn start() {
     if logging.try_init().is_ok() {
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map_or_else(String::new, ToString::to_string);
-            tracing::error!(place, "panic; the invocation failed, and the next one is served");
+            tracing::error!(place, "panic");
         }));
     }
 }
@@ -65,6 +65,7 @@ pub(crate) fn webhook(request_id: &str, outcome: &Outcome, status: StatusCode, b
         Outcome::NotQueued(error) => {
             tracing::error!(request_id, outcome = name, status, bytes, micros, reason = error.name(), %error, "webhook");
         }
+        Outcome::Panicked => tracing::error!(request_id, outcome = name, status, bytes, micros, "webhook"),
         _ => tracing::info!(request_id, outcome = name, status, bytes, micros, "webhook"),
     }
 }

@@ -16,7 +16,7 @@ use voicehook::{
     app_id::{AppId, AppIdSource, AppIdUnavailable, AppIds, Apps, FixedAppId, SecretsManagerError, Token, Version},
     config::Settings,
     gateway::{MAX_BODY_BYTES, Receiver},
-    queue::{Message, Queue, QueueError, QueueKind, Sent},
+    queue::{Message, Quarantined, Queue, QueueError, QueueKind, Sent},
     sender,
     webhook::{Accept, Algorithm, Encoding, Format},
 };
@@ -320,4 +320,101 @@ async fn the_queue_gets_the_time_that_is_left_after_the_app_id_was_fetched() {
     let receiver = Receiver::new(Settings::default(), app_ids, queue.clone());
     receiver.respond(request(EVENT)).await;
     assert_eq!(*queue.0.lock().unwrap(), [Duration::from_millis(2500)]);
+}
+
+#[tokio::test]
+async fn a_panic_gets_500_and_the_next_webhook_is_served() {
+    #[derive(Default)]
+    struct PanicsOnce(std::sync::atomic::AtomicBool);
+    impl Queue for PanicsOnce {
+        fn kind(&self) -> QueueKind {
+            QueueKind::Standard
+        }
+        async fn send(&self, _: &Message, _: Instant) -> Result<Sent, QueueError> {
+            let panicked = self.0.swap(true, std::sync::atomic::Ordering::SeqCst);
+            assert!(panicked, "injected, with the phone number +12025550123");
+            Ok(Sent { message_id: "message-1".to_owned() })
+        }
+    }
+    let app_ids = AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300));
+    let receiver = Receiver::new(Settings::default(), app_ids, PanicsOnce::default());
+    let response = receiver.respond(request(EVENT)).await;
+    assert_eq!((response.status().as_u16(), text(&response).as_str()), (500, r#"{"error": "internal error"}"#));
+    assert_eq!(receiver.respond(request(EVENT)).await.status(), 200);
+}
+
+/// Receives with a quarantine. Returns the status, what is on the queue and what is in quarantine.
+async fn with_quarantine(settings: Settings, request: Request) -> (u16, Vec<Message>, Vec<Quarantined>) {
+    let (queue, quarantine) = (TestQueue::new(QueueKind::Fifo), TestQueue::new(QueueKind::Standard));
+    let receiver = receiver_with(settings, FixedAppId::new(APP_ID), &queue).with_quarantine(Some(quarantine.clone()));
+    let response = receiver.respond(request).await;
+    let kept = quarantine.messages().iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect();
+    (response.status().as_u16(), queue.messages(), kept)
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_gets_202_and_is_in_quarantine_whole_with_its_reason() {
+    let mut without_format = request(EVENT);
+    without_format.headers_mut().remove("x-format");
+    let old = r#"{"state":"connected","timestamp":"2020-01-01T00:00:00Z"}"#;
+    let large = format!(r#"{{"state":"transcript","text":"{}"}}"#, "x".repeat(2_000_000));
+    let aged = Settings { max_event_age: Some(Duration::from_secs(3600)), ..Settings::default() };
+    let cases = [
+        (
+            "undecryptable",
+            with("POST", "/webhook", r#"{"encrypted_data":"00112233445566778899aabbccddeeff"}"#),
+            Settings::default(),
+        ),
+        ("malformed", without_format, Settings::default()),
+        ("malformed", with("POST", "/webhook", r#"{"encrypted_data":"#), Settings::default()),
+        ("too_old", request(old), aged),
+        ("too_large", request(&large), Settings::default()),
+    ];
+    for (reason, request, settings) in cases {
+        let body = request.body().to_vec();
+        let (status, queued, kept) = with_quarantine(settings, request).await;
+        assert_eq!((status, queued.len()), (202, 0), "{reason}");
+        assert!(kept.iter().all(|part| part.reason == reason && part.app == "default"), "{reason}");
+        assert_eq!(kept.iter().flat_map(|part| part.body().unwrap()).collect::<Vec<u8>>(), body, "{reason}");
+        assert_eq!(kept[0].headers["x-algoritm"], "aes-256-cbc");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_webhook_at_all_is_not_worth_a_place_in_quarantine() {
+    let mut request = with("POST", "/webhook", r#"{"hello":"world"}"#);
+    request.headers_mut().remove("x-algoritm");
+    let (status, _, kept) = with_quarantine(Settings::default(), request).await;
+    assert_eq!((status, kept.len()), (400, 0));
+}
+
+#[tokio::test]
+async fn where_the_quarantine_fails_or_is_flooded_the_sender_is_asked_to_come_again() {
+    let garbage = || with("POST", "/webhook", r#"{"encrypted_data":"00"}"#);
+    let queue = TestQueue::new(QueueKind::Fifo);
+    let failing = TestQueue::failing(QueueError::NoSuchQueue);
+    let down = receiver(&queue).with_quarantine(Some(failing));
+    assert_eq!(down.respond(garbage()).await.status(), 503);
+    let quarantine = TestQueue::new(QueueKind::Standard);
+    let flooded = receiver(&queue).with_quarantine(Some(quarantine.clone()));
+    let mut last = 202;
+    for _ in 0..1000 {
+        last = flooded.respond(garbage()).await.status().as_u16();
+    }
+    assert_eq!(last, 503);
+    let kept = quarantine.messages().len();
+    assert!((500..900).contains(&kept), "{kept}");
+    assert_eq!(flooded.respond(request(EVENT)).await.status(), 200, "a good webhook is not held up");
+}
+
+#[tokio::test]
+async fn without_a_quarantine_an_event_that_is_too_old_gets_400() {
+    let settings = Settings { max_event_age: Some(Duration::from_secs(60)), ..Settings::default() };
+    let queue = TestQueue::new(QueueKind::Fifo);
+    let receiver = receiver_with(settings, FixedAppId::new(APP_ID), &queue);
+    let old = r#"{"state":"connected","timestamp":"2020-01-01T00:00:00Z"}"#;
+    assert_eq!(receiver.respond(request(old)).await.status(), 400);
+    for young in [r#"{"state":"connected","timestamp":"2999-01-01T00:00:00Z"}"#, r#"{"playstate":"initiated"}"#] {
+        assert_eq!(receiver.respond(request(young)).await.status(), 200, "{young}");
+    }
 }

@@ -6,19 +6,24 @@
 mod sqs_stub;
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_types::{SdkConfig, region::Region};
 use sqs_stub::{Reaction, SqsStub};
 use support::{APP_ID, EVENT, request, text};
+use tokio::task::JoinSet;
 use voicehook::{
     app_id::{AppIds, FixedAppId},
     aws::{self, Aws},
     config::Settings,
     gateway::Receiver,
-    queue::{QueueUrl, Sqs},
+    queue::{Failover, QueueUrl, Sqs},
 };
 
 /// Short, so that time-outs do not take long; long enough for two attempts on a busy machine.
@@ -117,4 +122,91 @@ async fn connections_that_the_other_side_closed_while_idle_cost_no_event() {
         assert_eq!(receiver.respond(request(EVENT)).await.status(), 200);
     }
     assert_eq!(stub.accepted().len(), 20);
+}
+
+/// Webhooks sent in one run of the equation.
+const WEBHOOKS: usize = 100;
+
+/// Sends webhooks, twenty at a time, and checks that each is where its answer says: 200 on a queue, everything else
+/// still with the sender. Returns how many were answered 200.
+async fn equation(first: &SqsStub, second: Option<&SqsStub>, what: &str) -> usize {
+    let sqs =
+        |stub: &SqsStub, share| Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap(), share);
+    let share = if second.is_some() { DEADLINE / 2 } else { DEADLINE };
+    let queue = Failover::new(sqs(first, share), second.map(|stub| sqs(stub, share)));
+    let settings = Settings { publish_deadline: DEADLINE, ..Settings::default() };
+    let app_ids = AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300));
+    let receiver = Arc::new(Receiver::new(settings, app_ids, queue));
+    let mut answered = HashSet::new();
+    let mut refused = 0;
+    for batch in 0..WEBHOOKS / 20 {
+        let mut inflight = JoinSet::new();
+        for number in 0..20 {
+            let (receiver, event) = (Arc::clone(&receiver), format!(r#"{{"voice_id":"{batch}-{number}"}}"#));
+            inflight.spawn(async move {
+                let start = Instant::now();
+                (receiver.respond(request(&event)).await, start.elapsed())
+            });
+        }
+        while let Some(done) = inflight.join_next().await {
+            let (response, took) = done.unwrap();
+            assert!(took < DEADLINE + SLACK, "{what}: an answer took {took:?}");
+            match response.status().as_u16() {
+                200 => assert!(answered.insert(response.headers()["x-event-id"].to_str().unwrap().to_owned())),
+                503 => refused += 1,
+                other => panic!("{what}: status {other}"),
+            }
+        }
+    }
+    let accepted = first.accepted().into_iter().chain(second.map(SqsStub::accepted).unwrap_or_default());
+    let queued: HashSet<String> =
+        accepted.map(|message| message["MessageDeduplicationId"].as_str().unwrap().to_owned()).collect();
+    assert!(answered.is_subset(&queued), "{what}: a webhook was answered 200 without its message");
+    assert!(queued.len() + refused >= WEBHOOKS, "{what}: {} queued, {refused} refused", queued.len());
+    if !what.starts_with("AcceptAndDropAnswer") {
+        assert_eq!(queued.len() + refused, WEBHOOKS, "{what}");
+    }
+    answered.len()
+}
+
+#[tokio::test]
+async fn messages_and_refusals_add_up_to_the_webhooks_sent_whatever_fails_how_often() {
+    for fault in [
+        Reaction::InternalError,
+        Reaction::Unavailable,
+        Reaction::Throttle,
+        Reaction::NoSuchQueue,
+        Reaction::Denied,
+        Reaction::Nonsense,
+        Reaction::DropRequest,
+        Reaction::DropAnswer,
+        Reaction::AcceptAndDropAnswer,
+        Reaction::AcceptAndClose,
+        Reaction::Stall,
+    ] {
+        for every in [100, 10, 1] {
+            let what = format!("{fault:?} at every request of {every}");
+            let alone = SqsStub::start_with_fault(fault, every).await;
+            let queued = equation(&alone, None, &what).await;
+            let passing = !matches!(fault, Reaction::NoSuchQueue | Reaction::Denied | Reaction::Nonsense);
+            if every > 1 && passing {
+                assert_eq!(queued, WEBHOOKS, "{what}: a retry would have helped");
+            }
+            let first = SqsStub::start_with_fault(fault, every).await;
+            let second = SqsStub::start(&[], Reaction::Accept).await;
+            let queued = equation(&first, Some(&second), &format!("{what}, with failover")).await;
+            assert_eq!(queued, WEBHOOKS, "{what}: the failover queue takes what the first one does not");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_nobody_serves_costs_no_event_where_there_is_another_one() {
+    let second = SqsStub::start(&[], Reaction::Accept).await;
+    let nobody = Sqs::new(&aws("http://127.0.0.1:9"), QueueUrl::new(&second.queue_url()).unwrap(), DEADLINE / 2);
+    let there = Sqs::new(&aws(&second.endpoint()), QueueUrl::new(&second.queue_url()).unwrap(), DEADLINE / 2);
+    let app_ids = AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300));
+    let receiver = Receiver::new(Settings::default(), app_ids, Failover::new(nobody, Some(there)));
+    assert_eq!(receiver.respond(request(EVENT)).await.status(), 200);
+    assert_eq!(second.accepted()[0]["MessageAttributes"]["failover"]["StringValue"], "true");
 }

@@ -48,6 +48,8 @@ pub enum Outcome {
     AppIdUnavailable(AppIdUnavailable),
     /// The queue does not have the event.
     NotQueued(QueueError),
+    /// A mistake in voicehook itself.
+    Panicked,
 }
 
 /// Why a request has no event that the queue can take. Sending it again would not help.
@@ -113,6 +115,7 @@ impl Outcome {
             Self::BodyTooLarge => "body_too_large",
             Self::AppIdUnavailable(_) => "app_id_unavailable",
             Self::NotQueued(_) => "not_queued",
+            Self::Panicked => "panicked",
         }
     }
 
@@ -139,6 +142,7 @@ impl Outcome {
             Self::BodyTooLarge => {
                 error(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {MAX_BODY_BYTES} bytes"))
             }
+            Self::Panicked => error(StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
             Self::AppIdUnavailable(_) => unavailable("the AppID is not available at the moment; try again"),
             Self::NotQueued(_) | Self::NotQuarantined(..) => {
                 unavailable("the event could not be queued at the moment; try again")

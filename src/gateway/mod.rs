@@ -10,6 +10,9 @@ mod lambda;
 mod open;
 mod route;
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response, http::Method};
 use tokio::time::Instant;
@@ -60,11 +63,12 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         }
     }
 
-    /// Receives one request, answers it and writes its line to the log.
+    /// Receives one request, answers it and writes its line to the log. A panic on the way is answered and logged too.
     pub async fn respond(&self, request: Request) -> Response<Body> {
         let arrived = Instant::now();
         let invocation = Invocation::of(&request);
-        let outcome = self.handle(&request, &invocation, arrived).await;
+        let handled = AssertUnwindSafe(self.handle(&request, &invocation, arrived)).catch_unwind().await;
+        let outcome = handled.unwrap_or(Outcome::Panicked);
         let response = outcome.response();
         let (status, bytes) = (response.status(), request.body().len());
         telemetry::webhook(&invocation.request_id, &outcome, status, bytes, arrived.elapsed());

@@ -39,11 +39,15 @@ pub enum Reaction {
     DropRequest,
     /// Closes the connection in the middle of the answer.
     DropAnswer,
+    /// Takes the message and closes the connection in the middle of the answer.
+    AcceptAndDropAnswer,
 }
 
 struct State {
     script: VecDeque<Reaction>,
     otherwise: Reaction,
+    /// A fault, and at which of how many requests it comes.
+    every: Option<(Reaction, usize)>,
     accepted: Vec<String>,
     requests: usize,
 }
@@ -59,7 +63,13 @@ impl SqsStub {
     /// Starts a server that goes through a script and then does the same with every request.
     pub async fn start(script: &[Reaction], otherwise: Reaction) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let state = State { script: script.iter().copied().collect(), otherwise, accepted: Vec::new(), requests: 0 };
+        let state = State {
+            script: script.iter().copied().collect(),
+            otherwise,
+            every: None,
+            accepted: Vec::new(),
+            requests: 0,
+        };
         let stub = Self { address: listener.local_addr().unwrap(), state: Arc::new(Mutex::new(state)) };
         let serving = stub.clone();
         tokio::spawn(async move {
@@ -67,6 +77,13 @@ impl SqsStub {
                 tokio::spawn(serving.clone().serve(connection));
             }
         });
+        stub
+    }
+
+    /// Starts a server that does something else with every n-th request.
+    pub async fn start_with_fault(fault: Reaction, every: usize) -> Self {
+        let stub = Self::start(&[], Reaction::Accept).await;
+        stub.state.lock().unwrap().every = Some((fault, every));
         stub
     }
 
@@ -90,7 +107,10 @@ impl SqsStub {
     fn next(&self) -> Reaction {
         let mut state = self.state.lock().unwrap();
         state.requests += 1;
-        let otherwise = state.otherwise;
+        let otherwise = match state.every {
+            Some((fault, every)) if state.requests.is_multiple_of(every) => fault,
+            _ => state.otherwise,
+        };
         state.script.pop_front().unwrap_or(otherwise)
     }
 
@@ -131,7 +151,10 @@ impl SqsStub {
             Reaction::NoMessageId => (200, "{}".to_owned()),
             Reaction::Stall => std::future::pending().await,
             Reaction::DropRequest => return false,
-            Reaction::DropAnswer => {
+            Reaction::DropAnswer | Reaction::AcceptAndDropAnswer => {
+                if reaction == Reaction::AcceptAndDropAnswer {
+                    self.state.lock().unwrap().accepted.push(body);
+                }
                 let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"Mess").await;
                 return false;
             }
