@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     aws_emulator::AwsEmulator,
-    process::{Process, free_port},
+    process::{Process, children, free_port},
     tools::Tools,
 };
 
@@ -40,9 +40,28 @@ impl LambdaEmulator {
 
     /// Invokes the function with any event.
     pub(crate) fn invoke_with(&self, event: &Value) -> Value {
+        self.try_invoke(event).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Invokes the function, which may be gone.
+    pub(crate) fn try_invoke(&self, event: &Value) -> Result<Value, String> {
         let url = format!("http://127.0.0.1:{}/2015-03-31/functions/function/invocations", self.port);
-        let answer = ureq::post(url).send(event.to_string()).unwrap().body_mut().read_to_string().unwrap();
-        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+        let mut response = ureq::post(url).send(event.to_string()).map_err(|error| error.to_string())?;
+        let answer = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
+        serde_json::from_str(&answer).map_err(|error| format!("{error}: {answer}"))
+    }
+
+    /// The id of the function's process, which runs as soon as it was invoked once.
+    pub(crate) fn function(&self) -> u32 {
+        let children = children(self.process.id());
+        *children.first().expect("the emulator has started the function")
+    }
+
+    /// The most memory that the function's process ever had, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.function())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Ends it and returns everything that it and the function printed.

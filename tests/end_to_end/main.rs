@@ -2,7 +2,13 @@
 //! `template.yaml`, built by `sam build` and deployed by `sam deploy` to a local emulator of the AWS services.
 //!
 //! All tools are Python packages; the tests install them into a virtual environment under the target folder.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod aws_emulator;
 mod lambda_emulator;
@@ -205,7 +211,8 @@ async fn the_real_template_deployed_takes_webhooks_from_url_to_queue() {
             }
         });
         let tampered = Webhook { encrypted_data: "00".repeat(32) };
-        assert_eq!(post(&tampered).0, 400);
+        assert_eq!(post(&tampered).0, 202);
+        assert_eq!(aws.receive_all(&outputs["QuarantineQueueUrl"], 1).await.len(), 1);
         assert_eq!(aws.post(&host, "/webhook", "").0, 200, "a probe");
 
         let messages = aws.receive_all(&outputs["QueueUrl"], events.len()).await;

@@ -1,6 +1,7 @@
 //! Quarantine, redrive and rotation, with the built function and a real queue: webhooks in, messages out, counted.
 
 use std::{
+    collections::HashSet,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -11,7 +12,11 @@ use voicehook::{
 };
 
 use crate::{
-    assert_every_event_arrived_whole, aws_emulator::AwsEmulator, events, lambda_emulator::LambdaEmulator, process::run,
+    assert_every_event_arrived_whole,
+    aws_emulator::AwsEmulator,
+    events,
+    lambda_emulator::{LambdaEmulator, http_api_event},
+    process::{kill, run},
     tools::Tools,
 };
 
@@ -155,4 +160,64 @@ async fn without_a_secret_at_the_start_webhooks_get_503_until_there_is_one() {
     assert_eq!(answers.find(|status| *status != 503), Some(200));
     let messages = stack.aws.receive_all(&stack.queue, 1).await;
     assert_every_event_arrived_whole(&messages, &[event]);
+}
+
+#[tokio::test]
+async fn a_function_killed_in_the_middle_of_a_thousand_webhooks_answers_200_only_for_what_is_queued() {
+    let Some(stack) = Stack::new("app").await else { return };
+    let events: Vec<String> =
+        (0..1000).map(|number| format!(r#"{{"voice_id":"call-{number}","state":"connected"}}"#)).collect();
+    let mut function = stack.function();
+    let mut answered = HashSet::new();
+    let mut kills = 0;
+    for (number, event) in events.iter().enumerate() {
+        if number % 250 == 125 {
+            // From another thread, at whatever moment of the invocation it happens to be.
+            let process = function.function();
+            let kill = std::thread::spawn(move || kill(process));
+            if function
+                .try_invoke(&http_api_event(PATH, &body(event, "app")))
+                .is_ok_and(|answer| answer["statusCode"] == 200)
+            {
+                answered.insert(event.clone());
+            }
+            kill.join().unwrap();
+            kills += 1;
+            function = stack.function();
+        } else {
+            assert_eq!(status(&function, event, "app"), 200);
+            answered.insert(event.clone());
+        }
+    }
+    let messages = stack.aws.receive_all(&stack.queue, answered.len()).await;
+    let queued: HashSet<String> = messages.into_iter().map(|message| message.body).collect();
+    assert!(answered.is_subset(&queued), "a webhook was answered 200 without its message");
+    assert!(kills == 4 && queued.len() + kills >= events.len() && queued.len() - answered.len() <= kills);
+}
+
+#[tokio::test]
+async fn six_megabytes_of_the_worst_json_take_less_than_64_mebibytes_of_memory() {
+    let Some(stack) = Stack::new("app").await else { return };
+    let function = stack.function();
+    // What Lambda takes, with the quotes and backslashes of a body escaped once more in its event.
+    let room = 5_900_000;
+    let inner = |text: String| body(&text, "app");
+    let bodies = [
+        ("one long hex text", format!(r#"{{"encrypted_data":"{}"}}"#, "0".repeat(room))),
+        ("an event that is too large", inner(format!(r#"{{"text":"{}"}}"#, "x".repeat(room / 2 - 100)))),
+        (
+            "an event of nothing but brackets",
+            inner(format!(r#"{{"a":{}{}}}"#, "[".repeat(room / 4 - 100), "]".repeat(room / 4 - 100))),
+        ),
+        ("brackets around nothing", "[".repeat(room)),
+        ("many fields", format!("{{{}\"encrypted_data\":\"\"}}", "\"a\":1,".repeat(room / 8))),
+        ("escapes", format!(r#"{{"encrypted_data":"{}"}}"#, "\\u0000".repeat(room / 7))),
+    ];
+    for (what, body) in bodies {
+        let response = function.invoke(PATH, &body);
+        assert!(matches!(response["statusCode"].as_u64(), Some(202 | 400 | 413)), "{what}: {response}");
+        let peak = function.peak_memory();
+        println!("{what}: peak of {peak} KiB so far");
+        assert!(peak < 64 * 1024, "{what}: {peak} KiB");
+    }
 }

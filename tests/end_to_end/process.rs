@@ -4,7 +4,6 @@ use std::{
     fs::File,
     io::{Read as _, Seek as _, SeekFrom},
     net::{TcpListener, TcpStream},
-    os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -26,7 +25,7 @@ impl Process {
     pub(crate) fn start(mut command: Command, port: u16) -> Self {
         let output = tempfile();
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output.try_clone().unwrap());
-        let child = command.process_group(0).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut process = Self { child, output };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -35,6 +34,11 @@ impl Process {
             std::thread::park_timeout(POLL);
         }
         process
+    }
+
+    /// Id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Everything that it printed so far.
@@ -48,10 +52,22 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        kill(self.child.id());
         let _ = self.child.wait();
     }
+}
+
+/// Kills a process and everything that it started, which may be in other process groups.
+pub(crate) fn kill(process: u32) {
+    let children = children(process);
+    let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+    children.into_iter().for_each(kill);
+}
+
+/// The processes that a process started.
+pub(crate) fn children(process: u32) -> Vec<u32> {
+    let output = Command::new("pgrep").args(["-P", &process.to_string()]).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).lines().map(|id| id.parse().unwrap()).collect()
 }
 
 /// A file without a name.
