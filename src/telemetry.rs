@@ -3,13 +3,16 @@
 //! In comes what became of a request; out goes a line on standard output. Never in it: AppID, key, token, plaintext,
 //! phone numbers.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use lambda_http::http::StatusCode;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::gateway::{Outcome, Refusal};
+use crate::{
+    gateway::{Outcome, Refusal},
+    queue::NotQuarantined,
+};
 
 /// Starts the function's log: JSON lines on standard output, at the level of `AWS_LAMBDA_LOG_LEVEL` (default `INFO`).
 /// A panic becomes one line too.
@@ -56,6 +59,9 @@ pub(crate) fn webhook(request_id: &str, outcome: &Outcome, status: StatusCode, b
             tracing::warn!(request_id, outcome = name, status, bytes, micros, reason, detail, "webhook");
         }
         Outcome::NotQuarantined(refusal, error) => {
+            if *error == NotQuarantined::Limited {
+                count("QuarantineLimited");
+            }
             let (reason, detail) = (refusal.reason(), detail(refusal));
             tracing::error!(request_id, outcome = name, status, bytes, micros, reason, detail, %error, "webhook");
         }
@@ -68,6 +74,26 @@ pub(crate) fn webhook(request_id: &str, outcome: &Outcome, status: StatusCode, b
         Outcome::Panicked => tracing::error!(request_id, outcome = name, status, bytes, micros, "webhook"),
         _ => tracing::info!(request_id, outcome = name, status, bytes, micros, "webhook"),
     }
+}
+
+/// Counts one of something in CloudWatch, by a line in the embedded metric format on standard output.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+fn count(metric: &str) {
+    let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+    let line = serde_json::json!({
+        "_aws": {
+            "Timestamp": jiff::Timestamp::now().as_millisecond(),
+            "CloudWatchMetrics": [{
+                "Namespace": namespace.as_deref().unwrap_or("voicehook"),
+                "Dimensions": [["service"]],
+                "Metrics": [{ "Name": metric, "Unit": "Count" }],
+            }],
+        },
+        "service": "voicehook",
+        metric: 1,
+    });
+    // A log that cannot be written to must not cost a webhook.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// What a log may say of a refusal beyond its reason.
