@@ -12,15 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_types::{SdkConfig, region::Region};
 use sqs_stub::{Reaction, SqsStub};
-use support::{APP_ID, EVENT, request, text};
+use support::{APP_ID, EVENT, aws, request, text};
 use tokio::task::JoinSet;
 use voicehook::{
     app_id::{AppIds, FixedAppId},
-    aws::{self, Aws},
     config::Settings,
     gateway::Receiver,
     queue::{Failover, QueueUrl, Sqs},
@@ -30,18 +26,6 @@ use voicehook::{
 const DEADLINE: Duration = Duration::from_millis(900);
 /// What a busy machine may add to a deadline.
 const SLACK: Duration = Duration::from_secs(3);
-
-fn aws(endpoint: &str) -> Aws {
-    let shared = SdkConfig::builder()
-        .behavior_version(aws::behavior_version())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
-        .http_client(aws::http_client())
-        .sleep_impl(TokioSleep::new())
-        .endpoint_url(endpoint)
-        .build();
-    Aws::new(shared)
-}
 
 fn receiver(endpoint: &str, queue_url: &str) -> Receiver<FixedAppId, Sqs> {
     let settings = Settings { publish_deadline: DEADLINE, ..Settings::default() };

@@ -2,14 +2,12 @@
 
 use std::{collections::BTreeMap, fs, process::Command};
 
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sqs::types::QueueAttributeName;
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_types::{SdkConfig, region::Region};
-use voicehook::aws;
+use aws_types::SdkConfig;
 
 use crate::{
     process::{Process, free_port},
+    support::aws,
     tools::Tools,
 };
 
@@ -46,14 +44,7 @@ impl AwsEmulator {
             ("IOT_MTLS_ENABLED", "0"),
         ]);
         let process = Process::start(command, port);
-        let shared = SdkConfig::builder()
-            .behavior_version(aws::behavior_version())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
-            .http_client(aws::http_client())
-            .sleep_impl(TokioSleep::new())
-            .endpoint_url(&endpoint)
-            .build();
+        let shared = aws(&endpoint).shared().clone();
         Self { port, home, shared, _process: process }
     }
 

@@ -7,10 +7,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_types::{SdkConfig, region::Region};
 use lambda_http::{Body, Request, Response, http};
 use tokio::time::Instant;
 use voicehook::{
     app_id::{AppIdSource, AppIds, FixedAppId},
+    aws::{self, Aws},
     config::Settings,
     gateway::Receiver,
     queue::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, Sent},
@@ -89,6 +93,19 @@ pub fn headers() -> http::request::Builder {
         .header("x-algoritm", "aes-256-cbc")
         .header("x-format", "hex")
         .header("x-encoding", "utf8")
+}
+
+/// AWS clients for an emulator or a stub.
+pub fn aws(endpoint: &str) -> Aws {
+    let shared = SdkConfig::builder()
+        .behavior_version(aws::behavior_version())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
+        .http_client(aws::http_client())
+        .sleep_impl(TokioSleep::new())
+        .endpoint_url(endpoint)
+        .build();
+    Aws::new(shared)
 }
 
 /// A whole webhook.
