@@ -418,3 +418,23 @@ async fn without_a_quarantine_an_event_that_is_too_old_gets_400() {
         assert_eq!(receiver.respond(request(young)).await.status(), 200, "{young}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_that_nobody_can_open_is_answered_in_time_while_secrets_manager_is_silent() {
+    struct SilentAfterTheStart;
+    impl AppIdSource for SilentAfterTheStart {
+        async fn fetch(&self, version: Version) -> Result<Apps, AppIdUnavailable> {
+            match version {
+                Version::Current => Ok(Apps::single(AppId::new(APP_ID))),
+                Version::Previous => std::future::pending().await,
+            }
+        }
+    }
+    let queue = TestQueue::new(QueueKind::Fifo);
+    let receiver = receiver_with(Settings::default(), SilentAfterTheStart, &queue);
+    let start = Instant::now();
+    let garbage = with("POST", "/webhook", &format!(r#"{{"encrypted_data":"{}"}}"#, "00".repeat(32)));
+    assert_eq!(receiver.respond(garbage).await.status(), 400);
+    assert!(start.elapsed() <= Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(receiver.respond(request(EVENT)).await.status(), 200);
+}

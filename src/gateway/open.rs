@@ -15,6 +15,9 @@ use crate::{
     webhook::{Accept, Envelope, Malformed, Webhook},
 };
 
+/// The longest search for another AppID: a webhook must be answered in time, and into quarantine it needs some too.
+const SEARCH: Duration = Duration::from_millis(1500);
+
 /// Opens webhooks.
 #[derive(Debug)]
 pub struct Opener<S> {
@@ -56,22 +59,30 @@ impl<S: AppIdSource> Opener<S> {
         Ok(event)
     }
 
-    /// Tries the current AppID, then the previous one, and then, where Secrets Manager has newer ones, both again: so
-    /// that a rotation loses nothing on either side of it.
     async fn decrypt(&self, envelope: &Envelope<'_>, app: &str) -> Result<Event, Unopened> {
-        let mut current = self.app_ids.current().await.map_err(Unopened::AppIdUnavailable)?;
+        let current = self.app_ids.current().await.map_err(Unopened::AppIdUnavailable)?;
+        match attempt(envelope, &current, app) {
+            Err(fault) if fault.depends_on_app_id() => {
+                let search = tokio::time::timeout(SEARCH, self.search(envelope, app, current)).await;
+                search.ok().flatten().ok_or(Unopened::Undecryptable(fault))
+            }
+            decided => decided.map_err(Unopened::Undecryptable),
+        }
+    }
+
+    /// What the current AppID does not open: tries the previous one, and then, where Secrets Manager has newer ones,
+    /// both again, so that a rotation loses nothing on either side of it.
+    async fn search(&self, envelope: &Envelope<'_>, app: &str, mut current: Arc<Apps>) -> Option<Event> {
         loop {
-            let fault = match attempt(envelope, &current, app) {
-                Err(fault) if fault.depends_on_app_id() => fault,
-                decided => return decided.map_err(Unopened::Undecryptable),
-            };
             if let Ok(previous) = self.app_ids.previous().await
                 && let Ok(event) = attempt(envelope, &previous, app)
             {
-                return Ok(event);
+                return Some(event);
             }
-            let renewed: Option<Arc<Apps>> = self.app_ids.renewed(&current).await;
-            current = renewed.ok_or(Unopened::Undecryptable(fault))?;
+            current = self.app_ids.renewed(&current).await?;
+            if let Ok(event) = attempt(envelope, &current, app) {
+                return Some(event);
+            }
         }
     }
 }
