@@ -60,14 +60,21 @@ impl Drop for Process {
 /// Kills a process and everything that it started, which may be in other process groups.
 pub(crate) fn kill(process: u32) {
     let children = children(process);
-    let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+    // The shell's own: not every machine has a program of that name.
+    let _ = Command::new("sh").args(["-c", &format!("kill -KILL {process}")]).status();
     children.into_iter().for_each(kill);
 }
 
 /// The processes that a process started.
 pub(crate) fn children(process: u32) -> Vec<u32> {
-    let output = Command::new("pgrep").args(["-P", &process.to_string()]).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).lines().map(|id| id.parse().unwrap()).collect()
+    let ids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    ids.filter(|id| parent(*id) == Some(process)).collect()
+}
+
+/// The parent's id stands in the second field behind the name, which is in parentheses and may hold anything.
+fn parent(process: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    status.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// A file without a name.
