@@ -16,7 +16,7 @@ use lambda_http::{Body, Request, Response, http::HeaderValue};
 use support::{APP_ID, TestQueue, headers, receiver, text};
 use voicehook::{
     app_id::{AppId, FixedAppId},
-    decrypt,
+    decrypt::{self, Fault},
     event::Event,
     gateway::Receiver,
     queue::QueueKind,
@@ -101,7 +101,7 @@ impl Sent {
             encoding: Encoding::named(self.encoding).unwrap(),
             encrypted_data: Cow::Borrowed(self.data.as_bytes()),
         };
-        decrypt::open(&envelope, app_id).and_then(Event::read).map_or_else(|fault| fault.name(), |_| "opened")
+        decrypt::open(&envelope, app_id).and_then(Event::read).map_or_else(Fault::name, |_| "opened")
     }
 }
 
