@@ -18,6 +18,10 @@ NAMES = FUZZ.parent / "src/webhook/names.rs"
 EVENTS = [
     "",
     "{}",
+    '{"timestamp":"2026-11-23T16:22:06+05:30"}',
+    '{"timestamp":1795431126000}',
+    '{"timestamp":"-1e400"}',
+    '{"timestamp":"NaN"}',
     "[]",
     "null",
     "{} x",
@@ -62,7 +66,7 @@ def encrypted_data(case: dict) -> str | None:
 
 def decrypt(case: dict, numbers: list[dict[str, int]]) -> bytes | None:
     headers, data = case["headers"], encrypted_data(case)
-    algorithm = headers.get("x-algoritm") or headers.get("x-algorithm")
+    algorithm = headers.get("x-algoritm", headers.get("x-algorithm"))
     names = [algorithm, headers["x-format"], headers["x-encoding"]]
     selectors = [table.get(name.lower()) for table, name in zip(numbers, names, strict=True)]
     if data is None or None in selectors:

@@ -3,7 +3,7 @@
 //! In comes what became of a request; out goes a line on standard output. Never in it: AppID, key, token, plaintext,
 //! phone numbers.
 
-use std::{io::Write as _, time::Duration};
+use std::{io::Write as _, sync::OnceLock, time::Duration};
 
 use lambda_http::http::StatusCode;
 use tracing::level_filters::LevelFilter;
@@ -14,11 +14,16 @@ use crate::{
     queue::NotQuarantined,
 };
 
+/// The CloudWatch namespace (`METRICS_NAMESPACE`), once the function's log is started; elsewhere nothing is counted.
+static NAMESPACE: OnceLock<String> = OnceLock::new();
+
 /// Starts the function's log: JSON lines on standard output, at the level of `AWS_LAMBDA_LOG_LEVEL` (default `INFO`).
 /// A panic becomes one line too.
 pub fn start() {
     let layer = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
     let logging = tracing_subscriber::registry().with(layer.with_target(false).with_filter(filter(LevelFilter::INFO)));
+    let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+    NAMESPACE.get_or_init(|| namespace.unwrap_or_else(|| "voicehook".to_owned()));
     // A second start leaves the first one in place.
     if logging.try_init().is_ok() {
         std::panic::set_hook(Box::new(|panic| {
@@ -79,12 +84,12 @@ pub(crate) fn webhook(request_id: &str, outcome: &Outcome, status: StatusCode, b
 /// Counts one of something in CloudWatch, by a line in the embedded metric format on standard output.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 fn count(metric: &str) {
-    let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+    let Some(namespace) = NAMESPACE.get() else { return };
     let line = serde_json::json!({
         "_aws": {
             "Timestamp": jiff::Timestamp::now().as_millisecond(),
             "CloudWatchMetrics": [{
-                "Namespace": namespace.as_deref().unwrap_or("voicehook"),
+                "Namespace": namespace,
                 "Dimensions": [["service"]],
                 "Metrics": [{ "Name": metric, "Unit": "Count" }],
             }],

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use support::{APP_ID, EVENT, request};
+use lambda_http::Body;
+use serde_json::Value;
+use support::{APP_ID, EVENT, TestQueue, headers, receiver, request};
 use tokio::time::Instant;
 use voicehook::{
     app_id::{AppIds, FixedAppId},
@@ -36,6 +38,14 @@ impl Queue for PanicsOnce {
     }
 }
 
+/// Everything that a process printed which ran one of these tests to write a log.
+fn log_of(test: &str) -> String {
+    let mut writer = Command::new(std::env::current_exe().unwrap());
+    writer.args(["--exact", test, "--nocapture"]).envs([(WRITER, "1"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")]);
+    let output = writer.env_remove("METRICS_NAMESPACE").output().unwrap();
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
 #[tokio::test]
 async fn a_panic_and_a_webhook_are_one_json_line_each_without_phone_numbers() {
     if std::env::var_os(WRITER).is_some() {
@@ -46,19 +56,38 @@ async fn a_panic_and_a_webhook_are_one_json_line_each_without_phone_numbers() {
         receiver.respond(request(EVENT)).await;
         return;
     }
-    let this_test = "a_panic_and_a_webhook_are_one_json_line_each_without_phone_numbers";
-    let mut writer = Command::new(std::env::current_exe().unwrap());
-    let output = writer
-        .args(["--exact", this_test, "--nocapture"])
-        .envs([(WRITER, "1"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")])
-        .output()
-        .unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    let printed = log_of("a_panic_and_a_webhook_are_one_json_line_each_without_phone_numbers");
     assert!(!printed.contains("12025550123") && !printed.contains(APP_ID), "{printed}");
-    let lines: Vec<serde_json::Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let said: Vec<(&str, &str)> =
         lines.iter().map(|line| (line["level"].as_str().unwrap(), line["message"].as_str().unwrap())).collect();
     assert_eq!(said, [("ERROR", "panic"), ("ERROR", "webhook"), ("INFO", "webhook")], "{printed}");
     assert_eq!((&lines[1]["outcome"], &lines[2]["outcome"]), (&"panicked".into(), &"queued".into()));
     assert!(lines.iter().all(|line| line["timestamp"].as_str().is_some_and(|time| time.ends_with('Z'))), "{printed}");
+}
+
+#[tokio::test]
+async fn what_the_quarantine_turns_away_is_counted_in_the_embedded_metric_format() {
+    if std::env::var_os(WRITER).is_some() {
+        telemetry::start();
+        let queue = TestQueue::new(QueueKind::Standard);
+        let receiver = receiver(&queue).with_quarantine(Some(queue.clone()));
+        for _ in 0..600 {
+            let garbage = headers().body(Body::Text(r#"{"encrypted_data":"00"}"#.to_owned())).unwrap();
+            receiver.respond(garbage).await;
+        }
+        return;
+    }
+    let printed = log_of("what_the_quarantine_turns_away_is_counted_in_the_embedded_metric_format");
+    let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let limited = lines.iter().filter(|line| line["outcome"] == "quarantine_limited").count();
+    let counted: Vec<&Value> = lines.iter().filter(|line| line["QuarantineLimited"] == 1).collect();
+    assert!(limited > 0 && counted.len() == limited, "{limited} turned away, {} counted", counted.len());
+    let directive = &counted[0]["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(directive["Namespace"], "voicehook");
+    assert_eq!(directive["Metrics"][0]["Name"], "QuarantineLimited");
+    assert!(
+        counted[0]["_aws"]["Timestamp"].is_u64()
+            && counted[0][directive["Dimensions"][0][0].as_str().unwrap()].is_string()
+    );
 }

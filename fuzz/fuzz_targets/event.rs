@@ -7,6 +7,7 @@
 
 use jiff::Timestamp;
 use libfuzzer_sys::{Corpus, fuzz_target};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use voicehook::{
     event::Event,
@@ -18,17 +19,18 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     let Ok(text) = std::str::from_utf8(input) else {
         return Corpus::Reject;
     };
+    let event = Event::from_json(text.to_owned());
+    assert_eq!(event.is_ok(), is_an_object(text), "whether it is a JSON object");
+    let Ok(event) = event else { return Corpus::Keep };
     let tree = tree(text);
-    let Ok(event) = Event::from_json(text.to_owned()) else {
-        assert!(tree.is_none_or(|tree| !tree.is_object()), "an object was refused");
-        return Corpus::Keep;
-    };
     assert_eq!(event.text(), text);
     if let Some(id) = tree.as_ref().and_then(|tree| tree.get("voice_id")?.as_str())
         && !id.is_empty()
     {
         assert_eq!(event.voice_id(), Some(id));
     }
+    let _ = event.age(Timestamp::MAX);
+    assert!(event.age(Timestamp::MIN).is_none_or(|age| age.is_zero()), "nothing is older than the first time stamp");
 
     let delivery =
         Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: text, trace_header: Some(text) };
@@ -51,6 +53,11 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     );
     Corpus::Keep
 });
+
+/// Whether the text is a JSON object, to a reader that keeps nothing of it.
+fn is_an_object(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok() && text.trim_ascii_start().starts_with('{')
+}
 
 /// The text as a tree. `serde_json` reads less than voicehook must (no lone surrogates, 128 levels, no 1e999), and it
 /// takes an object with its private key for something else; for such a text there is nothing to compare with.

@@ -6,6 +6,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use voicehook::webhook::{Accept, Malformed, Webhook};
 
@@ -27,6 +28,9 @@ fuzz_target!(|input: &[u8]| {
             (Ok(Webhook::Encrypted(envelope)), Some(tree)) if !is_form(&headers) => {
                 let expected = tree.get("encrypted_data").and_then(Value::as_str);
                 assert_eq!(Some(&*envelope.encrypted_data), expected.map(str::as_bytes));
+            }
+            (Ok(Webhook::Encrypted(_)), None) if !is_form(&headers) => {
+                assert!(serde_json::from_slice::<IgnoredAny>(body).is_ok(), "a body was read that is no JSON");
             }
             (Ok(Webhook::Encrypted(_)), _) => {}
             (Err(malformed), tree) => {
