@@ -243,6 +243,8 @@ mod tests {
             ("{", Fault::Json),
             ("{} x", Fault::Json),
             ("{\"a\": \"\u{1}\"}", Fault::Json),
+            ("{\"\u{0}\": 1}", Fault::Json),
+            ("{\"voice_id\\u0000\n\": 1}", Fault::Json),
             ("\u{feff}{}", Fault::Json),
             ("[]", Fault::NotAnObject),
             ("null", Fault::NotAnObject),

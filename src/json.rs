@@ -16,18 +16,21 @@ pub(crate) struct Key<'a>(pub(crate) Cow<'a, [u8]>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Asked for bytes, serde_json hands out lone surrogates; asked for a string, it fails on them.
-        deserializer.deserialize_bytes(Bytes).map(Key)
+        // Raw, because only then serde_json both refuses raw control characters and takes lone surrogates.
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        string(raw).map(Key).ok_or_else(|| D::Error::custom("a key is a string"))
     }
 }
 
 /// The content of a JSON string; `None` for a value of another type.
 pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, [u8]>> {
     let text = raw.get();
-    if !text.starts_with('"') {
-        return None;
+    let content = text.strip_prefix('"')?.strip_suffix('"')?;
+    if !content.contains('\\') {
+        return Some(Cow::Borrowed(content.as_bytes()));
     }
-    serde_json::from_str::<Key<'_>>(text).ok().map(|Key(bytes)| bytes)
+    // Asked for bytes, serde_json hands out lone surrogates; asked for a string, it fails on them.
+    serde_json::Deserializer::from_str(text).deserialize_bytes(Bytes).ok()
 }
 
 struct Bytes;
