@@ -26,6 +26,7 @@ EVENTS = [
     "null",
     "{} x",
     '{"a":1e999}',
+    '{"\0":1}',
     '{"state":"","voice_id":""}',
     '{"voice_id":-1.5e3,"voiceId":42,"state":null,"playstate":"initiated"}',
     '{"voice\\u005fid":"first","voice_id":"last","broadcast_id":"b","channel_id":"c"}',
