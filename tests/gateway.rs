@@ -333,7 +333,7 @@ async fn a_panic_gets_500_and_the_next_webhook_is_served() {
         async fn send(&self, _: &Message, _: Instant) -> Result<Sent, QueueError> {
             let panicked = self.0.swap(true, std::sync::atomic::Ordering::SeqCst);
             assert!(panicked, "injected, with the phone number +12025550123");
-            Ok(Sent { message_id: "message-1".to_owned() })
+            Ok(Sent { message_id: "message-1".to_owned(), failover: false })
         }
     }
     let app_ids = AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300));

@@ -58,7 +58,8 @@ impl<Q: Queue> Queue for Failover<Q> {
                 }
             }
         }
-        second.send(&message.clone().through_failover(), deadline).await
+        let sent = second.send(&message.clone().through_failover(), deadline).await?;
+        Ok(Sent { failover: true, ..sent })
     }
 }
 
@@ -131,7 +132,7 @@ mod tests {
                 return Err(QueueError::OutOfTime);
             }
             self.failover.fetch_add(usize::from(message.attribute("failover") == Some("true")), Ordering::SeqCst);
-            Ok(Sent { message_id: "1".to_owned() })
+            Ok(Sent { message_id: "1".to_owned(), failover: false })
         }
     }
 

@@ -41,6 +41,8 @@ pub trait Queue: Send + Sync + 'static {
 pub struct Sent {
     /// The id that the queue gave it.
     pub message_id: String,
+    /// Whether it was the failover queue that took it.
+    pub failover: bool,
 }
 
 /// The queue does not have the message, as far as is known.

@@ -117,7 +117,7 @@ impl Queue for Sqs {
         // Without an id there is no proof that SQS has it.
         let message_id =
             sent.message_id.ok_or_else(|| QueueError::Unreachable("the answer has no message id".to_owned()))?;
-        Ok(Sent { message_id })
+        Ok(Sent { message_id, failover: false })
     }
 }
 

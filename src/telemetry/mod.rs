@@ -1,112 +1,131 @@
-//! Logs: one JSON line per webhook, and one for whatever else an operator must know.
+//! Logs and metrics: one JSON line per webhook, and one for whatever else an operator must know.
 //!
-//! In comes what became of a request; out goes a line on standard output. Never in it: AppID, key, token, plaintext,
-//! phone numbers.
+//! In comes the [`Record`] of a request; out goes a line on standard output, which is a log entry and, in CloudWatch's
+//! embedded metric format, the metrics as well. Never in it: AppID, key, token, plaintext, phone numbers.
 
-use std::{io::Write as _, sync::OnceLock, time::Duration};
+mod line;
+mod metrics;
+mod record;
 
-use lambda_http::http::StatusCode;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
-
-use crate::{
-    gateway::{Outcome, Refusal},
-    queue::NotQuarantined,
+use std::{
+    io::Write as _,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-/// The CloudWatch namespace (`METRICS_NAMESPACE`), once the function's log is started; elsewhere nothing is counted.
-static NAMESPACE: OnceLock<String> = OnceLock::new();
+use tracing::{Level, level_filters::LevelFilter};
+use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use self::{
+    line::{CountLine, WebhookLine},
+    metrics::Metrics,
+};
+pub use self::{
+    metrics::{Metric, Unit},
+    record::{Record, Stages},
+};
+
+/// How the process logs, once it has been said.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// A log that was started.
+enum Log {
+    /// The function's: lines of JSON on standard output.
+    Function(FunctionLog),
+    /// A person's: text on standard error.
+    Terminal,
+}
+
+struct FunctionLog {
+    level: LevelFilter,
+    metrics: Metrics,
+    /// Until the first webhook of an environment that was made for it.
+    is_cold: AtomicBool,
+}
 
 /// Starts the function's log: JSON lines on standard output, at the level of `AWS_LAMBDA_LOG_LEVEL` (default `INFO`).
-/// A panic becomes one line too.
+/// A panic becomes one line too. Metrics go to the namespace of `METRICS_NAMESPACE` (default `voicehook`).
 pub fn start() {
+    let level = level(LevelFilter::INFO);
     let layer = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
-    let logging = tracing_subscriber::registry().with(layer.with_target(false).with_filter(filter(LevelFilter::INFO)));
-    let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
-    NAMESPACE.get_or_init(|| namespace.unwrap_or_else(|| "voicehook".to_owned()));
+    let logging = tracing_subscriber::registry().with(layer.with_target(false).with_filter(filter(level)));
     // A second start leaves the first one in place.
     if logging.try_init().is_ok() {
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map_or_else(String::new, ToString::to_string);
             tracing::error!(place, "panic");
         }));
+        LOG.get_or_init(|| {
+            Log::Function(FunctionLog {
+                level,
+                metrics: Metrics::from_environment(),
+                is_cold: is_made_on_demand().into(),
+            })
+        });
     }
 }
 
 /// Starts a log for a person: text on standard error, at the level of `AWS_LAMBDA_LOG_LEVEL` (default `WARN`).
 pub fn start_for_a_terminal() {
     let layer = fmt::layer().without_time().with_target(false).with_ansi(false).with_writer(std::io::stderr);
-    let _ = tracing_subscriber::registry().with(layer.with_filter(filter(LevelFilter::WARN))).try_init();
+    let layer = layer.with_filter(filter(level(LevelFilter::WARN)));
+    if tracing_subscriber::registry().with(layer).try_init().is_ok() {
+        LOG.get_or_init(|| Log::Terminal);
+    }
+}
+
+fn level(default: LevelFilter) -> LevelFilter {
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").ok();
+    let level = level.and_then(|level| match level.to_ascii_uppercase().as_str() {
+        "FATAL" => Some(LevelFilter::ERROR),
+        other => other.parse().ok(),
+    });
+    level.unwrap_or(default)
 }
 
 /// Libraries are held at `WARN`, because some of them log requests below it.
-fn filter(default: LevelFilter) -> Targets {
-    let level =
-        std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| match level.to_ascii_uppercase().as_str() {
-            "FATAL" => Some(LevelFilter::ERROR),
-            other => other.parse().ok(),
-        });
-    let level = level.unwrap_or(default);
+fn filter(level: LevelFilter) -> Targets {
     Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("voicehook", level)
 }
 
-/// The one line of a webhook: at `INFO` where all is well, at `WARN` where the sender must change something, at `ERROR`
-/// where the operator must.
-pub(crate) fn webhook(request_id: &str, outcome: &Outcome, status: StatusCode, bytes: usize, took: Duration) {
-    let (status, micros) = (status.as_u16(), took.as_micros() as u64);
-    let name = outcome.name();
-    match outcome {
-        Outcome::Queued { message_id, event_id } => {
-            tracing::info!(request_id, outcome = name, status, bytes, micros, event_id, message_id, "webhook");
-        }
-        Outcome::Refused(refusal) | Outcome::Quarantined(refusal) => {
-            let (reason, detail) = (refusal.reason(), detail(refusal));
-            tracing::warn!(request_id, outcome = name, status, bytes, micros, reason, detail, "webhook");
-        }
-        Outcome::NotQuarantined(refusal, error) => {
-            if *error == NotQuarantined::Limited {
-                count("QuarantineLimited");
+/// Whether the first webhook has waited for the start. Lambda makes other environments ahead of their webhooks.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
+fn is_made_on_demand() -> bool {
+    std::env::var("AWS_LAMBDA_INITIALIZATION_TYPE").map_or(true, |kind| kind == "on-demand")
+}
+
+/// Writes the one line of a webhook: at `INFO` where all is well, at `WARN` where the sender must change something, at
+/// `ERROR` where the operator must. Where the level leaves the line out, its metrics are written nevertheless.
+pub(crate) fn webhook(record: &Record) {
+    match LOG.get() {
+        Some(Log::Function(log)) => {
+            let is_cold_start = log.is_cold.swap(false, Ordering::Relaxed);
+            if let Some(line) = WebhookLine::new(record, log, is_cold_start) {
+                write(&line);
             }
-            let (reason, detail) = (refusal.reason(), detail(refusal));
-            tracing::error!(request_id, outcome = name, status, bytes, micros, reason, detail, %error, "webhook");
         }
-        Outcome::AppIdUnavailable(error) => {
-            tracing::error!(request_id, outcome = name, status, bytes, micros, %error, "webhook");
-        }
-        Outcome::NotQueued(error) => {
-            tracing::error!(request_id, outcome = name, status, bytes, micros, reason = error.name(), %error, "webhook");
-        }
-        Outcome::Panicked => tracing::error!(request_id, outcome = name, status, bytes, micros, "webhook"),
-        _ => tracing::info!(request_id, outcome = name, status, bytes, micros, "webhook"),
-    }
-}
-
-/// Counts one of something in CloudWatch, by a line in the embedded metric format on standard output.
-/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
-fn count(metric: &str) {
-    let Some(namespace) = NAMESPACE.get() else { return };
-    let line = serde_json::json!({
-        "_aws": {
-            "Timestamp": jiff::Timestamp::now().as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": namespace,
-                "Dimensions": [["service"]],
-                "Metrics": [{ "Name": metric, "Unit": "Count" }],
-            }],
+        Some(Log::Terminal) => match record.level() {
+            Level::ERROR => tracing::error!("{record}"),
+            Level::WARN => tracing::warn!("{record}"),
+            _ => tracing::info!("{record}"),
         },
-        "service": "voicehook",
-        metric: 1,
-    });
-    // A log that cannot be written to must not cost a webhook.
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+        None => {}
+    }
 }
 
-/// What a log may say of a refusal beyond its reason.
-fn detail(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Malformed(malformed) => malformed.to_string(),
-        Refusal::Undecryptable(fault) => fault.name().to_owned(),
-        Refusal::TooOld => "the event's timestamp is older than MAX_EVENT_AGE_SECONDS".to_owned(),
-        Refusal::TooLarge { limit } => format!("the queue takes {limit} bytes"),
+/// Counts one of something that is no webhook.
+pub(crate) fn count(metric: &'static str) {
+    if let Some(Log::Function(log)) = LOG.get() {
+        write(&CountLine { metric, log });
     }
+}
+
+/// One write for each line, so that lines of concurrent webhooks do not mix.
+fn write(line: &impl serde::Serialize) {
+    let Ok(mut line) = serde_json::to_vec(line) else { return };
+    line.push(b'\n');
+    // A log that cannot be written to must not cost a webhook.
+    let _ = std::io::stdout().lock().write_all(&line);
 }

@@ -64,7 +64,7 @@ impl Queue for TestQueue {
             return Err(failure.clone());
         }
         self.messages.lock().unwrap().push(message.clone());
-        Ok(Sent { message_id: "message-1".to_owned() })
+        Ok(Sent { message_id: "message-1".to_owned(), failover: false })
     }
 }
 

@@ -1,5 +1,5 @@
 //! An SQS that fails on command: a real HTTP server, byte by byte, that remembers what it accepted.
-#![allow(unreachable_pub, clippy::unwrap_used, reason = "a test's server fails by panicking")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part, and fails by panicking")]
 
 use std::{
     collections::VecDeque,
@@ -10,6 +10,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 
 /// What the server does with one request.
@@ -57,6 +58,8 @@ struct State {
 pub struct SqsStub {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
+    /// While it is closed, requests are read and not answered.
+    gate: Arc<watch::Sender<bool>>,
 }
 
 impl SqsStub {
@@ -70,7 +73,11 @@ impl SqsStub {
             accepted: Vec::new(),
             requests: 0,
         };
-        let stub = Self { address: listener.local_addr().unwrap(), state: Arc::new(Mutex::new(state)) };
+        let stub = Self {
+            address: listener.local_addr().unwrap(),
+            state: Arc::new(Mutex::new(state)),
+            gate: Arc::new(watch::Sender::new(true)),
+        };
         let serving = stub.clone();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -85,6 +92,11 @@ impl SqsStub {
         let stub = Self::start(&[], Reaction::Accept).await;
         stub.state.lock().unwrap().every = Some((fault, every));
         stub
+    }
+
+    /// Answers nothing from now on, or goes on answering.
+    pub fn open(&self, is_open: bool) {
+        self.gate.send_replace(is_open);
     }
 
     pub fn endpoint(&self) -> String {
@@ -127,6 +139,7 @@ impl SqsStub {
             let Some(body) = read_body(&mut connection, &mut read, &head).await else {
                 return;
             };
+            self.gate.subscribe().wait_for(|is_open| *is_open).await.unwrap();
             if !self.react(reaction, &mut connection, body).await {
                 return;
             }

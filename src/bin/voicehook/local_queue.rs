@@ -36,7 +36,10 @@ impl Queue for LocalQueue {
             Self::Memory(_) if message.bytes() > MAX_MESSAGE_BYTES => {
                 return Err(QueueError::TooLarge { bytes: message.bytes(), limit: MAX_MESSAGE_BYTES });
             }
-            Self::Memory(count) => Sent { message_id: format!("local-{}", 1 + count.fetch_add(1, Ordering::Relaxed)) },
+            Self::Memory(count) => {
+                let message_id = format!("local-{}", 1 + count.fetch_add(1, Ordering::Relaxed));
+                Sent { message_id, failover: false }
+            }
             Self::Sqs(sqs) => sqs.send(message, deadline).await?,
         };
         let event_type = message.attribute("event_type").unwrap_or_default();

@@ -19,7 +19,7 @@ use voicehook::{
     event::Event,
     gateway::{Opener, Refusal, Unopened},
     queue::{Delivery, Message, Quarantined, Queue, QueueError, QueueUrl, Sqs},
-    telemetry,
+    telemetry::{self, Stages},
 };
 
 use crate::{aws_configuration, console};
@@ -163,7 +163,8 @@ impl Redrive {
         let Some(bodies) = parts.iter().map(|part| part.record.body()).collect::<Option<Vec<_>>>() else {
             return Ok(NOT_OURS);
         };
-        let event = match opener.open(&record.header_map(), &bodies.concat(), &record.app).await {
+        let event = match opener.open(&record.header_map(), &bodies.concat(), &record.app, &mut Stages::default()).await
+        {
             Ok(event) => event,
             Err(Unopened::AppIdUnavailable(error)) => return Err(error.to_string()),
             Err(Unopened::Malformed(malformed)) => return Ok(Refusal::Malformed(malformed).reason()),
