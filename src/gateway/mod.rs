@@ -27,7 +27,7 @@ use crate::{
     app_id::{AppIdSource, AppIds},
     config::Settings,
     event::Event,
-    queue::{Delivery, Message, Quarantine, Queue, QueueError, Refused},
+    queue::{Delivery, Quarantine, Queue, QueueError, Refused},
     telemetry,
     webhook::looks_like_a_webhook,
 };
@@ -128,7 +128,7 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
     }
 
     async fn publish(&self, event: Event, delivery: &Delivery<'_>, deadline: Instant) -> Result<Outcome, QueueError> {
-        let message = Message::new(event, delivery, self.queue.kind());
+        let message = self.settings.event_format.message(event, delivery, self.queue.kind());
         let sent = self.queue.send(&message, deadline).await?;
         Ok(Outcome::Queued { message_id: sent.message_id, event_id: message.event_id().to_owned() })
     }
