@@ -27,7 +27,7 @@ use crate::{
     app_id::{AppIdSource, AppIds},
     config::Settings,
     event::Event,
-    queue::{Delivery, Message, Quarantine, Queue, QueueError, Refused, Sent},
+    queue::{Delivery, Quarantine, Queue, QueueError, Refused, Sent},
     telemetry::{self, Record, Stages},
     webhook::looks_like_a_webhook,
 };
@@ -159,7 +159,7 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         record: &mut Record,
     ) -> Result<Outcome, QueueError> {
         let publish = &mut record.stages.publish;
-        let message = Stages::time(publish, || Message::new(event, delivery, self.queue.kind()));
+        let message = Stages::time(publish, || self.settings.event_format.message(event, delivery, self.queue.kind()));
         record.event_bytes = Some(message.body.len());
         record.event_type = message.attribute("event_type").map(str::to_owned);
         record.voice_id = message.attribute("voice_id").map(str::to_owned);

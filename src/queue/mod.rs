@@ -3,6 +3,7 @@
 //! In comes an [`Event`](crate::event::Event) with what the gateway knows of its delivery; out goes a [`Message`], and
 //! back comes the id under which the queue has it. Whoever implements [`Queue`] promises that `Ok` means: it is there.
 
+mod cloud_event;
 mod failover;
 mod message;
 mod quarantine;
@@ -15,6 +16,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 pub use self::{
+    cloud_event::EventFormat,
     failover::Failover,
     message::{Delivery, MAX_MESSAGE_BYTES, Message},
     quarantine::{NotQuarantined, PART_BYTES, Quarantine, Quarantined, Refused},

@@ -11,6 +11,7 @@
 )]
 
 mod aws_emulator;
+mod cloud_events;
 mod lambda_emulator;
 mod nothing_lost;
 mod process;
