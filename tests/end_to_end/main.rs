@@ -11,6 +11,7 @@
 )]
 
 mod aws_emulator;
+mod deployment;
 mod lambda_emulator;
 mod nothing_lost;
 mod process;
