@@ -32,7 +32,7 @@ impl Queue for PanicsOnce {
         QueueKind::Standard
     }
 
-    async fn send(&self, message: &Message, _: Instant) -> Result<Sent, QueueError> {
+    async fn send(&self, message: Message, _: Instant) -> Result<Sent, QueueError> {
         assert!(self.0.swap(true, Ordering::SeqCst), "injected: {}", message.body);
         Ok(Sent { message_id: "message-1".to_owned(), failover: false })
     }

@@ -8,7 +8,7 @@ use voicehook::{
     aws::Aws,
     config::{Config, ConfigError},
     gateway::{self, Receiver},
-    queue::{Failover, Sqs},
+    queue::{Failover, GroupCommit, Sqs},
     telemetry,
 };
 
@@ -45,7 +45,7 @@ async fn run() -> ExitCode {
     };
     let time = config.settings.publish_deadline;
     let share = if config.failover_queue_url.is_some() { time / 2 } else { time };
-    let sqs = |url| Sqs::new(&aws, url, share);
+    let sqs = |url| GroupCommit::new(Sqs::new(&aws, url, share));
     let queue = Failover::new(sqs(config.queue_url), config.failover_queue_url.map(sqs));
     let quarantine = config.quarantine_queue_url.map(|url| Failover::new(sqs(url), None));
     let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);

@@ -163,7 +163,8 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         record.event_bytes = Some(message.body.len());
         record.event_type = message.attribute("event_type").map(str::to_owned);
         record.voice_id = message.attribute("voice_id").map(str::to_owned);
-        let Sent { message_id, failover } = Stages::wait(publish, self.queue.send(&message, deadline)).await?;
-        Ok(Outcome::Queued { message_id, event_id: message.event_id().to_owned(), failover })
+        let event_id = message.event_id().to_owned();
+        let Sent { message_id, failover } = Stages::wait(publish, self.queue.send(message, deadline)).await?;
+        Ok(Outcome::Queued { message_id, event_id, failover })
     }
 }

@@ -5,6 +5,7 @@
 
 mod cloud_event;
 mod failover;
+mod group_commit;
 mod message;
 mod quarantine;
 mod queue_url;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 pub use self::{
     cloud_event::EventFormat,
     failover::Failover,
+    group_commit::GroupCommit,
     message::{Delivery, MAX_MESSAGE_BYTES, Message},
     quarantine::{NotQuarantined, PART_BYTES, Quarantine, Quarantined, Refused},
     queue_url::{QueueKind, QueueUrl, QueueUrlError},
@@ -35,7 +37,7 @@ pub trait Queue: Send + Sync + 'static {
     }
 
     /// Puts one message on the queue and waits for the queue's word that it has it, until the deadline at the longest.
-    fn send(&self, message: &Message, deadline: Instant) -> impl Future<Output = Result<Sent, QueueError>> + Send;
+    fn send(&self, message: Message, deadline: Instant) -> impl Future<Output = Result<Sent, QueueError>> + Send;
 }
 
 /// The queue has the message.

@@ -208,7 +208,7 @@ impl Destination {
         let Quarantined { app, received_at, request_id, .. } = record;
         let delivery = Delivery { app, received_at: *received_at, request_id, trace_header: None };
         let message = self.event_format.message(event, &delivery, self.queue.kind());
-        self.queue.send(&message, Instant::now() + DEADLINE).await
+        self.queue.send(message, Instant::now() + DEADLINE).await
     }
 }
 
