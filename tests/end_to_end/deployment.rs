@@ -255,3 +255,18 @@ async fn every_parameter_of_the_template_makes_the_resources_that_it_promises() 
         assert!(messages[0].body.contains("a-call"), "{}", messages[0].body);
     }
 }
+
+#[tokio::test]
+async fn parameters_that_contradict_each_other_are_refused_with_what_would_be_right() {
+    let Some(tools) = Tools::install() else { return };
+    let aws = AwsEmulator::start(&tools);
+    let managed = format!("AppId={APP_ID} CapacityProviderArn={CAPACITY_PROVIDER}");
+    for (parameters, says) in [
+        ("QueueType=fifo".to_owned(), "The AppID is missing. Set AppId"),
+        (managed.clone(), "MemorySize must be 2048"),
+        (format!("{managed} MemorySize=2048 ReservedConcurrency=5"), "Set ReservedConcurrency to 0"),
+    ] {
+        let said = tools.refused_deployment(&aws, "contradiction", &parameters);
+        assert!(said.contains(says), "{said}");
+    }
+}
