@@ -6,6 +6,7 @@
 //! one.
 
 mod fields;
+#[cfg(feature = "receiver")]
 mod routed;
 #[cfg(test)]
 mod schema;
@@ -13,6 +14,7 @@ mod states;
 mod typed;
 
 pub use fields::OtherFields;
+#[cfg(feature = "receiver")]
 pub use routed::Event;
 pub use states::{CallState, PlayState};
 pub use typed::{BroadcastCall, CallEvent, PlayEvent, VoiceEvent};
