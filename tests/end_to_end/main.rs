@@ -14,6 +14,7 @@ mod aws_emulator;
 mod lambda_emulator;
 mod nothing_lost;
 mod process;
+mod subscribers;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;
