@@ -296,6 +296,7 @@ proptest! {
     #[test]
     fn any_object_is_an_event_and_loses_no_field(event in any_event()) {
         let text = event.to_string();
+        prop_assert_eq!(read(&text).event_type(), Event::from_json(text.clone()).unwrap().event_type());
         let written = serde_json::to_string(&read(&text)).unwrap();
         prop_assert_eq!(by_name(&value(&written)), by_name(&event), "{} became {}", text, written);
         prop_assert_eq!(read(&written), read(&text));
