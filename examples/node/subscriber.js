@@ -6,9 +6,9 @@ const { QUEUE_URL: QueueUrl, EVENTS_TABLE: TableName } = process.env;
 const [sqs, dynamodb] = [new SQS(), new DynamoDB()];
 const [LEASE, REMEMBERED] = [30, 28 * 24 * 3600]; // seconds: for handling an event; twice as long as SQS can keep one
 
-/** What your application does with an event. */
+/** What your application does with an event. What it returns is printed: no numbers, digits or links to recordings. */
 async function handle(event) {
-  if (event.state === 'recording_complete') return `recorded: ${new URL(event.recording_url)}`;
+  if (event.state === 'recording_complete') return `recorded at ${new URL(event.recording_url).hostname}`;
   return event.state ?? event.playstate;
 }
 
