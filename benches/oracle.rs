@@ -48,7 +48,7 @@ impl Queue for NoQueue {
         QueueKind::Fifo
     }
 
-    async fn send(&self, _: &Message, _: Instant) -> Result<Sent, QueueError> {
+    async fn send(&self, _: Message, _: Instant) -> Result<Sent, QueueError> {
         Err(QueueError::OutOfTime)
     }
 }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     app_id::Token,
-    queue::QueueUrl,
+    queue::{EventFormat, QueueUrl},
     webhook::{Accept, Algorithm, list},
 };
 
@@ -46,13 +46,21 @@ pub struct Settings {
     pub token: Option<Token>,
     /// How old an event may be (`MAX_EVENT_AGE_SECONDS`).
     pub max_event_age: Option<Duration>,
+    /// How a message carries its event (`EVENT_FORMAT`).
+    pub event_format: EventFormat,
     /// Time from a webhook's arrival to the answer (`PUBLISH_DEADLINE_MS`).
     pub publish_deadline: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { accept: Accept::default(), token: None, max_event_age: None, publish_deadline: PUBLISH_DEADLINE }
+        Self {
+            accept: Accept::default(),
+            token: None,
+            max_event_age: None,
+            event_format: EventFormat::default(),
+            publish_deadline: PUBLISH_DEADLINE,
+        }
     }
 }
 
@@ -192,6 +200,7 @@ impl Reader<'_> {
             },
             token: self.parsed("WEBHOOK_TOKEN", |token| Token::new(token).map_err(str::to_owned)),
             max_event_age: self.number("MAX_EVENT_AGE_SECONDS", 1..=31_536_000).map(Duration::from_secs),
+            event_format: self.parsed("EVENT_FORMAT", event_format).unwrap_or(defaults.event_format),
             publish_deadline: self
                 .number("PUBLISH_DEADLINE_MS", 100..=25_000)
                 .map_or(defaults.publish_deadline, Duration::from_millis),
@@ -216,6 +225,10 @@ fn algorithms(text: &str) -> Result<Vec<Algorithm>, String> {
             Algorithm::named(name).ok_or_else(supported)
         })
         .collect()
+}
+
+fn event_format(text: &str) -> Result<EventFormat, String> {
+    EventFormat::named(text).ok_or_else(|| format!("must be one of: {}", list(EventFormat::NAMES)))
 }
 
 fn boolean(text: &str) -> Result<bool, String> {
@@ -262,6 +275,7 @@ mod tests {
             ("FAILOVER_QUEUE_URL", "failover"),
             ("QUARANTINE_QUEUE_URL", "quarantine"),
             ("MAX_EVENT_AGE_SECONDS", "-1"),
+            ("EVENT_FORMAT", "xml"),
         ]);
         assert_eq!(
             all,
@@ -274,6 +288,7 @@ mod tests {
                 "ALLOW_PLAINTEXT",
                 "WEBHOOK_TOKEN",
                 "MAX_EVENT_AGE_SECONDS",
+                "EVENT_FORMAT",
                 "PUBLISH_DEADLINE_MS",
                 "APP_ID_TTL_SECONDS"
             ]

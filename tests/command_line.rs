@@ -13,7 +13,15 @@ fn voicehook() -> Command {
 
 /// Without the variables of whoever runs the tests.
 fn clean(mut command: Command) -> Command {
-    for name in ["ENABLEX_APP_ID", "ENABLEX_APP_ID_SECRET", "QUEUE_URL", "WEBHOOK_TOKEN", "CARGO", "AWS_PROFILE"] {
+    for name in [
+        "ENABLEX_APP_ID",
+        "ENABLEX_APP_ID_SECRET",
+        "QUEUE_URL",
+        "WEBHOOK_TOKEN",
+        "EVENT_FORMAT",
+        "CARGO",
+        "AWS_PROFILE",
+    ] {
         command.env_remove(name);
     }
     command

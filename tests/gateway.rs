@@ -310,7 +310,7 @@ async fn the_queue_gets_the_time_that_is_left_after_the_app_id_was_fetched() {
         fn kind(&self) -> QueueKind {
             QueueKind::Standard
         }
-        async fn send(&self, _: &Message, deadline: Instant) -> Result<Sent, QueueError> {
+        async fn send(&self, _: Message, deadline: Instant) -> Result<Sent, QueueError> {
             self.0.lock().unwrap().push(deadline - Instant::now());
             Err(QueueError::OutOfTime)
         }
@@ -330,10 +330,10 @@ async fn a_panic_gets_500_and_the_next_webhook_is_served() {
         fn kind(&self) -> QueueKind {
             QueueKind::Standard
         }
-        async fn send(&self, _: &Message, _: Instant) -> Result<Sent, QueueError> {
+        async fn send(&self, _: Message, _: Instant) -> Result<Sent, QueueError> {
             let panicked = self.0.swap(true, std::sync::atomic::Ordering::SeqCst);
             assert!(panicked, "injected, with the phone number +12025550123");
-            Ok(Sent { message_id: "message-1".to_owned() })
+            Ok(Sent { message_id: "message-1".to_owned(), failover: false })
         }
     }
     let app_ids = AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300));

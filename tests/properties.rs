@@ -8,7 +8,7 @@ use voicehook::{
     app_id::AppId,
     decrypt,
     event::Event,
-    queue::{Delivery, Message, QueueKind},
+    queue::{Delivery, EventFormat, Message, QueueKind},
     sender,
     webhook::{Accept, Algorithm, Encoding, Envelope, Format, Webhook},
 };
@@ -103,12 +103,16 @@ proptest! {
     fn arbitrary_events_become_messages_that_sqs_takes(state in "\\PC{0,300}", id in any::<String>()) {
         let text = serde_json::json!({ "state": state, "voice_id": id, "broadcast_id": id }).to_string();
         let delivery = Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: &id, trace_header: Some(&id) };
-        let message = Message::new(Event::from_json(text).unwrap(), &delivery, QueueKind::Fifo);
+        let event = Event::from_json(text).unwrap();
         let taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-        prop_assert!(message.body.chars().all(taken));
-        for (name, value) in &message.attributes {
-            prop_assert!(!value.is_empty() && value.chars().all(taken), "{}", name);
+        for (_, format) in EventFormat::NAMES {
+            let message = format.message(event.clone(), &delivery, QueueKind::Fifo);
+            prop_assert!(message.body.chars().all(taken));
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&message.body).is_ok());
+            for (name, value) in &message.attributes {
+                prop_assert!(!value.is_empty() && value.chars().all(taken), "{}", name);
+            }
+            prop_assert!(message.group_id.bytes().all(|byte| byte.is_ascii_graphic()) && message.group_id.len() <= 128);
         }
-        prop_assert!(message.group_id.bytes().all(|byte| byte.is_ascii_graphic()) && message.group_id.len() <= 128);
     }
 }

@@ -19,7 +19,7 @@ use voicehook::{
     app_id::{AppIds, FixedAppId},
     config::Settings,
     gateway::Receiver,
-    queue::{Failover, QueueUrl, Sqs},
+    queue::{Failover, GroupCommit, QueueUrl, Sqs},
 };
 
 /// Short, so that time-outs do not take long; long enough for two attempts on a busy machine.
@@ -114,10 +114,10 @@ const WEBHOOKS: usize = 100;
 /// Sends webhooks, twenty at a time, and checks that each is where its answer says: 200 on a queue, everything else
 /// still with the sender. Returns how many were answered 200.
 async fn equation(first: &SqsStub, second: Option<&SqsStub>, what: &str) -> usize {
-    let sqs =
-        |stub: &SqsStub, share| Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap(), share);
     let share = if second.is_some() { DEADLINE / 2 } else { DEADLINE };
-    let queue = Failover::new(sqs(first, share), second.map(|stub| sqs(stub, share)));
+    let sqs = |stub: &SqsStub| Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap(), share);
+    let queue = |stub: &SqsStub| GroupCommit::new(sqs(stub));
+    let queue = Failover::new(queue(first), second.map(queue));
     let settings = Settings { publish_deadline: DEADLINE, ..Settings::default() };
     let app_ids = AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300));
     let receiver = Arc::new(Receiver::new(settings, app_ids, queue));
@@ -166,6 +166,7 @@ async fn messages_and_refusals_add_up_to_the_webhooks_sent_whatever_fails_how_of
         Reaction::DropAnswer,
         Reaction::AcceptAndDropAnswer,
         Reaction::AcceptAndClose,
+        Reaction::AcceptHalf,
         Reaction::Stall,
     ] {
         for every in [100, 10, 1] {

@@ -168,10 +168,10 @@ fn a_broadcast_says_what_came_of_each_call() {
 #[test]
 fn the_time_is_read_as_the_function_reads_it() {
     for timestamp in [r#""2026-11-23T10:52:06Z""#, "1795431126", r#""1795431126000""#] {
-        let time = read(&format!(r#"{{"state": "connected", "timestamp": {timestamp}}}"#)).time();
+        let time = read(&format!(r#"{{"state": "connected", "timestamp": {timestamp}}}"#)).timestamp();
         assert_eq!(time.unwrap().to_string(), "2026-11-23T10:52:06Z", "{timestamp}");
     }
-    assert_eq!(read(r#"{"playstate": "initiated", "timestamp": "2021-02-18T12:47-00Z"}"#).time(), None);
+    assert_eq!(read(r#"{"playstate": "initiated", "timestamp": "2021-02-18T12:47-00Z"}"#).timestamp(), None);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::{AppIdSource, AppIdUnavailable, Apps, SecretError, Version, secret};
-use crate::aws::Aws;
+use crate::{aws::Aws, telemetry};
 
 /// The longest wait for a secret, retries included: a webhook has five seconds in all, and needs some for the queue.
 const DEADLINE: Duration = Duration::from_millis(1500);
@@ -70,6 +70,7 @@ impl AppIdSource for SecretsManager {
             Version::Current => "AWSCURRENT",
             Version::Previous => "AWSPREVIOUS",
         };
+        telemetry::count("AppIdRefresh");
         let answer = self.client.get_secret_value().secret_id(&self.secret_id).version_stage(stage).send().await;
         if version == Version::Previous && answer.as_ref().is_err_and(|error| error.code() == Some(NOT_FOUND)) {
             return Ok(Apps::none());

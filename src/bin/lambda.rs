@@ -1,20 +1,41 @@
-//! The Lambda function: configuration, clients, receiver, and then one invocation after the other.
+//! The Lambda function: configuration, clients, receiver, and then invocations, one after the other or side by side.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
+use tokio::runtime::{Builder, Runtime};
 use voicehook::{
     app_id::{AppIds, ConfiguredSource},
     aws::Aws,
     config::{Config, ConfigError},
     gateway::{self, Receiver},
-    queue::{Failover, Sqs},
+    queue::{Failover, GroupCommit, Sqs},
     telemetry,
 };
 
-// One thread: with one invocation at a time, a second one only adds hand-overs between the two.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     telemetry::start();
+    match runtime() {
+        Ok(runtime) => runtime.block_on(run()),
+        Err(error) => {
+            tracing::error!(%error, "the async runtime does not start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// With one invocation at a time, a second thread only adds hand-overs between the two. Lambda Managed Instances set the
+/// variable, and want every core used.
+fn runtime() -> io::Result<Runtime> {
+    let concurrency = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|number| number.parse().ok());
+    match concurrency.unwrap_or(1_u32) {
+        0 | 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    }
+    .enable_all()
+    .build()
+}
+
+async fn run() -> ExitCode {
     let (config, aws) = match configuration() {
         Ok(configuration) => configuration,
         Err(error) => {
@@ -24,7 +45,7 @@ async fn main() -> ExitCode {
     };
     let time = config.settings.publish_deadline;
     let share = if config.failover_queue_url.is_some() { time / 2 } else { time };
-    let sqs = |url| Sqs::new(&aws, url, share);
+    let sqs = |url| GroupCommit::new(Sqs::new(&aws, url, share));
     let queue = Failover::new(sqs(config.queue_url), config.failover_queue_url.map(sqs));
     let quarantine = config.quarantine_queue_url.map(|url| Failover::new(sqs(url), None));
     let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);

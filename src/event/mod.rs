@@ -36,13 +36,13 @@ fn text(raw: &RawValue) -> Option<String> {
 
 /// A time stamp: RFC 3339, or seconds or milliseconds since 1970.
 fn moment(text: &str) -> Option<Timestamp> {
-    text.parse::<Timestamp>().ok().or_else(|| since_1970(text.parse().ok()?))
+    text.parse().ok().or_else(|| since_1970(text.parse().ok()?))
 }
 
 /// Seconds reach this number in the year 5138; milliseconds passed it in 1973.
 const FIRST_MILLISECONDS: f64 = 1e11;
 
 fn since_1970(number: f64) -> Option<Timestamp> {
-    let seconds = if number < FIRST_MILLISECONDS { number } else { number / 1000.0 };
-    Timestamp::from_second(seconds as i64).ok()
+    let milliseconds = if number < FIRST_MILLISECONDS { number * 1000.0 } else { number };
+    Timestamp::from_millisecond(milliseconds as i64).ok()
 }

@@ -106,12 +106,18 @@ impl Event {
         self.fields.broadcast_id.as_deref()
     }
 
-    /// How long before `now` the event happened, by its own `timestamp`: RFC 3339, or seconds or milliseconds since
-    /// 1970. `None` without a time stamp that can be read; zero where it lies in the future.
+    /// When the event happened, by its own `timestamp`: RFC 3339, or seconds or milliseconds since 1970. `None` where
+    /// that cannot be read.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        moment(self.fields.timestamp.as_deref()?)
+    }
+
+    /// How long before `now` the event happened. `None` without a time stamp that can be read; zero where it lies in
+    /// the future.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Option<Duration> {
-        let happened = moment(self.fields.timestamp.as_deref()?)?;
-        Some(now.duration_since(happened).try_into().unwrap_or_default())
+        Some(now.duration_since(self.timestamp()?).try_into().unwrap_or_default())
     }
 
     /// What is ordered together: the call, else the broadcast, else the channel.
@@ -198,11 +204,12 @@ mod tests {
             r#""2026-11-23T16:22:06+05:30""#,
             "1795431126",
             "1795431126000",
-            r#""1795431126.5""#,
+            r#""1795431126.0""#,
         ] {
             let age = event(&format!(r#"{{"timestamp": {timestamp}}}"#)).age(now);
             assert_eq!(age, Some(Duration::from_secs(60)), "{timestamp}");
         }
+        assert_eq!(event(r#"{"timestamp": 1795431126004}"#).timestamp(), "2026-11-23T10:52:06.004Z".parse().ok());
         assert_eq!(event(r#"{"timestamp": "2027-01-01T00:00:00Z"}"#).age(now), Some(Duration::ZERO));
         for text in ["{}", r#"{"timestamp": "yesterday"}"#, r#"{"timestamp": null}"#] {
             assert_eq!(event(text).age(now), None, "{text}");

@@ -210,7 +210,7 @@ impl VoiceEvent {
     /// When it happened, by the event's own `timestamp`: RFC 3339, or seconds or milliseconds since 1970. `None`
     /// without a time stamp that can be read.
     #[must_use]
-    pub fn time(&self) -> Option<Timestamp> {
+    pub fn timestamp(&self) -> Option<Timestamp> {
         match self {
             Self::Call(call) => moment(call.timestamp.as_deref()?),
             Self::Play(play) => moment(play.timestamp.as_deref()?),

@@ -29,6 +29,8 @@ pub enum Outcome {
         message_id: String,
         /// The event's idempotency key.
         event_id: String,
+        /// Whether the failover queue took it.
+        failover: bool,
     },
     /// Somebody asked whether the URL works.
     Probe,
@@ -119,12 +121,29 @@ impl Outcome {
         }
     }
 
+    /// Why it did not become a message: a stable code for logs and metrics. `None` where nothing is wrong.
+    #[must_use]
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(refusal) | Self::Quarantined(refusal) | Self::NotQuarantined(refusal, _) => {
+                Some(refusal.reason())
+            }
+            Self::NotQueued(error) => Some(error.name()),
+            Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::BodyTooLarge
+            | Self::AppIdUnavailable(_)
+            | Self::Panicked => Some(self.name()),
+            Self::Queued { .. } | Self::Probe => None,
+        }
+    }
+
     /// The HTTP response. Only a request that is malformed is told what is wrong with it; every failed decryption gets
     /// the same bytes.
     #[must_use]
     pub fn response(&self) -> Response<Body> {
         match self {
-            Self::Queued { message_id, event_id } => {
+            Self::Queued { message_id, event_id, .. } => {
                 let mut response = json(StatusCode::OK, "{}".to_owned());
                 set(&mut response, "x-message-id", message_id);
                 set(&mut response, "x-event-id", event_id);

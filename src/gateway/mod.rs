@@ -27,8 +27,8 @@ use crate::{
     app_id::{AppIdSource, AppIds},
     config::Settings,
     event::Event,
-    queue::{Delivery, Message, Quarantine, Queue, QueueError, Refused},
-    telemetry,
+    queue::{Delivery, Quarantine, Queue, QueueError, Refused, Sent},
+    telemetry::{self, Record, Stages},
     webhook::looks_like_a_webhook,
 };
 
@@ -63,27 +63,45 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         }
     }
 
-    /// Receives one request, answers it and writes its line to the log. A panic on the way is answered and logged too.
+    /// Receives one request, answers it and writes its line to the log.
     pub async fn respond(&self, request: Request) -> Response<Body> {
-        let arrived = Instant::now();
-        let invocation = Invocation::of(&request);
-        let handled = AssertUnwindSafe(self.handle(&request, &invocation, arrived)).catch_unwind().await;
-        let outcome = handled.unwrap_or(Outcome::Panicked);
-        let response = outcome.response();
-        let (status, bytes) = (response.status(), request.body().len());
-        telemetry::webhook(&invocation.request_id, &outcome, status, bytes, arrived.elapsed());
+        let (response, record) = self.receive(&request).await;
+        telemetry::webhook(&record);
         response
     }
 
+    /// Receives one request, and says what there is to say about it. A panic on the way is answered as well.
+    pub async fn receive(&self, request: &Request) -> (Response<Body>, Record) {
+        let arrived = Instant::now();
+        let invocation = Invocation::of(request);
+        let trace_header = invocation.trace_header.as_deref();
+        let mut record = Record::new(invocation.request_id.clone(), trace_header, request.body().len());
+        let handled = self.handle(request, &invocation, arrived, &mut record);
+        if let Ok(outcome) = AssertUnwindSafe(handled).catch_unwind().await {
+            record.outcome = outcome;
+        }
+        let response = record.outcome.response();
+        record.status = response.status();
+        record.stages.total = arrived.elapsed();
+        (response, record)
+    }
+
     /// The way of a webhook.
-    async fn handle(&self, request: &Request, invocation: &Invocation, arrived: Instant) -> Outcome {
+    async fn handle(
+        &self,
+        request: &Request,
+        invocation: &Invocation,
+        arrived: Instant,
+        record: &mut Record,
+    ) -> Outcome {
         let route = Route::of(&invocation.path, invocation.stage.as_deref(), invocation.token.as_deref());
         let Some(route) = route else { return Outcome::NotFound };
-        let apps = match self.opener.app_ids.current().await {
+        let apps = match Stages::wait(&mut record.stages.app_id, self.opener.app_ids.current()).await {
             Ok(apps) => apps,
             Err(error) => return Outcome::AppIdUnavailable(error),
         };
         let Some(app) = route.find(&apps, self.settings.token.as_ref()) else { return Outcome::NotFound };
+        record.app = Some(app.to_owned());
         match (request.method(), request.body().as_ref()) {
             (&Method::GET | &Method::HEAD, _) | (&Method::POST, []) => Outcome::Probe,
             (&Method::POST, body) if body.len() > MAX_BODY_BYTES => Outcome::BodyTooLarge,
@@ -95,16 +113,24 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
                     trace_header: invocation.trace_header.as_deref(),
                 };
                 let deadline = invocation.deadline(arrived, self.settings.publish_deadline);
-                self.receive(request, body, &delivery, deadline).await
+                self.deliver(request, body, &delivery, deadline, record).await
             }
             _ => Outcome::MethodNotAllowed,
         }
     }
 
     /// A `POST` with a body: onto the queue, else into quarantine.
-    async fn receive(&self, request: &Request, body: &[u8], delivery: &Delivery<'_>, deadline: Instant) -> Outcome {
-        let refusal = match self.opener.open(request.headers(), body, delivery.app).await {
-            Ok(event) => match self.publish(event, delivery, deadline).await {
+    async fn deliver(
+        &self,
+        request: &Request,
+        body: &[u8],
+        delivery: &Delivery<'_>,
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Outcome {
+        let headers = request.headers();
+        let refusal = match self.opener.open(headers, body, delivery.app, &mut record.stages).await {
+            Ok(event) => match self.publish(event, delivery, deadline, record).await {
                 Ok(queued) => return queued,
                 Err(QueueError::TooLarge { limit, .. }) => Refusal::TooLarge { limit },
                 Err(error) => return Outcome::NotQueued(error),
@@ -114,22 +140,31 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
             Err(Unopened::TooOld) => Refusal::TooOld,
             Err(Unopened::AppIdUnavailable(error)) => return Outcome::AppIdUnavailable(error),
         };
-        let Some(quarantine) = self.quarantine.as_ref().filter(|_| looks_like_a_webhook(request.headers(), body))
-        else {
+        let Some(quarantine) = self.quarantine.as_ref().filter(|_| looks_like_a_webhook(headers, body)) else {
             return Outcome::Refused(refusal);
         };
         let Delivery { app, received_at, request_id, .. } = *delivery;
-        let refused =
-            Refused { reason: refusal.reason(), app, received_at, request_id, headers: request.headers(), body };
-        match quarantine.keep(&refused, deadline).await {
+        let refused = Refused { reason: refusal.reason(), app, received_at, request_id, headers, body };
+        match Stages::wait(&mut record.stages.publish, quarantine.keep(&refused, deadline)).await {
             Ok(()) => Outcome::Quarantined(refusal),
             Err(error) => Outcome::NotQuarantined(refusal, error),
         }
     }
 
-    async fn publish(&self, event: Event, delivery: &Delivery<'_>, deadline: Instant) -> Result<Outcome, QueueError> {
-        let message = Message::new(event, delivery, self.queue.kind());
-        let sent = self.queue.send(&message, deadline).await?;
-        Ok(Outcome::Queued { message_id: sent.message_id, event_id: message.event_id().to_owned() })
+    async fn publish(
+        &self,
+        event: Event,
+        delivery: &Delivery<'_>,
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Result<Outcome, QueueError> {
+        let publish = &mut record.stages.publish;
+        let message = Stages::time(publish, || self.settings.event_format.message(event, delivery, self.queue.kind()));
+        record.event_bytes = Some(message.body.len());
+        record.event_type = message.attribute("event_type").map(str::to_owned);
+        record.voice_id = message.attribute("voice_id").map(str::to_owned);
+        let event_id = message.event_id().to_owned();
+        let Sent { message_id, failover } = Stages::wait(publish, self.queue.send(message, deadline)).await?;
+        Ok(Outcome::Queued { message_id, event_id, failover })
     }
 }

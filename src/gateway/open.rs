@@ -12,6 +12,7 @@ use crate::{
     app_id::{AppIdSource, AppIdUnavailable, AppIds, Apps},
     decrypt::{self, Fault},
     event::Event,
+    telemetry::Stages,
     webhook::{Accept, Envelope, Malformed, Webhook},
 };
 
@@ -44,13 +45,20 @@ pub enum Unopened {
 }
 
 impl<S: AppIdSource> Opener<S> {
-    /// Opens a webhook of an app. An app that there is not opens nothing.
+    /// Opens a webhook of an app, and adds to `stages` how long that took. An app that there is not opens nothing.
     ///
     /// # Errors
     /// [`Unopened`].
-    pub async fn open(&self, headers: &HeaderMap, body: &[u8], app: &str) -> Result<Event, Unopened> {
-        let event = match Webhook::read(headers, body, &self.accept).map_err(Unopened::Malformed)? {
-            Webhook::Encrypted(envelope) => self.decrypt(&envelope, app).await?,
+    pub async fn open(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        app: &str,
+        stages: &mut Stages,
+    ) -> Result<Event, Unopened> {
+        let webhook = Stages::time(&mut stages.parse, || Webhook::read(headers, body, &self.accept));
+        let event = match webhook.map_err(Unopened::Malformed)? {
+            Webhook::Encrypted(envelope) => self.decrypt(&envelope, app, stages).await?,
             Webhook::Plain(text) => plain(text).map_err(Unopened::Undecryptable)?,
         };
         if self.max_event_age.is_some_and(|max| event.age(Timestamp::now()).is_some_and(|age| age > max)) {
@@ -59,11 +67,12 @@ impl<S: AppIdSource> Opener<S> {
         Ok(event)
     }
 
-    async fn decrypt(&self, envelope: &Envelope<'_>, app: &str) -> Result<Event, Unopened> {
-        let current = self.app_ids.current().await.map_err(Unopened::AppIdUnavailable)?;
-        match attempt(envelope, &current, app) {
+    async fn decrypt(&self, envelope: &Envelope<'_>, app: &str, stages: &mut Stages) -> Result<Event, Unopened> {
+        let current = Stages::wait(&mut stages.app_id, self.app_ids.current()).await;
+        let current = current.map_err(Unopened::AppIdUnavailable)?;
+        match attempt(envelope, &current, app, stages) {
             Err(fault) if fault.depends_on_app_id() => {
-                let search = tokio::time::timeout(SEARCH, self.search(envelope, app, current)).await;
+                let search = tokio::time::timeout(SEARCH, self.search(envelope, app, current, stages)).await;
                 search.ok().flatten().ok_or(Unopened::Undecryptable(fault))
             }
             decided => decided.map_err(Unopened::Undecryptable),
@@ -72,24 +81,30 @@ impl<S: AppIdSource> Opener<S> {
 
     /// What the current AppID does not open: tries the previous one, and then, where Secrets Manager has newer ones,
     /// both again, so that a rotation loses nothing on either side of it.
-    async fn search(&self, envelope: &Envelope<'_>, app: &str, mut current: Arc<Apps>) -> Option<Event> {
+    async fn search(
+        &self,
+        envelope: &Envelope<'_>,
+        app: &str,
+        mut current: Arc<Apps>,
+        stages: &mut Stages,
+    ) -> Option<Event> {
         loop {
-            if let Ok(previous) = self.app_ids.previous().await
-                && let Ok(event) = attempt(envelope, &previous, app)
+            if let Ok(previous) = Stages::wait(&mut stages.app_id, self.app_ids.previous()).await
+                && let Ok(event) = attempt(envelope, &previous, app, stages)
             {
                 return Some(event);
             }
-            current = self.app_ids.renewed(&current).await?;
-            if let Ok(event) = attempt(envelope, &current, app) {
+            current = Stages::wait(&mut stages.app_id, self.app_ids.renewed(&current)).await?;
+            if let Ok(event) = attempt(envelope, &current, app, stages) {
                 return Some(event);
             }
         }
     }
 }
 
-fn attempt(envelope: &Envelope<'_>, apps: &Apps, app: &str) -> Result<Event, Fault> {
+fn attempt(envelope: &Envelope<'_>, apps: &Apps, app: &str, stages: &mut Stages) -> Result<Event, Fault> {
     let (_, app_id) = apps.get(app).ok_or(Fault::Padding)?;
-    decrypt::open(envelope, app_id).and_then(Event::read)
+    Stages::time(&mut stages.decrypt, || decrypt::open(envelope, app_id).and_then(Event::read))
 }
 
 fn plain(text: &[u8]) -> Result<Event, Fault> {

@@ -41,11 +41,11 @@ impl<Q: Queue> Queue for Failover<Q> {
         self.first.warm_up().await;
     }
 
-    async fn send(&self, message: &Message, deadline: Instant) -> Result<Sent, QueueError> {
+    async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
         let Some(second) = &self.second else { return self.first.send(message, deadline).await };
         if self.breaker.lets_through() {
             let now = Instant::now();
-            match self.first.send(message, now + deadline.saturating_duration_since(now) / 2).await {
+            match self.first.send(message.clone(), now + deadline.saturating_duration_since(now) / 2).await {
                 // The second queue would not take it either.
                 Err(error @ QueueError::TooLarge { .. }) => return Err(error),
                 Err(error) => {
@@ -58,7 +58,8 @@ impl<Q: Queue> Queue for Failover<Q> {
                 }
             }
         }
-        second.send(&message.clone().through_failover(), deadline).await
+        let sent = second.send(message.through_failover(), deadline).await?;
+        Ok(Sent { failover: true, ..sent })
     }
 }
 
@@ -124,14 +125,14 @@ mod tests {
             QueueKind::Fifo
         }
 
-        async fn send(&self, message: &Message, deadline: Instant) -> Result<Sent, QueueError> {
+        async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
             self.asked.fetch_add(1, Ordering::SeqCst);
             if self.down.load(Ordering::SeqCst) {
                 tokio::time::sleep_until(deadline).await;
                 return Err(QueueError::OutOfTime);
             }
             self.failover.fetch_add(usize::from(message.attribute("failover") == Some("true")), Ordering::SeqCst);
-            Ok(Sent { message_id: "1".to_owned() })
+            Ok(Sent { message_id: "1".to_owned(), failover: false })
         }
     }
 
@@ -152,7 +153,7 @@ mod tests {
         first.down.store(true, Ordering::SeqCst);
         let start = Instant::now();
         for _ in 0..100 {
-            queue.send(&message(), Instant::now() + Duration::from_secs(2)).await.unwrap();
+            queue.send(message(), Instant::now() + Duration::from_secs(2)).await.unwrap();
         }
         assert_eq!(start.elapsed(), Duration::from_secs(3));
         assert_eq!(first.asked.load(Ordering::SeqCst), 3);
@@ -163,7 +164,7 @@ mod tests {
     async fn the_first_queue_is_used_again_once_it_is_back() {
         let (first, second) = (Switch::default(), Switch::default());
         let queue = Failover::new(first.clone(), Some(second.clone()));
-        let send = async || queue.send(&message(), Instant::now() + Duration::from_secs(2)).await;
+        let send = async || queue.send(message(), Instant::now() + Duration::from_secs(2)).await;
         first.down.store(true, Ordering::SeqCst);
         for _ in 0..5 {
             send().await.unwrap();
@@ -184,7 +185,7 @@ mod tests {
         switch.down.store(true, Ordering::SeqCst);
         let queue = Failover::new(switch.clone(), Some(switch.clone()));
         let start = Instant::now();
-        let error = queue.send(&message(), start + Duration::from_secs(2)).await.unwrap_err();
+        let error = queue.send(message(), start + Duration::from_secs(2)).await.unwrap_err();
         assert_eq!((error, start.elapsed()), (QueueError::OutOfTime, Duration::from_secs(2)));
     }
 }

@@ -3,7 +3,9 @@
 //! In comes an [`Event`](crate::event::Event) with what the gateway knows of its delivery; out goes a [`Message`], and
 //! back comes the id under which the queue has it. Whoever implements [`Queue`] promises that `Ok` means: it is there.
 
+mod cloud_event;
 mod failover;
+mod group_commit;
 mod message;
 mod quarantine;
 mod queue_url;
@@ -15,7 +17,9 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 pub use self::{
+    cloud_event::EventFormat,
     failover::Failover,
+    group_commit::GroupCommit,
     message::{Delivery, MAX_MESSAGE_BYTES, Message},
     quarantine::{NotQuarantined, PART_BYTES, Quarantine, Quarantined, Refused},
     queue_url::{QueueKind, QueueUrl, QueueUrlError},
@@ -33,7 +37,7 @@ pub trait Queue: Send + Sync + 'static {
     }
 
     /// Puts one message on the queue and waits for the queue's word that it has it, until the deadline at the longest.
-    fn send(&self, message: &Message, deadline: Instant) -> impl Future<Output = Result<Sent, QueueError>> + Send;
+    fn send(&self, message: Message, deadline: Instant) -> impl Future<Output = Result<Sent, QueueError>> + Send;
 }
 
 /// The queue has the message.
@@ -41,6 +45,8 @@ pub trait Queue: Send + Sync + 'static {
 pub struct Sent {
     /// The id that the queue gave it.
     pub message_id: String,
+    /// Whether it was the failover queue that took it.
+    pub failover: bool,
 }
 
 /// The queue does not have the message, as far as is known.

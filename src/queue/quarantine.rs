@@ -180,7 +180,7 @@ impl<Q: Queue> Quarantine<Q> {
             let message = part.message(self.queue.kind());
             let message =
                 message.ok_or_else(|| QueueError::Refused("no JSON".to_owned())).map_err(NotQuarantined::Queue)?;
-            self.queue.send(&message, deadline).await.map_err(NotQuarantined::Queue)?;
+            self.queue.send(message, deadline).await.map_err(NotQuarantined::Queue)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Amazon SQS.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
@@ -9,6 +9,7 @@ use aws_sdk_sqs::{
     operation::send_message::builders::SendMessageFluentBuilder,
     types::{
         MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
+        SendMessageBatchRequestEntry,
     },
 };
 use tokio::time::Instant;
@@ -23,6 +24,8 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// One attempt gets this part of the whole deadline, so that an answer that never comes leaves time for another try.
 const ATTEMPTS_IN_A_DEADLINE: u32 = 3;
 const MAX_ATTEMPTS: u32 = 5;
+/// The most messages in one request.
+pub(super) const MAX_ENTRIES: usize = 10;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(40);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -62,27 +65,70 @@ impl Sqs {
         Client::from_conf(config.build())
     }
 
-    fn request(&self, message: &Message) -> Result<SendMessageFluentBuilder, QueueError> {
-        let mut request = self
+    fn request(&self, message: Message) -> Result<SendMessageFluentBuilder, QueueError> {
+        Ok(self
             .client
             .send_message()
             .queue_url(self.url.as_str())
-            .message_body(&message.body)
-            .message_group_id(&message.group_id)
-            .set_message_deduplication_id(message.deduplication_id.clone());
-        let invalid = |error: aws_sdk_sqs::error::BuildError| QueueError::Refused(error.to_string());
-        for (name, value) in &message.attributes {
-            let value =
-                MessageAttributeValue::builder().data_type(STRING).string_value(value).build().map_err(invalid)?;
-            request = request.message_attributes(*name, value);
-        }
-        if let Some(header) = &message.trace_header {
-            let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
-            let value = MessageSystemAttributeValue::builder().data_type(STRING).string_value(header).build();
-            request = request.message_system_attributes(name, value.map_err(invalid)?);
-        }
-        Ok(request)
+            .message_group_id(message.group_id)
+            .set_message_deduplication_id(message.deduplication_id)
+            .set_message_attributes(attributes(message.attributes)?)
+            .set_message_system_attributes(system_attributes(message.trace_header)?)
+            .message_body(message.body))
     }
+
+    /// Sends up to [`MAX_ENTRIES`] messages, of [`MAX_MESSAGE_BYTES`] in all, in one request. What comes back has a
+    /// place for each, in their order: `None` where the queue did not take that one.
+    pub(super) async fn send_batch(
+        &self,
+        messages: impl Iterator<Item = Message>,
+        deadline: Instant,
+    ) -> Result<Vec<Option<Sent>>, QueueError> {
+        let entries = messages.enumerate().map(|(place, message)| entry(place, message));
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        let mut places = vec![None; entries.len()];
+        let request = self.client.send_message_batch().queue_url(self.url.as_str()).set_entries(Some(entries));
+        let answer = tokio::time::timeout_at(deadline, request.send()).await;
+        let answer = answer.map_err(|_| QueueError::OutOfTime)?.map_err(classify)?;
+        for taken in answer.successful {
+            if let Some(place) = taken.id.parse().ok().and_then(|place: usize| places.get_mut(place)) {
+                *place = Some(Sent { message_id: taken.message_id, failover: false });
+            }
+        }
+        Ok(places)
+    }
+}
+
+fn entry(place: usize, message: Message) -> Result<SendMessageBatchRequestEntry, QueueError> {
+    SendMessageBatchRequestEntry::builder()
+        .id(place.to_string())
+        .message_group_id(message.group_id)
+        .set_message_deduplication_id(message.deduplication_id)
+        .set_message_attributes(attributes(message.attributes)?)
+        .set_message_system_attributes(system_attributes(message.trace_header)?)
+        .message_body(message.body)
+        .build()
+        .map_err(invalid)
+}
+
+type Attributes = HashMap<String, MessageAttributeValue>;
+type SystemAttributes = HashMap<MessageSystemAttributeNameForSends, MessageSystemAttributeValue>;
+
+fn attributes(attributes: Vec<(&'static str, String)>) -> Result<Option<Attributes>, QueueError> {
+    let value = |value| MessageAttributeValue::builder().data_type(STRING).string_value(value).build();
+    let attributes = attributes.into_iter().map(|(name, text)| Ok((name.to_owned(), value(text).map_err(invalid)?)));
+    attributes.collect::<Result<_, _>>().map(Some)
+}
+
+fn system_attributes(trace_header: Option<String>) -> Result<Option<SystemAttributes>, QueueError> {
+    let Some(header) = trace_header else { return Ok(None) };
+    let value = MessageSystemAttributeValue::builder().data_type(STRING).string_value(header).build();
+    let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+    Ok(Some(HashMap::from([(name, value.map_err(invalid)?)])))
+}
+
+fn invalid(error: aws_sdk_sqs::error::BuildError) -> QueueError {
+    QueueError::Refused(error.to_string())
 }
 
 impl Queue for Sqs {
@@ -104,7 +150,7 @@ impl Queue for Sqs {
         }
     }
 
-    async fn send(&self, message: &Message, deadline: Instant) -> Result<Sent, QueueError> {
+    async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
         let bytes = message.bytes();
         if bytes > MAX_MESSAGE_BYTES {
             return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
@@ -117,7 +163,7 @@ impl Queue for Sqs {
         // Without an id there is no proof that SQS has it.
         let message_id =
             sent.message_id.ok_or_else(|| QueueError::Unreachable("the answer has no message id".to_owned()))?;
-        Ok(Sent { message_id })
+        Ok(Sent { message_id, failover: false })
     }
 }
 
@@ -147,7 +193,9 @@ fn classify<
         name if name.contains("Throttl") || name.contains("Exceeded") || name == "OverLimit" => {
             QueueError::Throttled(code)
         }
-        name if name.starts_with("Invalid") || name.contains("Unsupported") => QueueError::Refused(code),
+        name if name.starts_with("Invalid") || name.contains("Unsupported") || name.contains("TooLong") => {
+            QueueError::Refused(code)
+        }
         _ => QueueError::Unreachable(code),
     }
 }

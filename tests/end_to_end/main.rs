@@ -11,6 +11,8 @@
 )]
 
 mod aws_emulator;
+mod cloud_events;
+mod deployment;
 mod lambda_emulator;
 mod nothing_lost;
 mod process;

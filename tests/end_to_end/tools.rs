@@ -8,6 +8,8 @@ use std::{
     sync::OnceLock,
 };
 
+use serde_json::Value;
+
 use crate::{aws_emulator::AwsEmulator, process::run, support::skipped};
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
@@ -72,22 +74,39 @@ impl Tools {
         self
     }
 
-    /// Deploys the built template to the emulator. Returns the API's id as `api_id` and the stack's outputs.
+    /// Deploys the built template to the emulator, with parameters as `NAME=VALUE NAME=VALUE`. Returns the API's id as
+    /// `api_id` and the stack's outputs.
     pub(crate) fn deploy(&self, aws: &AwsEmulator, stack: &str, parameters: &str) -> BTreeMap<String, String> {
-        let template = self.built.join("template.yaml");
-        let architecture = format!("Architecture={}", architecture());
+        self.deploy_template(&self.built_template(), aws, stack, parameters);
+        let described = self.describe(aws, stack, parameters);
+        let mut outputs: BTreeMap<String, String> = serde_json::from_value(described["outputs"].clone()).unwrap();
+        outputs.insert("api_id".to_owned(), described["api_id"].as_str().unwrap().to_owned());
+        outputs
+    }
+
+    pub(crate) fn built_template(&self) -> PathBuf {
+        self.built.join("template.yaml")
+    }
+
+    /// Deploys a template that lies in the folder of the built one, or needs nothing of it.
+    pub(crate) fn deploy_template(&self, template: &Path, aws: &AwsEmulator, stack: &str, parameters: &str) {
         let mut deploy = self.command("sam");
         deploy.args(["deploy", "--stack-name", stack, "--no-confirm-changeset", "--no-progressbar", "--template-file"]);
         deploy
             .arg(template)
             .args(["--config-file", concat!(env!("CARGO_MANIFEST_DIR"), "/samconfig.toml")])
             .arg("--parameter-overrides")
-            .args(parameters.split(' '))
-            .arg(architecture);
+            .args(parameters.split_whitespace())
+            .arg(format!("Architecture={}", architecture()));
         run(aws.client_environment(&mut deploy).env("SAM_CLI_TELEMETRY", "0"));
-        let mut add_routes = self.command("python");
-        add_routes.arg("tests/end_to_end/add_routes.py").args(["--stack", stack, "--endpoint", &aws.endpoint()]);
-        serde_json::from_str(&run(aws.client_environment(&mut add_routes))).unwrap()
+    }
+
+    /// What a deployment of `template.yaml` made, as `stack.py` finds it in the emulator.
+    pub(crate) fn describe(&self, aws: &AwsEmulator, stack: &str, parameters: &str) -> Value {
+        let mut describe = self.command("python");
+        describe.arg("tests/end_to_end/stack.py").args(["--stack", stack, "--endpoint", &aws.endpoint()]);
+        describe.arg("--parameters").args(parameters.split_whitespace());
+        serde_json::from_str(&run(aws.client_environment(&mut describe))).unwrap()
     }
 }
 

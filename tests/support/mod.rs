@@ -55,7 +55,7 @@ impl Queue for TestQueue {
         self.kind
     }
 
-    async fn send(&self, message: &Message, _deadline: Instant) -> Result<Sent, QueueError> {
+    async fn send(&self, message: Message, _deadline: Instant) -> Result<Sent, QueueError> {
         let bytes = message.bytes();
         if bytes > MAX_MESSAGE_BYTES {
             return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
@@ -63,8 +63,8 @@ impl Queue for TestQueue {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        self.messages.lock().unwrap().push(message.clone());
-        Ok(Sent { message_id: "message-1".to_owned() })
+        self.messages.lock().unwrap().push(message);
+        Ok(Sent { message_id: "message-1".to_owned(), failover: false })
     }
 }
 

@@ -1,15 +1,18 @@
 //! An SQS that fails on command: a real HTTP server, byte by byte, that remembers what it accepted.
-#![allow(unreachable_pub, clippy::unwrap_used, reason = "a test's server fails by panicking")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part, and fails by panicking")]
 
 use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 
 /// What the server does with one request.
@@ -41,6 +44,8 @@ pub enum Reaction {
     DropAnswer,
     /// Takes the message and closes the connection in the middle of the answer.
     AcceptAndDropAnswer,
+    /// Of a batch, takes the messages at even places and says that it failed on the others. Takes a message alone.
+    AcceptHalf,
 }
 
 struct State {
@@ -48,8 +53,9 @@ struct State {
     otherwise: Reaction,
     /// A fault, and at which of how many requests it comes.
     every: Option<(Reaction, usize)>,
-    accepted: Vec<String>,
+    accepted: Vec<Value>,
     requests: usize,
+    batches: Vec<usize>,
 }
 
 /// The server.
@@ -57,6 +63,9 @@ struct State {
 pub struct SqsStub {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
+    /// While it is closed, requests are read and not answered.
+    gate: Arc<watch::Sender<bool>>,
+    read: Arc<watch::Sender<usize>>,
 }
 
 impl SqsStub {
@@ -69,8 +78,14 @@ impl SqsStub {
             every: None,
             accepted: Vec::new(),
             requests: 0,
+            batches: Vec::new(),
         };
-        let stub = Self { address: listener.local_addr().unwrap(), state: Arc::new(Mutex::new(state)) };
+        let stub = Self {
+            address: listener.local_addr().unwrap(),
+            state: Arc::new(Mutex::new(state)),
+            gate: Arc::new(watch::Sender::new(true)),
+            read: Arc::default(),
+        };
         let serving = stub.clone();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -87,6 +102,11 @@ impl SqsStub {
         stub
     }
 
+    /// Answers nothing from now on, or goes on answering.
+    pub fn open(&self, is_open: bool) {
+        self.gate.send_replace(is_open);
+    }
+
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -95,9 +115,21 @@ impl SqsStub {
         format!("{}/000000000000/events.fifo", self.endpoint())
     }
 
-    /// The `SendMessage` requests that were taken, as JSON.
-    pub fn accepted(&self) -> Vec<serde_json::Value> {
-        self.state.lock().unwrap().accepted.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
+    /// The messages that were taken: `SendMessage` requests and entries of `SendMessageBatch` requests, as JSON.
+    pub fn accepted(&self) -> Vec<Value> {
+        self.state.lock().unwrap().accepted.clone()
+    }
+
+    /// How many entries each `SendMessageBatch` request had that was read to its end.
+    pub fn batches(&self) -> Vec<usize> {
+        self.state.lock().unwrap().batches.clone()
+    }
+
+    /// Waits until so many requests were read to their end.
+    pub async fn read(&self, count: usize) {
+        let mut read = self.read.subscribe();
+        let reached = read.wait_for(|number| *number >= count);
+        assert!(tokio::time::timeout(Duration::from_secs(60), reached).await.is_ok(), "no {count} requests came");
     }
 
     pub fn requests(&self) -> usize {
@@ -127,21 +159,44 @@ impl SqsStub {
             let Some(body) = read_body(&mut connection, &mut read, &head).await else {
                 return;
             };
+            let body: Value = serde_json::from_str(&body).unwrap();
+            if let Some(entries) = body["Entries"].as_array() {
+                self.state.lock().unwrap().batches.push(entries.len());
+            }
+            self.read.send_modify(|number| *number += 1);
+            self.gate.subscribe().wait_for(|is_open| *is_open).await.unwrap();
             if !self.react(reaction, &mut connection, body).await {
                 return;
             }
         }
     }
 
+    /// Takes a message, or of a batch those at some places, and returns the answer.
+    fn accept(&self, mut body: Value, takes: impl Fn(usize) -> bool) -> String {
+        const MESSAGE_ID: &str = "5fea7756-0ea4-451a-a703-a558b933e274";
+        let mut state = self.state.lock().unwrap();
+        let Some(entries) = body.get_mut("Entries").map(Value::take) else {
+            state.accepted.push(body);
+            return json!({"MessageId": MESSAGE_ID}).to_string();
+        };
+        let (mut successful, mut failed) = (Vec::new(), Vec::new());
+        for (place, entry) in entries.as_array().unwrap().iter().enumerate() {
+            if takes(place) {
+                successful.push(json!({"Id": entry["Id"], "MessageId": MESSAGE_ID, "MD5OfMessageBody": ""}));
+                state.accepted.push(entry.clone());
+            } else {
+                failed.push(json!({"Id": entry["Id"], "Code": "InternalError", "SenderFault": false}));
+            }
+        }
+        json!({"Successful": successful, "Failed": failed}).to_string()
+    }
+
     /// Whether the connection stays open.
-    async fn react(&self, reaction: Reaction, connection: &mut TcpStream, body: String) -> bool {
-        const ACCEPTED: &str = r#"{"MessageId":"5fea7756-0ea4-451a-a703-a558b933e274"}"#;
+    async fn react(&self, reaction: Reaction, connection: &mut TcpStream, body: Value) -> bool {
         let error = |code: &str| format!(r#"{{"__type":"com.amazonaws.sqs#{code}","message":"injected"}}"#);
         let (status, answer) = match reaction {
-            Reaction::Accept | Reaction::AcceptAndClose => {
-                self.state.lock().unwrap().accepted.push(body);
-                (200, ACCEPTED.to_owned())
-            }
+            Reaction::Accept | Reaction::AcceptAndClose => (200, self.accept(body, |_| true)),
+            Reaction::AcceptHalf => (200, self.accept(body, |place| place.is_multiple_of(2))),
             Reaction::InternalError => (500, error("InternalError")),
             Reaction::Unavailable => (503, error("ServiceUnavailable")),
             Reaction::Throttle => (400, error("ThrottlingException")),
@@ -153,7 +208,7 @@ impl SqsStub {
             Reaction::DropRequest => return false,
             Reaction::DropAnswer | Reaction::AcceptAndDropAnswer => {
                 if reaction == Reaction::AcceptAndDropAnswer {
-                    self.state.lock().unwrap().accepted.push(body);
+                    self.accept(body, |_| true);
                 }
                 let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"Mess").await;
                 return false;

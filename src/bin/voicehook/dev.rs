@@ -42,6 +42,9 @@ pub(crate) struct Dev {
     /// Sends the events to this SQS queue instead of keeping them in memory
     #[arg(long)]
     queue_url: Option<String>,
+    /// How the messages carry their events: raw, the default, or cloudevents
+    #[arg(long, env = "EVENT_FORMAT", value_name = "FORMAT")]
+    event_format: Option<String>,
     /// Ends after the sample call: with status 0, or with 1 if an event is missing
     #[arg(long)]
     once: bool,
@@ -86,6 +89,7 @@ impl Dev {
             "ENABLEX_APP_ID" => Some(self.app_id.clone()),
             "ENABLEX_APP_ID_SECRET" => None,
             "QUEUE_URL" => Some(self.queue_url.clone().unwrap_or_else(|| IN_MEMORY.to_owned())),
+            "EVENT_FORMAT" => self.event_format.clone(),
             _ => std::env::var(name).ok(),
         });
         let config = config.map_err(|error| error.to_string())?;

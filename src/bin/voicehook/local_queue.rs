@@ -31,16 +31,20 @@ impl Queue for LocalQueue {
         }
     }
 
-    async fn send(&self, message: &Message, deadline: Instant) -> Result<Sent, QueueError> {
+    async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
+        let event_type = message.attribute("event_type").unwrap_or_default().to_owned();
+        let body = message.body.clone();
         let sent = match self {
             Self::Memory(_) if message.bytes() > MAX_MESSAGE_BYTES => {
                 return Err(QueueError::TooLarge { bytes: message.bytes(), limit: MAX_MESSAGE_BYTES });
             }
-            Self::Memory(count) => Sent { message_id: format!("local-{}", 1 + count.fetch_add(1, Ordering::Relaxed)) },
+            Self::Memory(count) => {
+                let message_id = format!("local-{}", 1 + count.fetch_add(1, Ordering::Relaxed));
+                Sent { message_id, failover: false }
+            }
             Self::Sqs(sqs) => sqs.send(message, deadline).await?,
         };
-        let event_type = message.attribute("event_type").unwrap_or_default();
-        console::line(format_args!("queued  {event_type:<26} {}", message.body));
+        console::line(format_args!("queued  {event_type:<26} {body}"));
         Ok(sent)
     }
 }

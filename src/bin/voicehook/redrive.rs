@@ -18,8 +18,8 @@ use voicehook::{
     config::Config,
     event::Event,
     gateway::{Opener, Refusal, Unopened},
-    queue::{Delivery, Message, Quarantined, Queue, QueueError, QueueUrl, Sqs},
-    telemetry,
+    queue::{Delivery, EventFormat, Quarantined, Queue, QueueError, QueueUrl, Sent, Sqs},
+    telemetry::{self, Stages},
 };
 
 use crate::{aws_configuration, console};
@@ -44,6 +44,9 @@ pub(crate) struct Redrive {
     /// URL of the queue that the events go to
     #[arg(long, env = "QUEUE_URL")]
     to: String,
+    /// How the messages carry their events: raw, the default, or cloudevents
+    #[arg(long, env = "EVENT_FORMAT", value_name = "FORMAT")]
+    event_format: Option<String>,
     /// Opens the webhooks and says what would happen; sends and deletes nothing
     #[arg(long)]
     dry_run: bool,
@@ -74,6 +77,7 @@ impl Redrive {
         let variable = |name: &str| match name {
             "QUEUE_URL" => Some(self.to.clone()),
             "FAILOVER_QUEUE_URL" | "QUARANTINE_QUEUE_URL" => None,
+            "EVENT_FORMAT" => self.event_format.clone(),
             _ => std::env::var(name).ok(),
         };
         let config = Config::read(variable).map_err(|error| error.to_string())?;
@@ -81,7 +85,8 @@ impl Redrive {
         app_ids.current().await.map_err(|error| error.to_string())?;
         // Whoever redrives wants the events however old they are.
         let opener = Opener { accept: config.settings.accept, max_event_age: None, app_ids };
-        let to = Sqs::new(&aws, config.queue_url, DEADLINE);
+        let event_format = config.settings.event_format;
+        let to = Destination { queue: Sqs::new(&aws, config.queue_url, DEADLINE), event_format };
         let from = QueueUrl::new(&self.from).map_err(|error| format!("--from {error}"))?;
         let quarantine = Source {
             client: Sqs::client(&aws, &from, DEADLINE),
@@ -99,7 +104,7 @@ impl Redrive {
         &self,
         quarantine: &Source,
         opener: &Opener<ConfiguredSource>,
-        to: &Sqs,
+        to: &Destination,
     ) -> Result<BTreeMap<&'static str, usize>, String> {
         let mut results = BTreeMap::new();
         let mut incomplete: HashMap<String, Vec<Part>> = HashMap::new();
@@ -153,7 +158,7 @@ impl Redrive {
         mut parts: Vec<Part>,
         quarantine: &Source,
         opener: &Opener<ConfiguredSource>,
-        to: &Sqs,
+        to: &Destination,
     ) -> Result<&'static str, String> {
         parts.sort_by_key(|part| part.record.part);
         let record = &parts[0].record;
@@ -163,7 +168,8 @@ impl Redrive {
         let Some(bodies) = parts.iter().map(|part| part.record.body()).collect::<Option<Vec<_>>>() else {
             return Ok(NOT_OURS);
         };
-        let event = match opener.open(&record.header_map(), &bodies.concat(), &record.app).await {
+        let event = match opener.open(&record.header_map(), &bodies.concat(), &record.app, &mut Stages::default()).await
+        {
             Ok(event) => event,
             Err(Unopened::AppIdUnavailable(error)) => return Err(error.to_string()),
             Err(Unopened::Malformed(malformed)) => return Ok(Refusal::Malformed(malformed).reason()),
@@ -173,7 +179,7 @@ impl Redrive {
         if self.dry_run {
             return Ok(WOULD_SEND);
         }
-        match to.send(&message(event, record, to), Instant::now() + DEADLINE).await {
+        match to.send(event, record).await {
             Ok(_) => {
                 quarantine.delete(&parts).await?;
                 Ok(SENT)
@@ -190,11 +196,20 @@ const PASSED_OVER: &str = "passed over (another reason)";
 const NOT_OURS: &str = "left: not written by voicehook";
 const INCOMPLETE: &str = "left: parts are missing";
 
-/// As the function would have made it when the webhook came.
-fn message(event: Event, record: &Quarantined, to: &Sqs) -> Message {
-    let Quarantined { app, received_at, request_id, .. } = record;
-    let delivery = Delivery { app, received_at: *received_at, request_id, trace_header: None };
-    Message::new(event, &delivery, to.kind())
+/// The queue that the events go to.
+struct Destination {
+    queue: Sqs,
+    event_format: EventFormat,
+}
+
+impl Destination {
+    /// Sends the message that the function would have made when the webhook came.
+    async fn send(&self, event: Event, record: &Quarantined) -> Result<Sent, QueueError> {
+        let Quarantined { app, received_at, request_id, .. } = record;
+        let delivery = Delivery { app, received_at: *received_at, request_id, trace_header: None };
+        let message = self.event_format.message(event, &delivery, self.queue.kind());
+        self.queue.send(message, Instant::now() + DEADLINE).await
+    }
 }
 
 /// The quarantine queue.

@@ -1,0 +1,149 @@
+//! Webhooks that come together share requests to SQS, and each gets the word on its own message.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/sqs_stub.rs"]
+mod sqs_stub;
+mod support;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqs_stub::{Reaction, SqsStub};
+use support::aws;
+use tokio::{task::JoinSet, time::Instant};
+use voicehook::{
+    event::Event,
+    queue::{Delivery, GroupCommit, Message, Queue as _, QueueError, QueueKind, QueueUrl, Sent, Sqs},
+};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn group_commit(stub: &SqsStub) -> GroupCommit {
+    GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap(), DEADLINE))
+}
+
+fn message(call: &str, number: usize, bytes: usize) -> Message {
+    let event = format!(r#"{{"voice_id":"{call}","number":{number},"filler":"{}"}}"#, "x".repeat(bytes));
+    let delivery = Delivery { app: "default", received_at: Timestamp::now(), request_id: "r", trace_header: None };
+    Message::new(Event::from_json(event).unwrap(), &delivery, QueueKind::Fifo)
+}
+
+type InFlight = JoinSet<(usize, Result<Sent, QueueError>)>;
+
+/// Sends messages side by side, in their order.
+fn send_all(queue: &GroupCommit, messages: impl IntoIterator<Item = Message>) -> InFlight {
+    let mut in_flight = JoinSet::new();
+    for (number, message) in messages.into_iter().enumerate() {
+        let queue = queue.clone();
+        in_flight.spawn(async move { (number, queue.send(message, Instant::now() + DEADLINE).await) });
+    }
+    in_flight
+}
+
+fn numbers_of(stub: &SqsStub, call: &str) -> Vec<u64> {
+    let bodies = stub.accepted().into_iter().map(|message| message["MessageBody"].as_str().unwrap().to_owned());
+    let events = bodies.map(|body| serde_json::from_str::<serde_json::Value>(&body).unwrap());
+    events.filter(|event| event["voice_id"] == call).map(|event| event["number"].as_u64().unwrap()).collect()
+}
+
+async fn assert_all_sent(mut in_flight: InFlight) {
+    while let Some(done) = in_flight.join_next().await {
+        let (number, sent) = done.unwrap();
+        assert!(sent.is_ok(), "{number}: {sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_comes_alone_goes_at_once_and_by_itself() {
+    let stub = SqsStub::start(&[], Reaction::Accept).await;
+    let queue = group_commit(&stub);
+    for number in 0..3 {
+        queue.send(message("call", number, 0), Instant::now() + DEADLINE).await.unwrap();
+    }
+    assert_eq!((stub.requests(), stub.batches()), (3, vec![]));
+}
+
+#[tokio::test]
+async fn messages_that_come_during_a_request_share_the_next_ones_though_the_first_is_not_back() {
+    let stub = SqsStub::start(&[], Reaction::Accept).await;
+    stub.open(false);
+    let queue = group_commit(&stub);
+    let in_flight = send_all(&queue, (0..26).map(|number| message(&format!("call-{number}"), number, 0)));
+    // One alone, ten and ten that filled a request, and five that had waited long enough.
+    stub.read(4).await;
+    stub.open(true);
+    assert_all_sent(in_flight).await;
+    let mut batches = stub.batches();
+    batches.sort_unstable();
+    assert_eq!((stub.requests(), batches), (4, vec![5, 10, 10]));
+    assert_eq!(stub.accepted().len(), 26);
+}
+
+#[tokio::test]
+async fn the_messages_of_a_call_keep_their_order_through_faults() {
+    for fault in [Reaction::Accept, Reaction::InternalError, Reaction::AcceptHalf, Reaction::DropAnswer] {
+        let stub = SqsStub::start_with_fault(fault, 2).await;
+        let queue = group_commit(&stub);
+        let calls = ["a", "b", "c"];
+        let messages = (0..24).map(|number| message(calls[number % 3], number, 0));
+        assert_all_sent(send_all(&queue, messages)).await;
+        for (place, call) in calls.into_iter().enumerate() {
+            let expected: Vec<u64> = (0..8).map(|number| number * 3 + place as u64).collect();
+            assert_eq!(numbers_of(&stub, call), expected, "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_queue_does_not_take_of_a_batch_is_tried_alone() {
+    let stub = SqsStub::start(&[], Reaction::AcceptHalf).await;
+    stub.open(false);
+    let queue = group_commit(&stub);
+    let in_flight = send_all(&queue, (0..11).map(|number| message(&format!("call-{number}"), number, 0)));
+    stub.read(2).await;
+    stub.open(true);
+    assert_all_sent(in_flight).await;
+    assert_eq!((stub.batches(), stub.requests()), (vec![10], 1 + 1 + 5));
+    assert_eq!(stub.accepted().len(), 11, "each once");
+}
+
+#[tokio::test]
+async fn a_batch_is_never_larger_than_sqs_takes() {
+    let stub = SqsStub::start(&[], Reaction::Accept).await;
+    stub.open(false);
+    let queue = group_commit(&stub);
+    let large = (0..7).map(|number| message(&format!("call-{number}"), number, 400_000));
+    let in_flight = send_all(&queue, large);
+    // One alone, and then two at a time: three would have more than 1 MiB.
+    stub.read(4).await;
+    stub.open(true);
+    assert_all_sent(in_flight).await;
+    assert_eq!(stub.batches(), [2, 2, 2]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_never_answered_holds_up_only_its_own_messages() {
+    let stub = SqsStub::start(&[Reaction::Stall], Reaction::Accept).await;
+    let queue = group_commit(&stub);
+    let mut stalled = send_all(&queue, [message("stalled", 0, 0)]);
+    stub.read(1).await;
+    let others = send_all(&queue, (1..5).map(|number| message(&format!("call-{number}"), number, 0)));
+    assert_all_sent(others).await;
+    assert_eq!(stub.accepted().len(), 4);
+    assert!(stalled.try_join_next().is_none());
+}
+
+#[tokio::test]
+async fn nobody_waits_past_the_deadline() {
+    let stub = SqsStub::start(&[], Reaction::Stall).await;
+    let queue = group_commit(&stub);
+    let mut in_flight = JoinSet::new();
+    // Of one call, so that all but the first wait for their turn.
+    for number in 0..5 {
+        let queue = queue.clone();
+        let deadline = Instant::now() + Duration::from_millis(300);
+        in_flight.spawn(async move { queue.send(message("call", number, 0), deadline).await });
+    }
+    let all = tokio::time::timeout(Duration::from_secs(10), in_flight.join_all()).await.unwrap();
+    assert!(all.into_iter().all(|result| result == Err(QueueError::OutOfTime)));
+}

@@ -1,0 +1,258 @@
+//! The function as a process, between a Runtime API that hands out many invocations at once and an SQS that can be
+//! made to wait.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/runtime_api.rs"]
+mod runtime_api;
+#[path = "support/sqs_stub.rs"]
+mod sqs_stub;
+mod support;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    process::Command,
+};
+
+use runtime_api::{PATIENCE, RuntimeApi, webhook_event};
+use serde_json::{Value, json};
+use sqs_stub::{Reaction, SqsStub};
+use support::{APP_ID, encrypted_body};
+use tokio::{io::AsyncReadExt as _, process::Child, sync::oneshot, time::timeout};
+
+const IN_FLIGHT: usize = 64;
+const TOKEN: &str = "token-0123456789abcdef";
+const EVENT: &str = r#"{"voice_id":"5f2d8a66","state":"connected","from":"+12025550123","note":"confidential"}"#;
+
+/// A function with room for many invocations at once, and its queue.
+async fn function(stub: &SqsStub, api: &RuntimeApi) -> Child {
+    let (queue_url, endpoint) = (stub.queue_url(), stub.endpoint());
+    api.function(&[
+        ("AWS_LAMBDA_MAX_CONCURRENCY", &IN_FLIGHT.to_string()),
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("QUEUE_URL", &queue_url),
+        ("ENABLEX_APP_ID", APP_ID),
+        ("PUBLISH_DEADLINE_MS", "25000"),
+    ])
+}
+
+fn trace_header(call: usize) -> String {
+    format!("Root=1-5759e988-{call:024x};Parent=53995c3f42cd8ad8;Sampled=1")
+}
+
+/// Sends one webhook of each of so many calls, each with its own trace.
+fn invoke_all(api: &RuntimeApi) -> Vec<oneshot::Receiver<Value>> {
+    let invoke = |call: usize| {
+        let event = format!(r#"{{"voice_id":"call-{call}","state":"connected"}}"#);
+        api.invoke(webhook_event("/webhook", "", &encrypted_body(&event)), Some(&trace_header(call)))
+    };
+    (0..IN_FLIGHT).map(invoke).collect()
+}
+
+/// Sends SIGTERM.
+fn terminate(function: &Child) {
+    let pid = function.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+}
+
+async fn statuses(answers: Vec<oneshot::Receiver<Value>>) -> BTreeMap<u64, usize> {
+    let mut statuses = BTreeMap::new();
+    for answer in answers {
+        let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+        *statuses.entry(answer["statusCode"].as_u64().unwrap_or_default()).or_insert(0) += 1;
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn sixty_four_webhooks_in_flight_are_queued_each_with_its_own_trace() {
+    let (stub, api) = (SqsStub::start(&[], Reaction::Accept).await, RuntimeApi::start().await);
+    stub.open(false);
+    let _function = function(&stub, &api).await;
+    let answers = invoke_all(&api);
+    // None is answered yet, so all of them are in flight.
+    api.handed_out(IN_FLIGHT).await;
+    stub.open(true);
+    assert_eq!(statuses(answers).await, BTreeMap::from([(200, IN_FLIGHT)]));
+
+    let traces: HashSet<(String, String)> = stub
+        .accepted()
+        .iter()
+        .filter(|request| request["MessageBody"].is_string())
+        .map(|request| {
+            let trace = &request["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"];
+            (request["MessageGroupId"].as_str().unwrap().to_owned(), trace.as_str().unwrap().to_owned())
+        })
+        .collect();
+    assert_eq!(traces, (0..IN_FLIGHT).map(|call| (format!("default:call-{call}"), trace_header(call))).collect());
+}
+
+#[tokio::test]
+async fn a_function_that_is_told_to_end_answers_what_is_in_flight_first() {
+    let (stub, api) = (SqsStub::start(&[], Reaction::Accept).await, RuntimeApi::start().await);
+    stub.open(false);
+    let mut function = function(&stub, &api).await;
+    let answers = invoke_all(&api);
+    api.handed_out(IN_FLIGHT).await;
+    terminate(&function);
+    stub.open(true);
+    assert_eq!(statuses(answers).await, BTreeMap::from([(200, IN_FLIGHT)]));
+    let ended = timeout(PATIENCE, function.wait()).await.unwrap().unwrap();
+    assert!(ended.success(), "{ended}");
+}
+
+/// What a run of requests of every kind left in the log, at some level.
+async fn log_of_every_outcome(level: &str) -> String {
+    let stub = SqsStub::start(&[], Reaction::Accept).await;
+    let api = RuntimeApi::start().await;
+    let (queue_url, endpoint) = (stub.queue_url(), stub.endpoint());
+    let mut function = api.function(&[
+        ("AWS_LAMBDA_LOG_LEVEL", level),
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("QUEUE_URL", &queue_url),
+        ("QUARANTINE_QUEUE_URL", &queue_url.replace("events.fifo", "quarantine")),
+        ("ENABLEX_APP_ID", APP_ID),
+        ("WEBHOOK_TOKEN", TOKEN),
+        ("MAX_EVENT_AGE_SECONDS", "60"),
+        ("PUBLISH_DEADLINE_MS", "300"),
+    ]);
+    let path = format!("/webhook/default/{TOKEN}");
+    let good = encrypted_body(EVENT);
+    let old = encrypted_body(&EVENT.replace('{', r#"{"timestamp":"2020-01-01T00:00:00Z","#));
+    let requests = [
+        (path.as_str(), "", good.as_str(), 200),
+        ("/webhook", &format!("token={TOKEN}"), &good, 200),
+        (&path, "", "", 200),
+        (&path, "", &good.replace('7', "8"), 202),
+        (&path, "", &old, 202),
+        (&path, "", "+12025550123", 202),
+        (&path, "", EVENT, 400),
+        ("/webhook/default/0123456789abcdeF-wrong", "", &good, 404),
+        ("/webhook", "token=0123456789abcdeF-wrong", &good, 404),
+    ];
+    for (path, query, body, status) in requests {
+        let mut event = webhook_event(path, query, body);
+        if body == EVENT {
+            event["headers"] = json!({"content-type": "application/json"});
+        }
+        let answer = api.invoke(event, Some(&trace_header(1)));
+        assert_eq!(timeout(PATIENCE, answer).await.unwrap().unwrap()["statusCode"], status, "{path} {body}");
+    }
+    stub.open(false);
+    let answer = api.invoke(webhook_event(&path, "", &good), None);
+    assert_eq!(timeout(PATIENCE, answer).await.unwrap().unwrap()["statusCode"], 503);
+    terminate(&function);
+    let (mut log, mut errors) = (String::new(), String::new());
+    function.stdout.take().unwrap().read_to_string(&mut log).await.unwrap();
+    function.stderr.take().unwrap().read_to_string(&mut errors).await.unwrap();
+    assert!(timeout(PATIENCE, function.wait()).await.unwrap().unwrap().success());
+    log + &errors
+}
+
+#[tokio::test]
+async fn the_whole_log_at_trace_level_holds_no_secret_and_no_phone_number() {
+    let log = log_of_every_outcome("TRACE").await;
+    for secret in [
+        APP_ID,
+        // Key and IV, as `openssl enc -aes-256-cbc -md md5 -nosalt -k APP_ID -P` prints them.
+        "96A5E6147112D6679BEFA4674F2ED36F",
+        "D68321CA8E61D8C84F82083143397C0B",
+        TOKEN,
+        "0123456789abcdeF-wrong",
+        "12025550123",
+        "secret-access-key-of-the-test",
+        "session-token-of-the-test",
+        "confidential",
+    ] {
+        assert!(!log.to_lowercase().contains(&secret.to_lowercase()), "the log holds {secret}:\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn each_request_is_one_flat_line_with_its_outcome_and_the_time_of_each_stage() {
+    let log = log_of_every_outcome("INFO").await;
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let webhooks: Vec<&Value> = lines.iter().filter(|line| line["message"] == "webhook").collect();
+    let outcomes: Vec<(&str, Option<&str>, u64)> = webhooks
+        .iter()
+        .map(|line| (line["outcome"].as_str().unwrap(), line["reason"].as_str(), line["status"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            ("queued", None, 200),
+            ("queued", None, 200),
+            ("probe", None, 200),
+            ("quarantined", Some("undecryptable"), 202),
+            ("quarantined", Some("too_old"), 202),
+            ("quarantined", Some("malformed"), 202),
+            ("refused", Some("malformed"), 400),
+            ("not_found", Some("not_found"), 404),
+            ("not_found", Some("not_found"), 404),
+            ("not_queued", Some("out_of_time"), 503),
+        ]
+    );
+    let cold: Vec<bool> = webhooks.iter().map(|line| line["cold_start"].as_bool().unwrap()).collect();
+    assert!(cold[0] && !cold[1..].contains(&true), "{cold:?}");
+    let queued = webhooks[0];
+    assert_eq!((&queued["level"], &queued["app"]), (&"INFO".into(), &"default".into()));
+    assert_eq!((&queued["event_type"], &queued["voice_id"]), (&"call.connected".into(), &"5f2d8a66".into()));
+    assert_eq!(queued["trace_id"], "1-5759e988-000000000000000000000001");
+    assert_eq!(queued["request_id"], "gateway-request");
+    assert_eq!(queued["event_id"].as_str().unwrap().len(), 64);
+    for line in webhooks {
+        assert!(line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{line}");
+        let stages = ["parse", "app_id", "decrypt", "publish"].map(|stage| format!("{stage}_micros"));
+        let sum: u64 = stages.iter().map(|stage| line[stage].as_u64().unwrap()).sum();
+        assert!(sum <= line["total_micros"].as_u64().unwrap(), "{line}");
+        let flat = line.as_object().unwrap().iter().filter(|(name, _)| *name != "_aws");
+        assert!(flat.clone().all(|(_, value)| !value.is_object() && !value.is_array()), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_valid_embedded_metrics_at_every_log_level() {
+    let schema = serde_json::from_str(include_str!("vectors/embedded-metric-format.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for level in ["DEBUG", "ERROR"] {
+        let log = log_of_every_outcome(level).await;
+        let mut sums: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for line in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+            let Some(directives) = line["_aws"]["CloudWatchMetrics"].as_array() else { continue };
+            assert!(schema.is_valid(&line), "{line}");
+            for directive in directives {
+                for dimension in
+                    directive["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap())
+                {
+                    assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension} is no member of {line}");
+                }
+                let dimensions = directive["Dimensions"].to_string();
+                for metric in directive["Metrics"].as_array().unwrap() {
+                    let name = metric["Name"].as_str().unwrap();
+                    let value = line[name].as_u64().unwrap();
+                    let counted = if metric["Unit"] == "Count" { value } else { 1 };
+                    *sums.entry((name.to_owned(), dimensions.clone())).or_default() += counted;
+                }
+            }
+            let dropped_by_lambda = level == "ERROR" && line["level"] != "ERROR";
+            assert!(!dropped_by_lambda, "{line}");
+        }
+        let of_apps = r#"[["service"],["service","app"]]"#;
+        let sum = |name: &str, dimensions: &str| sums.get(&(name.to_owned(), dimensions.to_owned())).copied();
+        for (name, expected) in [
+            ("Accepted", 2),
+            ("Quarantined", 3),
+            ("Refused", 1),
+            ("Failed", 1),
+            ("ColdStart", 1),
+            ("EventBytes", 3),
+            ("DecryptLatency", 5),
+            ("PublishLatency", 6),
+        ] {
+            assert_eq!(sum(name, of_apps), Some(expected), "{name} at {level}: {sums:?}");
+        }
+        assert_eq!(sum("Refused", r#"[["service"]]"#), Some(2), "of no app");
+        assert_eq!(sum("Refused", r#"[["service","reason"]]"#), Some(3));
+        assert_eq!(sum("Failed", r#"[["service","reason"]]"#), Some(1));
+    }
+}

@@ -1,0 +1,152 @@
+//! Lambda's Runtime API, as far as a function needs it: hands out invocations, as many at once as are asked for, and
+//! takes the answers. <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "a test's server fails by panicking")]
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpListener,
+    process::{Child, Command},
+    sync::{mpsc, oneshot, watch},
+};
+
+/// The longest wait for anything.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Invocation {
+    id: String,
+    event: Value,
+    trace_header: Option<String>,
+}
+
+struct Shared {
+    waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
+    answers: Mutex<HashMap<String, oneshot::Sender<Value>>>,
+    handed_out: watch::Sender<usize>,
+    invoked: AtomicUsize,
+}
+
+/// The server.
+#[derive(Clone)]
+pub struct RuntimeApi {
+    address: SocketAddr,
+    invoke: mpsc::UnboundedSender<Invocation>,
+    shared: Arc<Shared>,
+}
+
+impl RuntimeApi {
+    pub async fn start() -> Self {
+        let (invoke, waiting) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            waiting: tokio::sync::Mutex::new(waiting),
+            answers: Mutex::default(),
+            handed_out: watch::Sender::new(0),
+            invoked: AtomicUsize::new(0),
+        });
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/{answer}", post(answer))
+            .with_state(Arc::clone(&shared));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, invoke, shared }
+    }
+
+    /// The function of this package, its environment empty but for what Lambda sets, its output captured.
+    pub fn function(&self, variables: &[(&str, &str)]) -> Child {
+        let mut function = Command::new(env!("CARGO_BIN_EXE_lambda"));
+        function.env_clear().envs([
+            ("AWS_LAMBDA_RUNTIME_API", self.address.to_string().as_str()),
+            ("AWS_LAMBDA_FUNCTION_NAME", "voicehook-test"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIDOFTHETEST"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-access-key-of-the-test"),
+            ("AWS_SESSION_TOKEN", "session-token-of-the-test"),
+        ]);
+        function.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        function.spawn().unwrap()
+    }
+
+    /// Hands an event to the next worker that asks for one.
+    pub fn invoke(&self, event: Value, trace_header: Option<&str>) -> oneshot::Receiver<Value> {
+        let (sender, receiver) = oneshot::channel();
+        let id = format!("invocation-{}", self.shared.invoked.fetch_add(1, Ordering::Relaxed));
+        self.shared.answers.lock().unwrap().insert(id.clone(), sender);
+        let trace_header = trace_header.map(str::to_owned);
+        assert!(self.invoke.send(Invocation { id, event, trace_header }).is_ok());
+        receiver
+    }
+
+    /// Waits until so many invocations have been handed out since the start.
+    pub async fn handed_out(&self, count: usize) {
+        let mut handed_out = self.shared.handed_out.subscribe();
+        let reached = handed_out.wait_for(|number| *number >= count);
+        assert!(tokio::time::timeout(PATIENCE, reached).await.is_ok(), "the function does not ask for invocations");
+    }
+}
+
+async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, String) {
+    let Some(invocation) = shared.waiting.lock().await.recv().await else { return std::future::pending().await };
+    shared.handed_out.send_modify(|number| *number += 1);
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(10);
+    let mut headers = HeaderMap::new();
+    headers.insert("lambda-runtime-aws-request-id", invocation.id.parse().unwrap());
+    headers.insert("lambda-runtime-deadline-ms", deadline.as_millis().to_string().parse().unwrap());
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:voicehook-test";
+    headers.insert("lambda-runtime-invoked-function-arn", arn.parse().unwrap());
+    if let Some(trace_header) = invocation.trace_header {
+        headers.insert("lambda-runtime-trace-id", trace_header.parse().unwrap());
+    }
+    (headers, invocation.event.to_string())
+}
+
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    Path((id, kind)): Path<(String, String)>,
+    answer: Bytes,
+) -> StatusCode {
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    if let Some(waiting) = shared.answers.lock().unwrap().remove(&id) {
+        let answer = if kind == "response" { answer } else { json!({"error": answer}) };
+        let _ = waiting.send(answer);
+    }
+    StatusCode::ACCEPTED
+}
+
+/// An API Gateway HTTP API's event with a webhook in it.
+pub fn webhook_event(path: &str, query: &str, body: &str) -> Value {
+    json!({
+        "version": "2.0", "routeKey": "ANY /webhook", "rawPath": path, "rawQueryString": query,
+        "headers": {
+            "content-type": "application/json", "x-algoritm": "aes-256-cbc", "x-format": "hex", "x-encoding": "utf8",
+        },
+        "requestContext": {
+            "http": {
+                "method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "test",
+            },
+            "requestId": "gateway-request", "stage": "$default", "apiId": "api", "accountId": "123456789012",
+            "routeKey": "ANY /webhook", "time": "23/Nov/2026:10:53:06 +0000", "timeEpoch": 1_795_431_186_000_u64,
+        },
+        "body": body, "isBase64Encoded": false,
+    })
+}

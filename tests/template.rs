@@ -1,0 +1,55 @@
+//! What `template.yaml` says elsewhere too: the version, and the headings of the README that the alarms point to.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+const TEMPLATE: &str = include_str!("../template.yaml");
+const README: &str = include_str!("../README.md");
+
+/// The text behind a key, over all lines of a folded block.
+fn folded_blocks(key: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = TEMPLATE.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.trim() != format!("{key}: >-") {
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        let mut block = Vec::new();
+        while let Some(text) = lines.next_if(|next| next.len() - next.trim_start().len() > indent) {
+            block.push(text.trim());
+        }
+        blocks.push(block.join(" "));
+    }
+    blocks
+}
+
+#[test]
+fn the_application_has_the_version_of_the_package() {
+    let line = TEMPLATE.lines().find(|line| line.trim_start().starts_with("SemanticVersion:")).unwrap();
+    assert_eq!(line.split_whitespace().nth(1), Some(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_application_metadata_keep_to_the_repositorys_limits() {
+    let description = &folded_blocks("Description")[0];
+    assert!(description.len() <= 256, "{} characters", description.len());
+    for file in ["LICENSE-MIT", "README.md"] {
+        assert!(TEMPLATE.contains(&format!("Url: {file}\n")), "{file}");
+        assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists(), "{file}");
+    }
+}
+
+#[test]
+fn every_alarm_points_to_a_heading_of_the_readme_that_exists() {
+    let headings: Vec<&str> = README.lines().filter(|line| line.starts_with("##")).collect();
+    let descriptions = folded_blocks("AlarmDescription");
+    assert_eq!(descriptions.len(), TEMPLATE.matches("AWS::CloudWatch::Alarm").count());
+    for description in descriptions {
+        assert!(description.len() <= 1024, "{} characters", description.len());
+        let (_, pointers) = description.split_once("README.md").unwrap_or_else(|| panic!("no pointer: {description}"));
+        let named: Vec<&str> = pointers.split('"').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "{description}");
+        for name in named {
+            assert!(headings.iter().any(|heading| heading.contains(name)), "the README has no heading {name:?}");
+        }
+    }
+}
