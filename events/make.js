@@ -26,6 +26,11 @@ const events = {
   bridged: call('bridged'),
   bridge_disconnected: call('bridge_disconnected'),
   hold: call('hold'),
+  joined: call('joined'),
+  stream_started: call('stream_started'),
+  stream_stopped: call('stream_stopped'),
+  stream_failed: call('stream_failed'),
+  transcript: call('transcript', { text: 'नमस्ते, how can I help you?' }),
   recording_complete: call('recording_complete', { recording_url: 'https://example.com/recordings/1.wav' }),
   disconnected: call('disconnected', {
     call_duration: 42.5, disconnect_reason: 'normal_clearing', disconnect_cause_code: 16,

@@ -18,19 +18,34 @@
 //! Beside them: [`config`] reads the environment, [`aws`] is what the AWS clients share, [`telemetry`] writes the log,
 //! and [`sender`] is the other side, EnableX's own, for tests and tools.
 //!
+//! # Cargo features
+//!
+//! - `cli` (by default): the command-line tool.
+//! - `receiver` (by `cli`): everything but [`event::VoiceEvent`] and its parts. A subscriber that wants nothing else depends
+//!   on voicehook with `default-features = false`, and compiles serde and jiff.
+//!
 //! # What is promised
 //!
 //! 200 means that SQS has the message. A request that cannot be opened is told so, with the same answer whichever step
 //! failed. AppIDs, keys and tokens are in types that cannot be printed.
 
+#[cfg(feature = "receiver")]
 pub mod app_id;
+#[cfg(feature = "receiver")]
 pub mod aws;
+#[cfg(feature = "receiver")]
 pub mod config;
+#[cfg(feature = "receiver")]
 pub mod decrypt;
 pub mod event;
+#[cfg(feature = "receiver")]
 pub mod gateway;
 mod json;
+#[cfg(feature = "receiver")]
 pub mod queue;
+#[cfg(feature = "receiver")]
 pub mod sender;
+#[cfg(feature = "receiver")]
 pub mod telemetry;
+#[cfg(feature = "receiver")]
 pub mod webhook;

@@ -37,6 +37,7 @@ const HEADERS: [&str; 5] =
 
 /// A webhook in quarantine, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Quarantined {
     /// Version of this format: 1.
     pub version: u32,
@@ -51,12 +52,14 @@ pub struct Quarantined {
     /// The app that the path named.
     pub app: String,
     /// When it arrived: RFC 3339, UTC.
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub received_at: Timestamp,
     /// The gateway's id of the request.
     pub request_id: String,
     /// The headers that decide how it is opened, by lower-case name.
     pub headers: BTreeMap<String, String>,
     /// The body's bytes, or a part of them, in base64.
+    #[cfg_attr(test, schemars(extend("contentEncoding" = "base64")))]
     pub body_base64: String,
 }
 

@@ -96,9 +96,24 @@ impl AwsEmulator {
         self.count(queue_url, QueueAttributeName::ApproximateNumberOfMessagesNotVisible).await
     }
 
+    /// All messages, received or not, at one moment.
+    pub(crate) async fn messages_left(&self, queue_url: &str) -> usize {
+        let (waiting, received) = (
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        );
+        self.counts(queue_url, [waiting, received]).await.into_iter().sum()
+    }
+
     async fn count(&self, queue_url: &str, name: QueueAttributeName) -> usize {
-        let attributes = self.sqs().get_queue_attributes().queue_url(queue_url).attribute_names(name.clone());
-        attributes.send().await.unwrap().attributes.unwrap()[&name].parse().unwrap()
+        let [count] = self.counts(queue_url, [name]).await;
+        count
+    }
+
+    async fn counts<const N: usize>(&self, queue_url: &str, names: [QueueAttributeName; N]) -> [usize; N] {
+        let request = self.sqs().get_queue_attributes().queue_url(queue_url);
+        let counts = request.set_attribute_names(Some(names.to_vec())).send().await.unwrap().attributes.unwrap();
+        names.map(|name| counts[&name].parse().unwrap())
     }
 
     pub(crate) async fn create_standard_queue(&self, name: &str) -> String {

@@ -1,6 +1,6 @@
 //! The function's process under the AWS Lambda Runtime Interface Emulator.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use serde_json::{Value, json};
 
@@ -17,13 +17,19 @@ pub(crate) struct LambdaEmulator {
 }
 
 impl LambdaEmulator {
+    /// The function that `sam build` made.
     pub(crate) fn start(tools: &Tools, aws: &AwsEmulator, variables: &[(&str, &str)]) -> Self {
+        Self::start_program(tools, aws, &tools.bootstrap(), variables)
+    }
+
+    /// Any program that is a function.
+    pub(crate) fn start_program(tools: &Tools, aws: &AwsEmulator, program: &Path, variables: &[(&str, &str)]) -> Self {
         let (port, runtime_api) = (free_port(), free_port());
         let mut command = Command::new(tools.runtime_interface_emulator());
         command
             .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")])
             .args(["--runtime-api-address", &format!("127.0.0.1:{runtime_api}")])
-            .arg(tools.bootstrap())
+            .arg(program)
             .env_clear()
             .envs([("AWS_LAMBDA_FUNCTION_NAME", "voicehook"), ("AWS_LAMBDA_FUNCTION_TIMEOUT", "10")])
             .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"), ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")])

@@ -16,6 +16,7 @@ mod deployment;
 mod lambda_emulator;
 mod nothing_lost;
 mod process;
+mod subscribers;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longest wait for a process to listen.
+/// Longest wait for what a process is to do.
 const START: Duration = Duration::from_secs(60);
 
 /// Between two looks at whether it does.
@@ -22,18 +22,29 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a process and waits until it listens on a port.
-    pub(crate) fn start(mut command: Command, port: u16) -> Self {
+    pub(crate) fn start(command: Command, port: u16) -> Self {
+        let mut process = Self::spawn(command);
+        process.wait_until("it listens", |_| TcpStream::connect(("127.0.0.1", port)).is_ok());
+        process
+    }
+
+    /// Starts a process.
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let output = tempfile();
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output.try_clone().unwrap());
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let mut process = Self { child, output };
+        Self { child, output }
+    }
+
+    /// Waits until something is true of what the process printed. It fails the test where the process ends before, or
+    /// takes too long.
+    pub(crate) fn wait_until(&mut self, what: &str, reached: impl Fn(&str) -> bool) {
         let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = process.child.try_wait().unwrap();
-            assert!(ended.is_none() && start.elapsed() < START, "{command:?} does not listen: {}", process.printed());
+        while !reached(&self.printed()) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() && start.elapsed() < START, "not reached: {what}: {}", self.printed());
             std::thread::park_timeout(POLL);
         }
-        process
     }
 
     /// Id of the process.

@@ -26,8 +26,14 @@ impl Tools {
     /// Installs and builds, once for all tests of the process. Where there is no Python, the test is skipped, except in
     /// continuous integration.
     pub(crate) fn install() -> Option<Self> {
-        static TOOLS: OnceLock<Option<Tools>> = OnceLock::new();
-        TOOLS.get_or_init(|| install().map(Self::build)).clone()
+        static BUILT: OnceLock<Option<Tools>> = OnceLock::new();
+        BUILT.get_or_init(|| Self::without_the_function().map(Self::build)).clone()
+    }
+
+    /// Installs, for tests that do not need the built function.
+    pub(crate) fn without_the_function() -> Option<Self> {
+        static INSTALLED: OnceLock<Option<Tools>> = OnceLock::new();
+        INSTALLED.get_or_init(install).clone()
     }
 
     /// A tool of the virtual environment, which has the others on its path.

@@ -1,8 +1,7 @@
 //! The plaintext as a voice event: its text, and the few fields that it is routed by.
 //!
 //! In comes a [`Plaintext`]; out comes an [`Event`], or the first [`Fault`] that was found on the way. The JSON is read
-//! once, without building a tree, and never written again: the text itself is what subscribers get. Only the fields of
-//! its top level count, and of a field that is there twice the last one, as in `JSON.parse`.
+//! once, without building a tree, and never written again: the text itself is what subscribers get.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -11,11 +10,11 @@ use serde::{
     Deserializer as _,
     de::{IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::value::RawValue;
 
+use super::{moment, text};
 use crate::{
     decrypt::{Fault, Plaintext},
-    json::{self, Key},
+    json::Key,
 };
 
 /// A voice event.
@@ -111,8 +110,7 @@ impl Event {
     /// that cannot be read.
     #[must_use]
     pub fn timestamp(&self) -> Option<Timestamp> {
-        let text = self.fields.timestamp.as_deref()?;
-        text.parse().ok().or_else(|| since_1970(text.parse().ok()?))
+        moment(self.fields.timestamp.as_deref()?)
     }
 
     /// How long before `now` the event happened. `None` without a time stamp that can be read; zero where it lies in
@@ -155,29 +153,11 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                     continue;
                 }
             };
-            *field = routed_by(map.next_value()?);
+            *field = text(map.next_value()?);
         }
         fields.voice_id = fields.voice_id.or(voice_id_in_camel_case);
         Ok(fields)
     }
-}
-
-/// Seconds reach this number in the year 5138; milliseconds passed it in 1973.
-const FIRST_MILLISECONDS: f64 = 1e11;
-
-fn since_1970(number: f64) -> Option<Timestamp> {
-    let milliseconds = if number < FIRST_MILLISECONDS { number * 1000.0 } else { number };
-    Timestamp::from_millisecond(milliseconds as i64).ok()
-}
-
-/// The text of a string or a number that is not empty.
-fn routed_by(raw: &RawValue) -> Option<String> {
-    let text = match raw.get().as_bytes().first()? {
-        b'"' => String::from_utf8_lossy(&json::string(raw)?).into_owned(),
-        b'-' | b'0'..=b'9' => raw.get().to_owned(),
-        _ => return None,
-    };
-    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]

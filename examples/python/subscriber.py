@@ -1,0 +1,55 @@
+"""Handles each voice event of voicehook's queue once: QUEUE_URL=... EVENTS_TABLE=... python subscriber.py"""
+
+import json
+import os
+import time
+from urllib.parse import urlsplit
+
+import boto3
+
+SQS, TABLE = boto3.client("sqs"), boto3.resource("dynamodb").Table(os.environ["EVENTS_TABLE"])
+QUEUE = {"QueueUrl": os.environ["QUEUE_URL"]}
+LEASE, REMEMBERED = 30, 28 * 24 * 3600  # seconds: for handling an event; twice as long as SQS can keep one
+
+
+def handle(event):
+    """What your application does with an event. What it returns is printed: no numbers, digits or links to recordings."""
+    if event.get("state") == "recording_complete":
+        return f"recorded at {urlsplit(event['recording_url']).hostname}"
+    return event.get("state") or event.get("playstate")
+
+
+def handle_once(event_id, event):
+    """Handles an event unless that is done already. An error leaves the message on the queue."""
+    now = int(time.time())
+    item = {"event_id": event_id, "expires_at": now + REMEMBERED}
+    free = "attribute_not_exists(event_id) OR lease_until < :now"
+    try:
+        TABLE.put_item(Item={**item, "lease_until": now + LEASE}, ConditionExpression=free,
+                       ExpressionAttributeValues={":now": now}, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+    except TABLE.meta.client.exceptions.ConditionalCheckFailedException as taken:
+        if "lease_until" in taken.response["Item"]:
+            raise  # somebody else is at work on it
+        return
+    try:
+        print(event_id, event.get("voice_id"), handle(event), flush=True)
+    except Exception:
+        TABLE.delete_item(Key={"event_id": event_id})
+        raise
+    TABLE.put_item(Item=item)
+
+
+while True:
+    received = SQS.receive_message(**QUEUE, MaxNumberOfMessages=10, WaitTimeSeconds=20, MessageAttributeNames=["event_id"],
+                                   MessageSystemAttributeNames=["MessageGroupId"])
+    failed = set()  # on a FIFO queue no event may overtake an earlier one of its call
+    for message in received.get("Messages", []):
+        call = QUEUE["QueueUrl"].endswith(".fifo") and message["Attributes"]["MessageGroupId"]
+        if call and call in failed:
+            continue
+        try:
+            handle_once(message["MessageAttributes"]["event_id"]["StringValue"], json.loads(message["Body"]))
+            SQS.delete_message(**QUEUE, ReceiptHandle=message["ReceiptHandle"])
+        except Exception as error:  # it comes again after the queue's visibility timeout
+            failed.add(call)
+            print(f"failed: {error!r}", flush=True)

@@ -1,0 +1,136 @@
+//! An event's fields by name, each with its JSON as it came.
+//!
+//! In comes the JSON text of an object. What the typed events know is taken out; what remains is kept, so that a field
+//! that EnableX adds tomorrow, or sends with another type, is lost on nobody.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{
+    Deserializer as _, Serialize, Serializer,
+    de::{DeserializeOwned, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::text;
+use crate::json::Key;
+
+/// Fields that an event has beside the typed ones.
+///
+/// ```
+/// use voicehook::event::VoiceEvent;
+///
+/// let event: VoiceEvent = r#"{"state": "connected", "custom_data": {"order": 17}, "exact": 1.50}"#.parse().unwrap();
+/// let VoiceEvent::Call(call) = event else { unreachable!() };
+/// assert_eq!(call.other.json("exact"), Some("1.50"));
+/// assert_eq!(call.other.get::<std::collections::HashMap<String, u32>>("custom_data").unwrap()["order"], 17);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct OtherFields(BTreeMap<String, Box<RawValue>>);
+
+impl OtherFields {
+    /// Reads a JSON object.
+    pub(super) fn from_json(text: &str) -> serde_json::Result<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let fields = deserializer.deserialize_map(FieldsVisitor)?;
+        deserializer.end()?;
+        Ok(fields)
+    }
+
+    /// A field's value; `None` where there is none, or none of this type.
+    #[must_use]
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(self.json(name)?).ok()
+    }
+
+    /// A field's JSON, byte for byte.
+    #[must_use]
+    pub fn json(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.get())
+    }
+
+    /// Each field's name and JSON, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.get()))
+    }
+
+    /// The text of a string or a number that is not empty.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        text(self.0.get(name)?)
+    }
+
+    /// Takes out what [`OtherFields::text`] finds.
+    pub(super) fn take_text(&mut self, name: &str) -> Option<String> {
+        self.take(name, text)
+    }
+
+    /// Takes out a text, or, where no field has its name, the one under the name that EnableX's older documentation has.
+    pub(super) fn take_text_of(&mut self, name: &str, older_name: &str) -> Option<String> {
+        let name = if self.0.contains_key(name) { name } else { older_name };
+        self.take_text(name)
+    }
+
+    /// Takes out a number, which may come as a string.
+    pub(super) fn take_number(&mut self, name: &str) -> Option<f64> {
+        self.take(name, number)
+    }
+
+    /// Takes out a whole number, which may come as a string or with a fraction of zero.
+    pub(super) fn take_integer(&mut self, name: &str) -> Option<i64> {
+        /// Above it a number in floating point has neighbours that are no whole number apart.
+        const LARGEST: f64 = 9_007_199_254_740_991.0;
+        let whole = |number: &f64| number.fract() == 0.0 && number.abs() <= LARGEST;
+        self.take(name, |raw| number(raw).filter(whole).map(|number| number as i64))
+    }
+
+    /// Takes out an array of objects that is not empty.
+    pub(super) fn take_objects(&mut self, name: &str) -> Option<Vec<Self>> {
+        self.take(name, |raw| {
+            let items: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
+            let objects: Vec<Self> =
+                items.into_iter().map(|item| Self::from_json(item.get())).collect::<Result<_, _>>().ok()?;
+            (!objects.is_empty()).then_some(objects)
+        })
+    }
+
+    /// Takes out what can be read, and leaves what cannot.
+    fn take<T>(&mut self, name: &str, read: impl FnOnce(&RawValue) -> Option<T>) -> Option<T> {
+        let value = read(self.0.get(name)?)?;
+        self.0.remove(name);
+        Some(value)
+    }
+}
+
+fn number(raw: &RawValue) -> Option<f64> {
+    let number: f64 = text(raw)?.trim().parse().ok()?;
+    number.is_finite().then_some(number)
+}
+
+impl PartialEq for OtherFields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Serialize for OtherFields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = OtherFields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OtherFields, A::Error> {
+        let mut fields = BTreeMap::new();
+        while let Some(Key(name)) = map.next_key()? {
+            fields.insert(String::from_utf8_lossy(&name).into_owned(), map.next_value()?);
+        }
+        Ok(OtherFields(fields))
+    }
+}
