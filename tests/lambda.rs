@@ -9,12 +9,9 @@ mod runtime_api;
 mod sqs_stub;
 mod support;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    process::Command,
-};
+use std::collections::{BTreeMap, HashSet};
 
-use runtime_api::{PATIENCE, RuntimeApi, webhook_event};
+use runtime_api::{PATIENCE, RuntimeApi, terminate, webhook_event};
 use serde_json::{Value, json};
 use sqs_stub::{Reaction, SqsStub};
 use support::{APP_ID, encrypted_body};
@@ -47,12 +44,6 @@ fn invoke_all(api: &RuntimeApi) -> Vec<oneshot::Receiver<Value>> {
         api.invoke(webhook_event("/webhook", "", &encrypted_body(&event)), Some(&trace_header(call)))
     };
     (0..IN_FLIGHT).map(invoke).collect()
-}
-
-/// Sends SIGTERM.
-fn terminate(function: &Child) {
-    let pid = function.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
 }
 
 async fn statuses(answers: Vec<oneshot::Receiver<Value>>) -> BTreeMap<u64, usize> {
@@ -94,7 +85,7 @@ async fn a_function_that_is_told_to_end_answers_what_is_in_flight_first() {
     let mut function = function(&stub, &api).await;
     let answers = invoke_all(&api);
     api.handed_out(IN_FLIGHT).await;
-    terminate(&function);
+    api.terminate(&function).await;
     stub.open(true);
     assert_eq!(statuses(answers).await, BTreeMap::from([(200, IN_FLIGHT)]));
     let ended = timeout(PATIENCE, function.wait()).await.unwrap().unwrap();

@@ -23,11 +23,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// With one invocation at a time, a second thread only adds hand-overs between the two. Lambda Managed Instances set the
-/// variable, and want every core used.
+/// With one invocation at a time, a second thread only adds hand-overs between the two.
 fn runtime() -> io::Result<Runtime> {
-    let concurrency = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|number| number.parse().ok());
-    match concurrency.unwrap_or(1_u32) {
+    match gateway::invocations_at_once() {
         0 | 1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     }

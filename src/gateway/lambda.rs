@@ -3,8 +3,6 @@
 //! Lambda's event becomes an HTTP request in `lambda_http`, which panics on a few values that a stranger can send: a
 //! host or a query that makes no URI, a body that is announced as base64 and is none. They are mended before, so that
 //! such a request takes the usual way to its 4xx.
-//!
-//! Where Lambda ends an environment with a signal, what is in flight is answered first.
 
 use std::{
     convert::Infallible,
@@ -19,11 +17,17 @@ use lambda_http::{
     service_fn,
 };
 use lambda_runtime::{Runtime, tower::util::MapFutureLayer};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
-use super::Receiver;
+use super::{Receiver, shutdown};
 use crate::{app_id::AppIdSource, queue::Queue};
+
+/// How many invocations Lambda sends at once to this environment: one, but for Lambda Managed Instances.
+#[must_use]
+pub fn invocations_at_once() -> u32 {
+    let number = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|number| number.parse().ok());
+    number.unwrap_or(1)
+}
 
 /// Serves invocations until Lambda ends the process: one at a time, or as many as `AWS_LAMBDA_MAX_CONCURRENCY` says.
 /// After SIGTERM it returns once everything in flight is answered.
@@ -36,6 +40,11 @@ pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(receiver: Receiver<S, Q>) -
         let receiver = Arc::clone(&receiver);
         async move { Ok::<_, Infallible>(receiver.respond(request).await) }
     });
+    if invocations_at_once() > 1
+        && let Err(error) = shutdown::ask_for_sigterm().await
+    {
+        tracing::warn!(%error, "no extension; at the end of this environment, what is in flight may go without an answer");
+    }
     // Around everything, so that an invocation is in flight until Lambda has its answer.
     let in_flight = TaskTracker::new();
     let tracked = in_flight.clone();
@@ -43,23 +52,10 @@ pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(receiver: Receiver<S, Q>) -
     let serving = Runtime::new(Mended(Adapter::from(respond))).layer(track).run_concurrent();
     tokio::select! {
         lost = serving => lost,
-        () = terminated() => {
+        () = shutdown::terminated() => {
             in_flight.close();
             in_flight.wait().await;
             Ok(())
-        }
-    }
-}
-
-/// Waits for SIGTERM. <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown>
-async fn terminated() {
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            terminate.recv().await;
-        }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be waited for");
-            std::future::pending::<()>().await;
         }
     }
 }

@@ -9,6 +9,7 @@ mod invocation;
 mod lambda;
 mod open;
 mod route;
+mod shutdown;
 
 use std::panic::AssertUnwindSafe;
 
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 
 pub use self::{
     answer::{MAX_BODY_BYTES, Outcome, Refusal},
-    lambda::run_on_lambda,
+    lambda::{invocations_at_once, run_on_lambda},
     open::{Opener, Unopened},
 };
 use self::{invocation::Invocation, route::Route};

@@ -4,7 +4,11 @@
 //! Three deployments set each condition of the template to true and to false at least once, and the test adds up that
 //! none is left out.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
@@ -30,24 +34,21 @@ const ALARMS: [&str; 8] = [
 fn all_options(secret: &str) -> String {
     format!(
         "AppId=none AppIdSecretArn={secret} AppIdSecretKmsKeyArn={KEY} WebhookToken={TOKEN} AllowedAlgorithms=\"\" \
-         AllowPlaintext=true MaxEventAgeSeconds=3600 ApiType=rest \
-         WebAclArn=arn:aws:wafv2:us-east-1:000000000000:regional/webacl/voicehook/1 QueueType=standard \
+         AllowPlaintext=true MaxEventAgeSeconds=3600 ApiType=rest QueueType=standard \
          Quarantine=false FailoverQueueUrl=https://sqs.eu-west-1.amazonaws.com/000000000000/events \
          EventFormat=cloudevents ReservedConcurrency=5 MetricsNamespace=acme/voice AlarmTopicArn={TOPIC} \
          EventAgeAlarmSeconds=60 RefusalsAlarmThreshold=7 KmsKeyArn={KEY} PermissionsBoundaryArn={BOUNDARY}"
     )
 }
 
-/// The built template without the one resource type that the emulator does not know, `AWS::WAFv2::WebACLAssociation`.
-/// That resource is checked against its schema by cfn-lint.
-fn without_web_acl_association(tools: &Tools) -> PathBuf {
-    let built = tools.built_template();
-    let template = fs::read_to_string(&built).unwrap();
-    let (before, resource) = template.split_once("  RestApiWebAcl:\n").unwrap();
-    let ends = |line: &str| line.starts_with("  ") && !line.starts_with("   ");
-    let after: Vec<&str> = resource.lines().skip_while(|line| !ends(line)).collect();
-    let path = built.with_file_name("template-without-web-acl-association.yaml");
-    fs::write(&path, format!("{before}{}\n", after.join("\n"))).unwrap();
+/// `deploy/web-acl.yaml` without the one resource type that the emulator does not know,
+/// `AWS::WAFv2::WebACLAssociation`. That resource is checked against its schema by cfn-lint.
+fn web_acl_without_association() -> PathBuf {
+    let template = include_str!("../../deploy/web-acl.yaml");
+    let (before, association) = template.split_once("  WebAclAssociation:\n").unwrap();
+    let (_, after) = association.split_once("\n\n").unwrap();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("web-acl-without-association.yaml");
+    fs::write(&path, format!("{before}\n{after}")).unwrap();
     path
 }
 
@@ -192,6 +193,8 @@ fn assert_all_options(stack: &Value, secret: &str) {
 }
 
 fn assert_managed_instances(stack: &Value) {
+    assert_hardened(stack);
+    assert_eq!(stack["queues"]["QuarantineQueue"]["KmsMasterKeyId"], KEY);
     let function = &stack["properties"]["WebhookFunction"];
     let expected = json!({"LambdaManagedInstancesCapacityProviderConfig": {
         "CapacityProviderArn": CAPACITY_PROVIDER, "PerExecutionEnvironmentMaxConcurrency": "64",
@@ -216,15 +219,16 @@ async fn every_parameter_of_the_template_makes_the_resources_that_it_promises() 
     let managed = format!("AppId={APP_ID} CapacityProviderArn={CAPACITY_PROVIDER} MemorySize=2048 KmsKeyArn={KEY}");
     let with_defaults = format!("AppId={APP_ID}");
 
-    let without_association = without_web_acl_association(&tools);
-    let built = tools.built_template();
-    let deploy = |template, stack, parameters: &str| {
-        tools.deploy_template(template, &aws, stack, parameters);
+    let deploy = |stack, parameters: &str| {
+        tools.deploy_template(&tools.built_template(), &aws, stack, parameters);
         tools.describe(&aws, stack, parameters)
     };
-    let defaults = deploy(&built, "defaults", &with_defaults);
-    let hardened = deploy(&without_association, "hardened", &everything);
-    let managed = deploy(&built, "managed", &managed);
+    let defaults = deploy("defaults", &with_defaults);
+    let hardened = deploy("hardened", &everything);
+    let managed = deploy("managed", &managed);
+
+    let stage = format!("ApiStageArn={}", hardened["outputs"]["ApiStageArn"].as_str().unwrap());
+    tools.deploy_template(&web_acl_without_association(), &aws, "web-acl", &stage);
 
     assert_defaults(&defaults);
     assert_all_options(&hardened, &secret);
@@ -253,9 +257,16 @@ async fn every_parameter_of_the_template_makes_the_resources_that_it_promises() 
 }
 
 #[tokio::test]
-async fn the_web_acl_template_deploys() {
+async fn parameters_that_contradict_each_other_are_refused_with_what_would_be_right() {
     let Some(tools) = Tools::install() else { return };
     let aws = AwsEmulator::start(&tools);
-    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/web-acl.yaml");
-    tools.deploy_template(template.as_ref(), &aws, "web-acl", "RequestsPerFiveMinutes=1000");
+    let managed = format!("AppId={APP_ID} CapacityProviderArn={CAPACITY_PROVIDER}");
+    for (parameters, says) in [
+        ("QueueType=fifo".to_owned(), "The AppID is missing. Set AppId"),
+        (managed.clone(), "MemorySize must be 2048"),
+        (format!("{managed} MemorySize=2048 ReservedConcurrency=5"), "Set ReservedConcurrency to 0"),
+    ] {
+        let said = tools.refused_deployment(&aws, "contradiction", &parameters);
+        assert!(said.contains(says), "{said}");
+    }
 }

@@ -90,6 +90,17 @@ impl Tools {
 
     /// Deploys a template that lies in the folder of the built one, or needs nothing of it.
     pub(crate) fn deploy_template(&self, template: &Path, aws: &AwsEmulator, stack: &str, parameters: &str) {
+        run(&mut self.deploy_command(template, aws, stack, parameters));
+    }
+
+    /// What `sam deploy` says when it does not deploy the built template.
+    pub(crate) fn refused_deployment(&self, aws: &AwsEmulator, stack: &str, parameters: &str) -> String {
+        let output = self.deploy_command(&self.built_template(), aws, stack, parameters).output().unwrap();
+        assert!(!output.status.success(), "{parameters} was deployed");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn deploy_command(&self, template: &Path, aws: &AwsEmulator, stack: &str, parameters: &str) -> Command {
         let mut deploy = self.command("sam");
         deploy.args(["deploy", "--stack-name", stack, "--no-confirm-changeset", "--no-progressbar", "--template-file"]);
         deploy
@@ -98,7 +109,8 @@ impl Tools {
             .arg("--parameter-overrides")
             .args(parameters.split_whitespace())
             .arg(format!("Architecture={}", architecture()));
-        run(aws.client_environment(&mut deploy).env("SAM_CLI_TELEMETRY", "0"));
+        aws.client_environment(&mut deploy).env("SAM_CLI_TELEMETRY", "0");
+        deploy
     }
 
     /// What a deployment of `template.yaml` made, as `stack.py` finds it in the emulator.

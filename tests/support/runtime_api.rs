@@ -41,6 +41,7 @@ struct Shared {
     answers: Mutex<HashMap<String, oneshot::Sender<Value>>>,
     handed_out: watch::Sender<usize>,
     invoked: AtomicUsize,
+    has_extension: watch::Sender<bool>,
 }
 
 /// The server.
@@ -59,10 +60,13 @@ impl RuntimeApi {
             answers: Mutex::default(),
             handed_out: watch::Sender::new(0),
             invoked: AtomicUsize::new(0),
+            has_extension: watch::Sender::new(false),
         });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/{answer}", post(answer))
+            .route("/2020-01-01/extension/register", post(register))
+            .route("/2020-01-01/extension/event/next", get(next_event))
             .with_state(Arc::clone(&shared));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -87,6 +91,14 @@ impl RuntimeApi {
         function.spawn().unwrap()
     }
 
+    /// Sends SIGTERM, as Lambda does to a function with an extension, and to no other.
+    pub async fn terminate(&self, function: &Child) {
+        let mut has_extension = self.shared.has_extension.subscribe();
+        let registered = has_extension.wait_for(|is_there| *is_there);
+        assert!(tokio::time::timeout(PATIENCE, registered).await.is_ok(), "the function registers no extension");
+        terminate(function);
+    }
+
     /// Hands an event to the next worker that asks for one.
     pub fn invoke(&self, event: Value, trace_header: Option<&str>) -> oneshot::Receiver<Value> {
         let (sender, receiver) = oneshot::channel();
@@ -105,6 +117,12 @@ impl RuntimeApi {
     }
 }
 
+/// Sends SIGTERM.
+pub fn terminate(function: &Child) {
+    let pid = function.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+}
+
 async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, String) {
     let Some(invocation) = shared.waiting.lock().await.recv().await else { return std::future::pending().await };
     shared.handed_out.send_modify(|number| *number += 1);
@@ -118,6 +136,17 @@ async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, String) {
         headers.insert("lambda-runtime-trace-id", trace_header.parse().unwrap());
     }
     (headers, invocation.event.to_string())
+}
+
+async fn register(headers: HeaderMap) -> (HeaderMap, &'static str) {
+    assert!(headers.contains_key("lambda-extension-name"));
+    (HeaderMap::from_iter([("lambda-extension-identifier".parse().unwrap(), "1".parse().unwrap())]), "{}")
+}
+
+async fn next_event(State(shared): State<Arc<Shared>>, headers: HeaderMap) {
+    assert_eq!(headers["lambda-extension-identifier"], "1");
+    shared.has_extension.send_replace(true);
+    std::future::pending::<()>().await;
 }
 
 async fn answer(
