@@ -5,7 +5,7 @@ mod support;
 
 use std::{fs, path::PathBuf};
 
-use support::{TestQueue, receiver};
+use support::{TestQueue, receiver, request_of};
 use voicehook::queue::QueueKind;
 
 fn files() -> Vec<PathBuf> {
@@ -32,7 +32,7 @@ async fn every_file_of_events_gets_the_answer_that_its_name_promises() {
     for file in files {
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
         let (outcome, scenario) = name.split_once('-').unwrap();
-        let request = lambda_http::request::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        let request = request_of(&fs::read_to_string(&file).unwrap());
         let queue = TestQueue::new(QueueKind::Fifo);
         let response = receiver(&queue).respond(request).await;
         assert_eq!(response.status(), status(outcome), "{name}");
@@ -56,7 +56,7 @@ async fn one_event_has_one_id_and_one_body_through_every_gateway() {
     for gateway in ["connected", "through-a-stage", "through-a-rest-api", "through-a-function-url", "through-an-alb"] {
         let file = format!("{}/events/queued-{gateway}.json", env!("CARGO_MANIFEST_DIR"));
         let queue = TestQueue::new(QueueKind::Fifo);
-        let request = lambda_http::request::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        let request = request_of(&fs::read_to_string(file).unwrap());
         receiver(&queue).respond(request).await;
         let message = queue.messages().remove(0);
         seen.push((message.event_id().to_owned(), message.group_id, message.body));

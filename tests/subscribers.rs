@@ -11,7 +11,7 @@ use std::fs;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{APP_ID, TestQueue, receiver};
+use support::{APP_ID, TestQueue, receiver, request_of};
 use voicehook::{
     event::{CallEvent, CallState, Event, PlayEvent, PlayState, VoiceEvent},
     queue::QueueKind,
@@ -24,7 +24,7 @@ async fn messages_of_requests() -> (Vec<String>, Vec<String>) {
     for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            let request = lambda_http::request::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+            let request = request_of(&fs::read_to_string(path).unwrap());
             receiver.respond(request).await;
         }
     }

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lambda_http::{Context, Request, RequestExt, request::RequestContext};
+use lambda_http::{Context, Request, RequestExt as _};
 use tokio::time::Instant;
 
 /// Time kept free before the invocation's own deadline, to answer in.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(100);
 
-/// One invocation.
+/// One invocation. An extension of the requests that come from a gateway.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Invocation {
     /// The path, as the gateway passes it on.
@@ -26,26 +26,25 @@ pub(super) struct Invocation {
 }
 
 impl Invocation {
-    pub(super) fn of(request: &Request) -> Self {
-        let context = request.lambda_context_ref();
-        let (stage, gateway_request_id) = match request.request_context_ref() {
-            Some(RequestContext::ApiGatewayV1(api)) => (api.stage.clone(), api.request_id.clone()),
-            Some(RequestContext::ApiGatewayV2(api)) => (api.stage.clone(), api.request_id.clone()),
-            _ => (None, None),
-        };
-        // The URI's path has the stage added where the gateway left it out; the raw one is what the gateway sent.
-        let path = match request.raw_http_path() {
-            "" => request.uri().path(),
-            raw => raw,
-        };
-        let of_lambda = || context.map_or_else(String::new, |context| context.request_id.clone());
+    /// What Lambda's own context says.
+    pub(super) fn new(context: Context, gateway_request_id: Option<String>) -> Self {
         Self {
-            path: path.to_owned(),
-            stage,
-            token: query_token(request.uri().query()),
-            request_id: gateway_request_id.filter(|id| !id.is_empty()).unwrap_or_else(of_lambda),
-            trace_header: context.and_then(|context| context.xray_trace_id.clone()),
-            deadline: context.map_or(0, |context: &Context| context.deadline),
+            request_id: gateway_request_id.filter(|id| !id.is_empty()).unwrap_or(context.request_id),
+            trace_header: context.xray_trace_id,
+            deadline: context.deadline,
+            ..Self::default()
+        }
+    }
+
+    /// Of a request that came from a gateway, or, by any other server, with the id of its Lambda context.
+    pub(super) fn of(request: &Request) -> Self {
+        if let Some(invocation) = request.extensions().get::<Self>() {
+            return invocation.clone();
+        }
+        Self {
+            path: request.uri().path().to_owned(),
+            token: request.uri().query().and_then(token_in),
+            ..Self::new(request.lambda_context_ref().cloned().unwrap_or_default(), None)
         }
     }
 
@@ -59,7 +58,8 @@ impl Invocation {
     }
 }
 
-fn query_token(query: Option<&str>) -> Option<String> {
-    let mut fields = form_urlencoded::parse(query?.as_bytes());
+/// The `token` of a query string.
+pub(super) fn token_in(query: &str) -> Option<String> {
+    let mut fields = form_urlencoded::parse(query.as_bytes());
     fields.find(|(name, _)| name == "token").map(|(_, value)| value.into_owned())
 }

@@ -8,6 +8,7 @@ mod answer;
 mod invocation;
 mod lambda;
 mod open;
+mod payload;
 mod route;
 mod shutdown;
 
@@ -22,6 +23,7 @@ pub use self::{
     answer::{MAX_BODY_BYTES, Outcome, Refusal},
     lambda::{invocations_at_once, run_on_lambda},
     open::{Opener, Unopened},
+    payload::{Gateway, GatewayEvent, NotAGatewayEvent},
 };
 use self::{invocation::Invocation, route::Route};
 use crate::{

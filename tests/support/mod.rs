@@ -10,13 +10,13 @@ use std::{
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_types::{SdkConfig, region::Region};
-use lambda_http::{Body, Request, Response, http};
+use lambda_http::{Body, Context, Request, Response, http};
 use tokio::time::Instant;
 use voicehook::{
     app_id::{AppIdSource, AppIds, FixedAppId},
     aws::{self, Aws},
     config::Settings,
-    gateway::Receiver,
+    gateway::{GatewayEvent, Receiver},
     queue::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, Sent},
     sender,
     webhook::{Algorithm, Encoding, Format},
@@ -106,6 +106,11 @@ pub fn aws(endpoint: &str) -> Aws {
         .endpoint_url(endpoint)
         .build();
     Aws::new(shared)
+}
+
+/// The request in an event of a gateway.
+pub fn request_of(event: &str) -> Request {
+    serde_json::from_str::<GatewayEvent>(event).unwrap().into_request(Context::default()).unwrap().0
 }
 
 /// A whole webhook.
