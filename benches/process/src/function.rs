@@ -35,7 +35,7 @@ impl Function {
         let program = &self.files[0];
         let mut command = if program.extension().is_some() {
             let mut node = tokio::process::Command::new("node");
-            node.arg("--no-deprecation").arg(program);
+            node.args(["--no-deprecation", "--no-warnings"]).arg(program);
             node
         } else {
             tokio::process::Command::new(program)

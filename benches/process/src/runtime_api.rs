@@ -24,7 +24,7 @@ use tokio::{
 };
 
 /// Longest wait for a function.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A Runtime API for one process.
 pub struct RuntimeApi {

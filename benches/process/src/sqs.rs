@@ -20,6 +20,7 @@ use axum::{
     response::IntoResponse,
     serve::Listener,
 };
+use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -75,16 +76,17 @@ impl Sqs {
 
 async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
     let operation = headers.get("x-amz-target").map_or("", |target| target.to_str().expect("a target"));
+    let request: Value = serde_json::from_slice(&body).expect("JSON");
     let answer = match operation.rsplit('.').next().expect("a name") {
         "SendMessage" => {
-            sent(&shared, 1, json!({"MessageId": MESSAGE_ID, "SequenceNumber": "18849496460467696128"})).await
+            shared.take(1).await;
+            receipt(&request)
         }
         "SendMessageBatch" => {
-            let request: Value = serde_json::from_slice(&body).expect("JSON");
-            let ids: Vec<&Value> =
-                request["Entries"].as_array().expect("entries").iter().map(|entry| &entry["Id"]).collect();
-            let entries: Vec<Value> = ids.iter().map(|id| json!({"Id": id, "MessageId": MESSAGE_ID})).collect();
-            sent(&shared, ids.len(), json!({"Successful": entries, "Failed": []})).await
+            let entries = request["Entries"].as_array().expect("entries");
+            assert!((1..=10).contains(&entries.len()), "SQS takes up to ten messages at once");
+            shared.take(entries.len()).await;
+            json!({"Successful": entries.iter().map(receipt).collect::<Value>(), "Failed": []})
         }
         "GetQueueAttributes" => json!({"Attributes": {"QueueArn": "arn:aws:sqs:us-east-1:123456789012:events.fifo"}}),
         other => panic!("{other:?} is not expected here"),
@@ -92,17 +94,25 @@ async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
     ([(header::CONTENT_TYPE, "application/x-amz-json-1.0")], answer.to_string())
 }
 
-/// Without an MD5 of the body: where there is none, the SDKs do not compare it.
-const MESSAGE_ID: &str = "5fea7756-0ea4-451a-a703-a558b933e274";
-
-async fn sent(shared: &Shared, messages: usize, answer: Value) -> Value {
-    match shared.latency_ms.load(Ordering::Relaxed) {
-        0 => {}
-        latency => tokio::time::sleep(Duration::from_millis(latency)).await,
+impl Shared {
+    async fn take(&self, messages: usize) {
+        match self.latency_ms.load(Ordering::Relaxed) {
+            0 => {}
+            latency => tokio::time::sleep(Duration::from_millis(latency)).await,
+        }
+        self.messages.fetch_add(messages, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
-    shared.messages.fetch_add(messages, Ordering::Relaxed);
-    shared.requests.fetch_add(1, Ordering::Relaxed);
-    answer
+}
+
+/// What SQS answers for a message. The SDK for JavaScript compares the MD5 with its own.
+fn receipt(message: &Value) -> Value {
+    let md5 = Md5::digest(message["MessageBody"].as_str().expect("a body"));
+    json!({
+        "Id": message["Id"], "MessageId": "5fea7756-0ea4-451a-a703-a558b933e274",
+        "MD5OfMessageBody": md5.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        "SequenceNumber": "18849496460467696128",
+    })
 }
 
 fn acceptor(directory: &Path) -> TlsAcceptor {
