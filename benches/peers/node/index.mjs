@@ -1,0 +1,23 @@
+// EnableX's sample as a Lambda function: `crypto.createDecipher`, then SQS by the AWS SDK. Node 20 is the last that runs it.
+import crypto from 'node:crypto';
+import { SQSClient, SendMessageCommand } from '@aws-sdk/client-sqs';
+
+const sqs = new SQSClient({});
+
+export async function handler(request) {
+  const { encrypted_data: data } = JSON.parse(request.body);
+  const { 'x-algoritm': algorithm, 'x-format': format, 'x-encoding': encoding } = request.headers;
+  const decipher = crypto.createDecipher(algorithm, process.env.ENABLEX_APP_ID);
+  const text = decipher.update(data, format, encoding) + decipher.final(encoding);
+  const event = JSON.parse(text);
+  console.log('event', event.state);
+  await sqs.send(
+    new SendMessageCommand({
+      QueueUrl: process.env.QUEUE_URL,
+      MessageBody: JSON.stringify(event),
+      MessageGroupId: event.voice_id,
+      MessageDeduplicationId: crypto.createHash('md5').update(text).digest('hex'),
+    }),
+  );
+  return { statusCode: 200, headers: { 'content-type': 'application/json' }, body: '{}' };
+}
