@@ -3,6 +3,7 @@
 mod console;
 mod dev;
 mod json_text;
+mod listen;
 mod local_queue;
 mod local_server;
 mod redrive;
@@ -30,6 +31,7 @@ struct Cli {
 enum Command {
     Dev(dev::Dev),
     Trigger(Box<trigger::Trigger>),
+    Listen(Box<listen::Listen>),
     Redrive(redrive::Redrive),
 }
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         None => dev::Dev::parse_from(["dev"]).run(),
         Some(Command::Dev(dev)) => dev.run(),
         Some(Command::Trigger(trigger)) => trigger.run(),
+        Some(Command::Listen(listen)) => listen.run(),
         Some(Command::Redrive(redrive)) => redrive.run(),
     };
     done.unwrap_or_else(|error| {
