@@ -2,10 +2,13 @@
 
 mod console;
 mod dev;
+mod json_text;
+mod listen;
 mod local_queue;
 mod local_server;
 mod redrive;
 mod samples;
+mod scenarios;
 mod send;
 mod trigger;
 
@@ -27,7 +30,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Dev(dev::Dev),
-    Trigger(trigger::Trigger),
+    Trigger(Box<trigger::Trigger>),
+    Listen(Box<listen::Listen>),
     Redrive(redrive::Redrive),
 }
 
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
         None => dev::Dev::parse_from(["dev"]).run(),
         Some(Command::Dev(dev)) => dev.run(),
         Some(Command::Trigger(trigger)) => trigger.run(),
+        Some(Command::Listen(listen)) => listen.run(),
         Some(Command::Redrive(redrive)) => redrive.run(),
     };
     done.unwrap_or_else(|error| {
