@@ -2,8 +2,6 @@
 
 mod console;
 mod dev;
-mod local_queue;
-mod local_server;
 mod redrive;
 mod samples;
 mod send;
