@@ -238,10 +238,7 @@ fn undecryptable(exchange: &Exchange, fault: Fault) -> Advice {
                 "If it is whole, x-algoritm names another cipher than the one that it was made with.",
             ],
         ),
-        Fault::Padding => wrong_app_id(
-            &envelope,
-            "The last block does not end as a block must that was decrypted with the right key.",
-        ),
+        Fault::Padding => wrong_app_id(&envelope, "The padding at the end of the decrypted text is wrong."),
         Fault::Text | Fault::Json if !envelope.algorithm.mode.is_padded() => {
             wrong_app_id(&envelope, "In this mode any AppID decrypts to something, but what came out is no JSON text.")
         }
@@ -274,7 +271,7 @@ fn wrong_app_id(envelope: &Envelope<'_>, why: &str) -> Advice {
     say(
         format!("{why} Almost always it was encrypted with another AppID than this receiver's."),
         [
-            "Copy the AppID from the EnableX portal (your project, not the AppKey) and start voicehook dev with --app-id or ENABLEX_APP_ID.",
+            "Copy the AppID from the EnableX portal (the project's App ID, not its App Key) and start voicehook dev with --app-id or ENABLEX_APP_ID.",
             "If the AppID is right, x-algoritm may name another cipher than the one that it was made with.",
             "If both are right, the ciphertext was changed on the way.",
         ],

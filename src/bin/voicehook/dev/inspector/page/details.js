@@ -99,14 +99,14 @@ export const webhookDetails = (webhook, { origin, duplicateOf, replay, openCall,
     ], h('button', { type: 'button', 'data-do': 'replay', 'aria-keyshortcuts': 'r', on: { click: replay } }, 'Replay')),
     steps(webhook),
     webhook.failure && failure(webhook.failure),
+    webhook.failed && [request(webhook, origin), answer(webhook)],
     webhook.plaintext !== null && section('Decrypted event', copyButton('Copy', () => webhook.plaintext), json(webhook.plaintext, 'Decrypted event')),
     timing(webhook),
     message(webhook),
     webhook.message && webhook.message.body !== webhook.plaintext
       && section('Message body', copyButton('Copy', () => webhook.message.body), json(webhook.message.body, 'Message body')),
-    request(webhook, origin),
-    answer(webhook),
-  ].filter(Boolean);
+    !webhook.failed && [request(webhook, origin), answer(webhook)],
+  ].flat().filter(Boolean);
 };
 
 const KINDS = { gap: 'Gap', duplicate: 'Duplicate', order: 'Out of order' };
@@ -122,7 +122,7 @@ const more = (event) => [event.prompt, event.digit && `pressed ${event.digit}`, 
 
 const eventTable = (call, openWebhook) => section('Events', h('span', { class: 'muted' }, 'in the order in which they happened'),
   h('table', { class: 'events', 'aria-label': 'Events of the call' },
-    h('thead', {}, h('tr', {}, ['#', 'Happened', 'Event', 'Detail', 'Arrived'].map((column) => h('th', { scope: 'col' }, column)))),
+    h('thead', {}, h('tr', {}, ['#', 'Happened', 'Event', 'Detail', 'Arrived'].map((column) => h('th', { scope: 'col', class: column.toLowerCase() }, column)))),
     h('tbody', {}, call.order.map((event) => h('tr', {},
       h('td', {}, String(event.number)),
       h('td', {}, `+${lasting(event.at - call.began)}${event.own === undefined ? ' ≈' : ''}`),
@@ -130,7 +130,7 @@ const eventTable = (call, openWebhook) => section('Events', h('span', { class: '
       h('td', {}, visible(more(event)),
         event.duplicateOf && h('span', { class: 'note duplicate' }, `duplicate of ${event.duplicateOf.number}`),
         event.after && h('span', { class: 'note late' }, 'late')),
-      h('td', {}, clock(event.webhook.arrived)))))),
+      h('td', { class: 'arrived' }, clock(event.webhook.arrived)))))),
   call.order.some((event) => event.own === undefined)
     && h('p', { class: 'muted foot' }, '≈ has no time stamp of its own: placed by its arrival.'));
 

@@ -45,7 +45,7 @@ export const copy = async (button, text) => {
 };
 
 /** A long text, cut, with a button that shows the rest. */
-export const cut = (text, limit = 600) => {
+export const cut = (text, limit = 300) => {
   const shown = visible(text);
   if (shown.length <= limit) return h('pre', { class: 'text' }, shown);
   const pre = h('pre', { class: 'text' }, `${shown.slice(0, limit)}…`);
@@ -85,7 +85,7 @@ export const short = (id) => visible(id.length > 12 ? id.slice(0, 8) : id);
 
 /** A colour of its own for each call. */
 export const hue = (id) => {
-  let hash = 0;
-  for (const character of id) hash = (hash * 31 + character.codePointAt(0)) % 360;
-  return String(hash);
+  let hash = 2166136261;
+  for (const character of id) hash = Math.imul(hash ^ character.codePointAt(0), 16777619) >>> 0;
+  return String(hash % 360);
 };

@@ -164,10 +164,11 @@ const webhookRow = (webhook) => {
   return h('tr', { 'data-id': webhook.id, 'aria-selected': 'false', tabindex: '-1', class: webhook.failed ? 'bad' : webhook.event_type ? 'good' : 'other' },
     cell('time', clock(webhook.arrived)),
     cell('outcome-cell', h('span', { class: 'light', 'aria-hidden': 'true' }), `${webhook.status} ${webhook.outcome.replaceAll('_', ' ')}`),
-    cell('event', h('span', { class: 'name' }, visible(title(webhook))),
-      webhook.failed && h('span', { class: 'why' }, webhook.failed),
+    cell('event',
+      first && first !== webhook.id && h('span', { class: 'note duplicate' }, 'duplicate'),
       webhook.replay_of && h('span', { class: 'note replay' }, 'replay'),
-      first && first !== webhook.id && h('span', { class: 'note duplicate' }, 'duplicate')),
+      webhook.failed && h('span', { class: 'why' }, webhook.failed),
+      h('span', { class: 'name' }, visible(title(webhook)))),
     cell('app', visible(webhook.app ?? '')),
     cell('call', webhook.voice_id ? callMark(webhook.voice_id) : webhook.broadcast_id ? callMark(webhook.broadcast_id) : ''),
     cell('number size', bytes(webhook.bytes)),
@@ -228,7 +229,7 @@ const showEmpty = () => {
     const some = rows.some((row) => !row.hidden);
     box.hidden = some;
     byId(view === 'webhooks' ? 'webhook-table' : 'call-table').classList.toggle('is-empty', !some);
-    if (!some) box.replaceChildren(...(rows.length > 0 ? filteredOut() : welcome()));
+    if (!some) box.replaceChildren(...(rows.length > 0 ? filteredOut() : welcome()).flat());
   }
 };
 
@@ -278,6 +279,7 @@ const choose = (row) => select(state.view === 'webhooks' ? Number(row.dataset.id
 
 const show = (view) => {
   state.view = view;
+  document.body.dataset.view = view;
   for (const name of ['webhooks', 'calls']) {
     byId(name).hidden = name !== view;
     const tab = byId(`tab-${name}`);

@@ -5,7 +5,7 @@
 import { moments, name, phases, plays } from './calls.js';
 import { lasting, s, visible } from './dom.js';
 
-const GUTTER = 74;
+const GUTTER = 66;
 const END = 84;
 const BAR = 24;
 const DOT = 10;
