@@ -2,10 +2,12 @@
 
 mod console;
 mod dev;
+mod json_text;
 mod local_queue;
 mod local_server;
 mod redrive;
 mod samples;
+mod scenarios;
 mod send;
 mod trigger;
 
@@ -27,7 +29,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Dev(dev::Dev),
-    Trigger(trigger::Trigger),
+    Trigger(Box<trigger::Trigger>),
     Redrive(redrive::Redrive),
 }
 
