@@ -2,8 +2,10 @@
 
 mod console;
 mod dev;
+mod json_text;
 mod redrive;
 mod samples;
+mod scenarios;
 mod send;
 mod trigger;
 
@@ -25,7 +27,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Dev(dev::Dev),
-    Trigger(trigger::Trigger),
+    Trigger(Box<trigger::Trigger>),
     Redrive(redrive::Redrive),
 }
 

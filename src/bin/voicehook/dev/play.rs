@@ -1,28 +1,13 @@
 //! Plays EnableX to the local receiver: single events and whole calls, encrypted and sent by HTTP.
 
-use std::time::Duration;
+use jiff::Timestamp;
 
 use crate::{
     console,
     samples::{self, Call, INBOUND_CALL},
+    scenarios::{Moment, RECIPIENTS, Scenario},
     send::{Answer, DEV_APP_ID, Encrypted, Writing},
 };
-
-/// Between two events of a call that is not played at full speed.
-const BETWEEN_EVENTS: Duration = Duration::from_millis(700);
-
-/// Whole calls by name, each with a line for people.
-pub(crate) const SCENARIOS: [(&str, &str); 1] =
-    [("inbound-call", "a caller presses a key in the menu, is bridged to an agent, recorded, and hangs up")];
-
-/// Events that are sent at the same time.
-#[derive(Debug)]
-struct Moment {
-    /// After the moment before.
-    delay: Duration,
-    /// JSON texts.
-    events: Vec<String>,
-}
 
 /// Sends to one receiver.
 #[derive(Clone, Debug)]
@@ -65,8 +50,8 @@ impl Player {
     }
 
     /// Plays a whole call, as fast as it goes or as it would be.
-    pub(crate) async fn scenario(&self, name: &str, fast: bool) -> Result<(), String> {
-        for Moment { delay, events } in moments(name).ok_or_else(|| format!("there is no scenario {name:?}"))? {
+    pub(crate) async fn scenario(&self, scenario: &Scenario, fast: bool) -> Result<(), String> {
+        for Moment { delay, events } in scenario.moments(Timestamp::now(), RECIPIENTS) {
             if !fast {
                 tokio::time::sleep(delay).await;
             }
@@ -98,11 +83,4 @@ impl Player {
         let event = samples::event("call.ringing", &Call::random()).unwrap_or_default();
         Ok(Encrypted::new(&event, &self.app_id, &Writing::default())?.as_curl(&self.url))
     }
-}
-
-fn moments(scenario: &str) -> Option<Vec<Moment>> {
-    SCENARIOS.iter().find(|(name, _)| *name == scenario)?;
-    let call = Call::random();
-    let moment = |name| Some(Moment { delay: BETWEEN_EVENTS, events: vec![samples::event(name, &call)?] });
-    INBOUND_CALL.into_iter().map(moment).collect()
 }

@@ -24,11 +24,9 @@ use super::{
     page,
 };
 use crate::{
-    dev::{
-        local_receiver::LocalReceiver,
-        play::{self, Player},
-    },
+    dev::{local_receiver::LocalReceiver, play::Player},
     samples,
+    scenarios::{SCENARIOS, Scenario},
 };
 
 /// The inspector's path on the local receiver.
@@ -97,7 +95,7 @@ async fn setup(State(inspector): Shared) -> Response {
         "trigger": player.trigger_line(),
         "curl": player.curl_line().ok(),
         "samples": samples::event_types().collect::<Vec<_>>(),
-        "scenarios": play::SCENARIOS,
+        "scenarios": SCENARIOS.iter().map(|scenario| (scenario.name, scenario.about)).collect::<Vec<_>>(),
     }))
 }
 
@@ -180,12 +178,10 @@ async fn sample(State(inspector): Shared, Path(name): Path<String>, body: Bytes)
 /// Plays on in the background, whether the page stays or not.
 async fn scenario(State(inspector): Shared, Path(name): Path<String>, body: Bytes) -> Response {
     let wish: Wish = serde_json::from_slice(&body).unwrap_or_default();
-    if !play::SCENARIOS.iter().any(|(known, _)| *known == name) {
-        return gone();
-    }
+    let Some(scenario) = Scenario::named(&name) else { return gone() };
     let player = inspector.player.clone();
     tokio::spawn(async move {
-        if let Err(error) = player.scenario(&name, wish.fast).await {
+        if let Err(error) = player.scenario(scenario, wish.fast).await {
             tracing::warn!(error, "the scenario {name} broke off");
         }
     });

@@ -21,9 +21,9 @@ const places = (call, width) => {
     return 46 + 16 * Math.log2(1 + seconds) + (event.missing.length ? 70 : 0);
   });
   const natural = steps.reduce((sum, step) => sum + step, 0);
-  const room = width - GUTTER - END - 2 * DOT;
+  const room = width - GUTTER - END - 2 * DOT - 2;
   const stretch = natural > 0 ? Math.min(2.4, Math.max(1, room / natural)) : 1;
-  let x = GUTTER + DOT;
+  let x = GUTTER + 2 * DOT;
   const at = new Map();
   call.order.forEach((event, index) => {
     x += steps[index] * stretch;
@@ -39,11 +39,11 @@ const fitting = (text, pixels) => {
   return shown.length <= most ? shown : most < 3 ? '' : `${shown.slice(0, most - 1)}…`;
 };
 
-const bar = (x, y, width, kind, label, title) =>
+const bar = (x, y, width, kind, label, title, room = width) =>
   s('g', { class: `span ${kind}` },
     s('title', {}, visible(title)),
     s('rect', { x, y, width: Math.max(width, 6), height: BAR, rx: 5 }),
-    s('text', { x: x + 7, y: y + 16 }, fitting(label, width)));
+    s('text', { x: x + 7, y: y + 16 }, fitting(label, room)));
 
 const lane = (label, y) => s('text', { class: 'lane', x: 0, y }, label);
 
@@ -54,11 +54,12 @@ const drawPhases = (call, at, end) => phases(call).map(({ event, name: label, to
     to ? `${label}, ${lasting(to.at - event.at)}` : label);
 });
 
-const drawPlays = (call, at, end) => plays(call).map(({ from, to, prompt, result }) => {
+const drawPlays = (call, at, end) => plays(call).map(({ from, to, prompt, result }, index, all) => {
   const x = from ? at.get(from) : at.get(to) - 40;
   const until = to ? at.get(to) : end;
   const label = result ? `${prompt}: ${result}` : prompt;
-  return bar(x, LANES.plays, until - x - 2, `play${from && to ? '' : ' open'}`, label, label);
+  const next = all[index + 1] ? at.get(all[index + 1].from ?? all[index + 1].to) : end;
+  return bar(x, LANES.plays, until - x - 2, `play${from && to ? '' : ' open'}`, label, label, Math.max(next, until) - x - 2);
 });
 
 const drawMoments = (call, at, end) => {
@@ -116,7 +117,7 @@ const drawTimes = (call, at) => {
 /** The drawing; a click on a webhook calls `open` with its number. */
 export const timeline = (call, width, open) => {
   const { at, end } = places(call, width);
-  const total = Math.max(width, end + 20);
+  const total = Math.max(width, end);
   const summary = `Timeline of the call: ${call.order.filter((event) => !event.duplicateOf).map((event) => `${name(event)} after ${lasting(event.at - call.began)}`).join(', ')}. `
     + `${call.notices.length ? call.notices.map((notice) => notice.title).join('. ') : 'Nothing unusual'}.`;
   return s('svg', { class: 'timeline', role: 'img', 'aria-label': visible(summary), width: total, height: HEIGHT, viewBox: `0 0 ${total} ${HEIGHT}` },
@@ -126,6 +127,6 @@ export const timeline = (call, width, open) => {
       s('marker', { id: 'late-head', viewBox: '0 0 8 8', refX: 4, refY: 4, markerWidth: 6, markerHeight: 6, orient: 'auto' },
         s('path', { class: 'late-head', d: 'M0 0L8 4L0 8z' }))),
     lane('Call', LANES.call + 16), lane('Prompts', LANES.plays + 16), lane('Other', LANES.media + 16), lane('Webhooks', LANES.webhooks + 4),
-    drawWebhooks(call, at, open).map((dot) => dot), drawPhases(call, at, end), drawPlays(call, at, end), drawMoments(call, at, end),
+    drawWebhooks(call, at, open), drawPhases(call, at, end), drawPlays(call, at, end), drawMoments(call, at, end),
     drawGaps(call, at), drawLate(call, at), drawTimes(call, at));
 };
