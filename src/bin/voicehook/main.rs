@@ -4,8 +4,6 @@ mod console;
 mod dev;
 mod json_text;
 mod listen;
-mod local_queue;
-mod local_server;
 mod redrive;
 mod samples;
 mod scenarios;
