@@ -33,10 +33,9 @@ use self::{
 };
 use crate::console;
 
-/// The longest wait for a message in one request, in seconds: what SQS allows.
-const LONG_POLL: u64 = 20;
-/// How long a request that is on its way may still bring messages after Ctrl-C, so that they can be given back.
-const LAST_MESSAGES: Duration = Duration::from_secs(1);
+/// The longest wait for a message in one request, in seconds. SQS allows twenty, but Ctrl-C waits for it: a request that
+/// is given up would still be answered, with messages that nobody gives back.
+const LONG_POLL: u64 = 3;
 /// Before the next try, where the queue could not be reached.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -180,7 +179,11 @@ impl Listen {
             let received = tokio::select! {
                 received = &mut receiving => received,
                 _ = &mut interrupted => {
-                    let _ = tokio::time::timeout(LAST_MESSAGES, receiving).await;
+                    // Pressed once more, it does not wait.
+                    tokio::select! {
+                        last = receiving => last.map(drop)?,
+                        _ = tokio::signal::ctrl_c() => {}
+                    }
                     return Ok(End::Done);
                 }
             };
