@@ -1,8 +1,8 @@
 //! How many instructions the handler takes for a webhook, counted by valgrind: a number that another run on a busy
 //! machine gives as well, so it can fail continuous integration where a time cannot.
 //!
-//!     cargo bench --no-default-features --bench instructions               # compare with benches/instructions.json
-//!     cargo bench --no-default-features --bench instructions -- --update   # write it anew, and say why in the commit
+//!     cargo bench --no-default-features --features receiver --bench instructions               # compare with benches/instructions.json
+//!     cargo bench --no-default-features --features receiver --bench instructions -- --update   # write it anew, and say why in the commit
 //!
 //! A webhook (aes-256-cbc, hex, UTF-8) goes through the receiver without input and output, and once more only through
 //! the part of it that opens the envelope. The count is the difference between many webhooks and few, so that what is
@@ -30,7 +30,7 @@ use voicehook::{app_id::DEFAULT_APP, telemetry::Stages};
 const CASES: [(usize, [usize; 2]); 2] = [(300, [100, 600]), (64 << 10, [5, 25])];
 /// How far a count may be from the committed one, as a part of it: what another allocator or `memcpy` of the C library
 /// changes is less. A fall asks for an update as well, or else what was won could be lost again unseen.
-const TOLERANCE: f64 = 0.03;
+const TOLERANCE: f64 = 0.05;
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
 
 /// What is counted: the whole handler, and the part of it from the request to the event.
