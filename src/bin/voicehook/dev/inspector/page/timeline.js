@@ -62,6 +62,10 @@ const drawPlays = (call, at, end) => plays(call).map(({ from, to, prompt, result
   return bar(x, LANES.plays, until - x - 2, `play${from && to ? '' : ' open'}`, label, label, Math.max(next, until) - x - 2);
 });
 
+const MOMENTS = {
+  recording_complete: 'recording', stream_started: 'stream on', stream_stopped: 'stream off', broadcastcall_complete: 'complete',
+};
+
 const drawMoments = (call, at, end) => {
   const all = moments(call);
   return all.map((event, index) => {
@@ -70,7 +74,7 @@ const drawMoments = (call, at, end) => {
     return s('g', { class: 'moment' },
       s('title', {}, visible(event.state)),
       s('path', { d: `M${x} ${LANES.media + 5}l6 7l-6 7l-6 -7z` }),
-      s('text', { x: x + 10, y: LANES.media + 16 }, fitting(event.state.replaceAll('_', ' '), next - x - 6)));
+      s('text', { x: x + 10, y: LANES.media + 16 }, fitting(MOMENTS[event.state] ?? event.state.replaceAll('_', ' '), next - x - 6)));
   });
 };
 
@@ -119,7 +123,7 @@ export const timeline = (call, width, open) => {
   const { at, end } = places(call, width);
   const total = Math.max(width, end);
   const summary = `Timeline of the call: ${call.order.filter((event) => !event.duplicateOf).map((event) => `${name(event)} after ${lasting(event.at - call.began)}`).join(', ')}. `
-    + `${call.notices.length ? call.notices.map((notice) => notice.title).join('. ') : 'Nothing unusual'}.`;
+    + `${call.notices.length ? call.notices.flatMap((notice) => notice.lines).join(' ') : 'Nothing unusual.'}`;
   return s('svg', { class: 'timeline', role: 'img', 'aria-label': visible(summary), width: total, height: HEIGHT, viewBox: `0 0 ${total} ${HEIGHT}` },
     s('defs', {},
       s('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
