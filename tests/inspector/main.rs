@@ -12,8 +12,19 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use serde_json::Value;
+
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inspector");
 const PATH: &str = "/_inspect";
+/// For a queue where nothing listens.
+const UNREACHABLE: [(&str, &str); 6] = [
+    ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+    ("AWS_ACCESS_KEY_ID", "test"),
+    ("AWS_SECRET_ACCESS_KEY", "test"),
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("PUBLISH_DEADLINE_MS", "300"),
+];
 
 /// A local receiver on a free port, ended with the test.
 struct Dev {
@@ -25,12 +36,16 @@ struct Dev {
 
 impl Dev {
     fn start(more: &[&str]) -> Self {
+        Self::start_with(more, &[])
+    }
+
+    fn start_with(more: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_voicehook"));
         for name in ["ENABLEX_APP_ID", "WEBHOOK_TOKEN", "EVENT_FORMAT", "CARGO"] {
             command.env_remove(name);
         }
-        let mut child =
-            command.args(["dev", "--listen", "127.0.0.1:0"]).args(more).stdout(Stdio::piped()).spawn().unwrap();
+        command.args(["dev", "--listen", "127.0.0.1:0"]).args(more).envs(variables.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = Vec::new();
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             lines.push(line.unwrap());
@@ -54,6 +69,13 @@ impl Dev {
 
     fn get(&self, path: &str) -> String {
         self.ask(&format!("GET {path}"), &[("host", &self.host)])
+    }
+
+    /// All that the inspector knows of a webhook.
+    fn details(&self, id: u64) -> Value {
+        let answer = self.get(&format!("{PATH}/webhooks/{id}"));
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap()
     }
 }
 
@@ -126,6 +148,25 @@ fn a_page_of_another_origin_changes_nothing() {
 }
 
 #[test]
+fn an_event_that_the_queue_does_not_have_is_shown_with_the_reason() {
+    let dev = Dev::start_with(&["--queue-url", "http://127.0.0.1:9/0/events.fifo"], &UNREACHABLE);
+    let details = dev.details(1);
+    assert_eq!(details["failure"]["step"], "Queue");
+    assert!(details["failure"]["why"].as_str().unwrap().starts_with("Decrypted, but the queue"), "{details}");
+    assert!(details["failure"]["next"].to_string().contains("--queue-url"), "{details}");
+    assert_eq!(details["event_type"], "call.incomingcall");
+    assert!(details["plaintext"].as_str().unwrap().contains(r#""state":"incomingcall""#), "{details}");
+}
+
+#[test]
+fn of_a_cloud_event_both_the_event_and_the_body_are_shown() {
+    let details = Dev::start(&["--event-format", "cloudevents"]).details(1);
+    assert!(details["plaintext"].as_str().unwrap().starts_with(r#"{"voice_id":"#), "{details}");
+    let body = details["message"]["body"].as_str().unwrap();
+    assert!(body.contains(r#""specversion":"1.0""#) && body.contains(details["plaintext"].as_str().unwrap()));
+}
+
+#[test]
 fn the_inspector_can_be_switched_off() {
     let dev = Dev::start(&["--no-inspect"]);
     assert!(dev.lines.iter().all(|line| !line.contains("_inspect")), "{:?}", dev.lines);
@@ -152,9 +193,14 @@ fn a_person_with_a_browser_can_use_it() {
     let output = node.env("VOICEHOOK", env!("CARGO_BIN_EXE_voicehook")).env("CHROMIUM", browser).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    // Pictures for the README: tests/inspector/README.md says how they get there.
-    for name in ["webhooks.png", "call.png"] {
-        let bytes = fs::metadata(folder.join("screenshots").join(name)).unwrap().len();
+}
+
+#[test]
+fn the_pictures_of_the_readme_are_small() {
+    for name in ["webhooks", "call"] {
+        let path = format!("docs/images/{name}.png");
+        assert!(include_str!("../../README.md").contains(&path));
+        let bytes = fs::metadata(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap().len();
         assert!(bytes < 150_000, "{name} has {bytes} bytes");
     }
 }

@@ -53,6 +53,7 @@ const connect = () => {
     const webhook = JSON.parse(data);
     if (state.held) {
       state.held.push(webhook);
+      if (state.held.length > (state.setup?.limit ?? 500)) state.held.shift();
       pauseLabel();
     } else {
       add(webhook);
@@ -175,7 +176,7 @@ const webhookRow = (webhook) => {
     cell('number took', micros(webhook.micros)));
 };
 
-const NOTICES = { gap: 'gap', duplicate: 'duplicate', order: 'out of order' };
+const NOTICES = { gap: 'gap', duplicate: 'duplicate', order: 'late' };
 
 const callRow = (call) => {
   const cell = (name, ...children) => h('td', { class: name, role: 'gridcell' }, children);

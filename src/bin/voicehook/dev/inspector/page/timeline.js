@@ -18,11 +18,11 @@ const places = (call, width) => {
     if (at === 0) return event.missing.length ? 74 : 0;
     if (event.duplicateOf === call.order[at - 1] || event.duplicateOf && call.order[at - 1].duplicateOf === event.duplicateOf) return 25;
     const seconds = Math.max(0, event.at - call.order[at - 1].at) / 1000;
-    return 46 + 16 * Math.log2(1 + seconds) + (event.missing.length ? 70 : 0);
+    return 54 + 15 * Math.log2(1 + seconds) + (event.missing.length ? 70 : 0);
   });
   const natural = steps.reduce((sum, step) => sum + step, 0);
   const room = width - GUTTER - END - 2 * DOT - 2;
-  const stretch = natural > 0 ? Math.min(2.4, Math.max(1, room / natural)) : 1;
+  const stretch = natural > 0 ? Math.min(2.4, Math.max(0.85, room / natural)) : 1;
   let x = GUTTER + 2 * DOT;
   const at = new Map();
   call.order.forEach((event, index) => {
@@ -34,7 +34,7 @@ const places = (call, width) => {
 
 /** Characters of small text that fit into so many pixels. */
 const fitting = (text, pixels) => {
-  const most = Math.floor((pixels - 10) / 6.2);
+  const most = Math.floor((pixels - 9) / 5.5);
   const shown = visible(text);
   return shown.length <= most ? shown : most < 3 ? '' : `${shown.slice(0, most - 1)}…`;
 };
