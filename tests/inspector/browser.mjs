@@ -19,8 +19,8 @@ before(async () => {
   fs.mkdirSync(SCREENSHOTS, { recursive: true });
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,
-    // Without these, Chromium looks for its maker's hosts.
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    // Without the later ones, Chromium looks for its maker's hosts; without the first one, pictures are twice as large.
+    args: ['--disable-lcd-text', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
 });
 
@@ -37,7 +37,7 @@ afterEach(async () => {
 });
 
 /** A receiver, and its inspector in a browser. */
-const open = async ({ args, url, expectedErrors = /net::ERR/, ...options } = {}) => {
+const open = async ({ args, url, expectedErrors = /net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/, ...options } = {}) => {
   const receiver = await LocalReceiver.start({ args });
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'], ...options });
   context.setDefaultTimeout(15_000);
@@ -157,7 +157,7 @@ test('the details show the event, the message, the request, the answer and the t
   const shown = async () => (await request.locator('pre').last().innerText()).length;
   assert.ok(await shown() < 400);
   await request.getByRole('button', { name: /^Show all [\d,]+ characters$/ }).click();
-  assert.ok(await shown() > 1000);
+  assert.ok(await shown() > 800);
   const stages = await facts('Time per stage');
   assert.deepEqual(Object.keys(stages), ['parse', 'AppID', 'decrypt', 'publish', 'rest']);
   await request.getByRole('button', { name: 'Copy as curl' }).click();
@@ -189,24 +189,24 @@ test('a call is drawn as a timeline with its gap, its duplicate and its late eve
   await row(page, 'The AppID does not open it').waitFor();
   await page.getByRole('tab', { name: 'Calls 2' }).click();
   const call = page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /8d0c7a44/ });
-  assert.match(await call.innerText(), /ended.*8d0c7a44.*10.*duplicate.*out of order.*gap/s);
+  assert.match(await call.innerText(), /ended.*8d0c7a44.*duplicate.*late.*gap/s);
   await call.click();
   const timeline = details(page).getByRole('img', { name: /^Timeline of the call: call\.incomingcall after 0 s, call\.connected after 1\.2 s/ });
   await timeline.waitFor();
   const drawn = await timeline.locator('text').allTextContents();
-  for (const label of ['incoming', 'connected', 'bridging?', 'bridged', 'hold', 'ended', 'recording complete', '+25 s']) {
+  for (const label of ['incoming', 'connected', 'bridging?', 'bridged', 'hold', 'ended', 'recording', '+25 s']) {
     assert.ok(drawn.includes(label), `${label} is not among ${drawn}`);
   }
   assert.ok(drawn.some((label) => label.startsWith('welcome: pressed 2')), drawn.join());
   const notices = await details(page).getByRole('region', { name: 'Noticed' }).getByRole('listitem').allInnerTexts();
   assert.equal(notices.length, 3);
-  assert.match(notices[0], /Duplicate\s*call\.hold came 2 times.*Number 7 is the same, byte for byte, as number 6/s);
-  assert.match(notices[1], /Out of order\s*call\.recording_complete came late.*6\.0 s before call\.disconnected/s);
-  assert.match(notices[2], /Gap\s*No call\.bridging before call\.bridged/);
+  assert.match(notices[0], /Duplicate\s*An event came again\s*call\.hold: number 7 is number 6 again, byte for byte/);
+  assert.match(notices[1], /Out of order\s*An event came late\s*call\.recording_complete, number 10, happened 6\.0 s before call\.disconnected, number 9/);
+  assert.match(notices[2], /Gap\s*An event is missing\s*call\.bridging is missing before call\.bridged, number 5.*1 webhook of that time could not be opened/s);
   const events = await details(page).getByRole('table', { name: 'Events of the call' }).getByRole('row').allInnerTexts();
   assert.equal(events.length, 11);
   assert.match(events[10], /call\.disconnected/);
-  await timeline.locator('.dot.late').click();
+  await timeline.locator('.dot.late circle').click();
   await details(page).getByRole('heading', { name: 'call.recording_complete' }).waitFor();
 });
 
@@ -214,13 +214,13 @@ test('a call without trouble says so', async () => {
   const { page } = await open();
   await page.getByRole('button', { name: 'Send…' }).click();
   await page.getByRole('checkbox', { name: /at once/ }).check();
-  await page.getByRole('button', { name: /^inbound-ivr/ }).click();
-  await page.getByText('inbound-ivr is being played').waitFor();
+  await page.getByRole('button', { name: /^voice-bot/ }).click();
+  await page.getByText('voice-bot is being played').waitFor();
   await page.keyboard.press('Escape');
   await page.getByRole('tab', { name: 'Calls 2' }).click();
   const call = page.getByRole('grid', { name: 'Calls' }).locator('tbody').getByRole('row').filter({ hasText: 'ended' }).first();
-  await eventually('11 events of the call', async () => /\b11\b/.test(await call.innerText()));
   await call.click();
+  await details(page).getByText('webhooks 10').waitFor();
   await details(page).getByText('Nothing unusual').waitFor();
 });
 
@@ -313,7 +313,7 @@ test('a screen reader finds landmarks, and a name on every control', async () =>
 });
 
 test('hostile text in a webhook stays text', async () => {
-  const { receiver, page } = await open();
+  const { receiver, page } = await open({ expectedErrors: /TrustedHTML/ });
   const hostile = '<img src=x onerror="window.broken = 1"><script>window.broken = 2</script>';
   const event = { voice_id: hostile, state: hostile, from: `"><svg onload=alert(1)>`, to: '\u202e321', prompt_ref: hostile, [hostile]: hostile };
   await receiver.send(event, { headers: { 'x-note': hostile } });
@@ -398,8 +398,9 @@ test('pausing holds back what comes, and clearing leaves the first steps', async
   await page.getByRole('button', { name: 'Clear the filter' }).click();
   await page.getByRole('button', { name: 'Clear', exact: true }).click();
   await page.getByRole('heading', { name: 'Waiting for a webhook' }).waitFor();
-  await page.getByText(`voicehook trigger disconnected --url ${receiver.url}`).waitFor();
-  await page.getByText(new RegExp(`curl -i ${receiver.url} -H .*encrypted_data`)).waitFor();
+  const panel = page.getByRole('tabpanel');
+  await panel.getByText(`voicehook trigger disconnected --url ${receiver.url}`).waitFor();
+  await panel.getByText(new RegExp(`curl -i ${receiver.url} -H .*encrypted_data`)).waitFor();
   await shot(page, 'empty');
   await page.getByRole('button', { name: 'Send an event or a call' }).click();
   await page.getByRole('button', { name: 'call.ringing' }).click();
@@ -453,7 +454,7 @@ const leastContrast = (page) => page.evaluate(() => {
 
 for (const colorScheme of ['light', 'dark']) {
   test(`every text can be read in ${colorScheme} mode`, async () => {
-    const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce' });
+    const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce', viewport: { width: 1200, height: 700 } });
     await sendTroubledCall(receiver);
     await receiver.send(new Call(VOICE_ID).state('ringing', 0), { appId: 'another' });
     const suffix = colorScheme === 'dark' ? '-dark' : '';

@@ -1,6 +1,6 @@
 // Webhooks grouped into calls, and what is to be noticed about each call: gaps, duplicates, events out of order.
 
-import { clock, lasting } from './dom.js';
+import { lasting } from './dom.js';
 
 /** States that a call is in until the next one. The others are moments in it. */
 export const PHASES = {
@@ -12,6 +12,12 @@ export const PHASES = {
 const PLAY_ENDS = { playfinished: 'finished', digitcollected: 'digit', menutimeout: 'timeout' };
 
 const BEGINNING = ['incomingcall', 'initiated'];
+
+/** What is missing where a call has no first event. */
+const BEGIN = 'beginning';
+
+/** A webhook that could not be opened may belong to a call that is no further away than this, in milliseconds. */
+const AROUND = 60_000;
 
 /** What must have happened before: one of these states. */
 const BEFORE = {
@@ -74,69 +80,59 @@ const inTheOrderOfArrival = (webhooks) => {
   });
 };
 
+/** What is to be noticed, of one kind: a line for each event, and what it means. */
+const notice = (kind, title, lines, text) => (lines.length ? [{ kind, title: title(lines.length), lines, text }] : []);
+
+const counted = (one, many) => (number) => (number === 1 ? one : `${number} ${many}`);
+
 const duplicates = (events) => {
   const first = new Map();
-  const again = new Map();
+  const lines = [];
+  let mayBeReal = false;
   for (const event of events) {
-    const id = event.webhook.event_id;
-    const original = first.get(id);
+    const original = first.get(event.webhook.event_id);
     if (!original) {
-      first.set(id, event);
+      first.set(event.webhook.event_id, event);
       continue;
     }
     event.duplicateOf = original;
     event.at = original.at;
-    again.set(original, [...(again.get(original) ?? []), event]);
+    mayBeReal ||= event.own === undefined;
+    lines.push(`${name(event)}: number ${event.number} is number ${original.number} again, byte for byte${event.webhook.replay_of ? ' (a replay from here)' : ''}.`);
   }
-  return [...again].map(([original, copies]) => ({
-    kind: 'duplicate',
-    title: `${name(original)} came ${copies.length + 1} times`,
-    text: `Number ${copies.map((copy) => copy.number).join(', ')} ${copies.length > 1 ? 'are' : 'is'} the same, byte for byte, as number ${original.number}`
-      + `${copies.some((copy) => copy.webhook.replay_of) ? ' (a replay from here)' : ''}: they have the same event_id. A FIFO queue drops what comes again within 5 minutes; `
-      + 'for the rest, a subscriber must do each event_id once.',
-  }));
+  return notice('duplicate', counted('An event came again', 'events came again'), lines,
+    'The same bytes have the same event_id. A FIFO queue drops what comes again within 5 minutes; for the rest, a subscriber must act on each event_id once.'
+    + (mayBeReal ? ' An event without a time stamp may be a second, real one, such as a prompt that was played twice under one play_id: the queue cannot tell.' : ''));
 };
 
 const outOfOrder = (events) => {
-  const found = [];
+  const lines = [];
   let latest;
   for (const event of events) {
     if (event.duplicateOf || event.own === undefined) continue;
     if (latest && event.own < latest.own) {
       event.after = latest;
-      found.push({
-        kind: 'order',
-        title: `${name(event)} came late`,
-        text: `It happened ${lasting(latest.own - event.own)} before ${name(latest)} by its own time stamp, and arrived `
-          + `${lasting(event.webhook.arrived - latest.webhook.arrived)} after it. The queue keeps the order of arrival; a subscriber that needs the other one goes by timestamp.`,
-      });
+      lines.push(`${name(event)}, number ${event.number}, happened ${lasting(latest.own - event.own)} before ${name(latest)}, number ${latest.number}, `
+        + `and arrived ${lasting(event.webhook.arrived - latest.webhook.arrived)} after it.`);
     } else {
       latest = event;
     }
   }
-  return found;
+  return notice('order', counted('An event came late', 'events came late'), lines,
+    'By their own time stamps. The queue keeps the order of arrival; a subscriber that needs the other order goes by timestamp.');
 };
 
 const gaps = (happened, failed) => {
-  const found = [];
+  const lines = [];
   const states = new Set();
   const plays = new Set();
   const miss = (event, what) => {
     event.missing.push(what);
-    const from = happened[0].webhook.arrived;
-    const to = event.webhook.arrived;
-    const unopened = failed.filter((webhook) => webhook.arrived >= from - 60000 && webhook.arrived <= to).length;
-    found.push({
-      kind: 'gap',
-      title: `No ${what} before ${name(event)}`,
-      text: `At ${clock(event.at)} came ${name(event)}, and nothing before it says ${what}. The webhook was lost on the way, could not be opened, `
-        + 'or came before the inspector was started or cleared.'
-        + (unopened ? ` ${unopened} webhook${unopened > 1 ? 's' : ''} of that time could not be opened: look there first.` : ''),
-    });
+    lines.push(`${what === BEGIN ? 'The beginning of the call' : what} is missing before ${name(event)}, number ${event.number}.`);
   };
   for (const event of happened) {
     const before = BEFORE[event.state];
-    if (before && !before.some((state) => states.has(state))) miss(event, before.length > 1 && before.includes('initiated') ? 'beginning' : `call.${before[0]}`);
+    if (before && !before.some((state) => states.has(state))) miss(event, before.includes('initiated') ? BEGIN : `call.${before[0]}`);
     if (event.playstate) {
       const key = event.play_id ?? event.prompt ?? '';
       if (PLAY_ENDS[event.playstate] && !plays.has(key)) miss(event, 'play.initiated');
@@ -145,7 +141,11 @@ const gaps = (happened, failed) => {
     }
     if (event.state) states.add(event.state);
   }
-  return found;
+  const [from, to] = [happened[0].webhook.arrived - AROUND, happened.at(-1).webhook.arrived + AROUND];
+  const unopened = failed.filter((webhook) => webhook.arrived >= from && webhook.arrived <= to).length;
+  return notice('gap', counted('An event is missing', 'events are missing'), lines,
+    'A webhook was lost on the way, or came before the inspector was started or cleared, or could not be opened.'
+    + (unopened ? ` ${unopened} webhook${unopened > 1 ? 's' : ''} of that time could not be opened: look there first.` : ''));
 };
 
 /** What an event is called. */

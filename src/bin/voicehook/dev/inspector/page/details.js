@@ -114,8 +114,9 @@ const KINDS = { gap: 'Gap', duplicate: 'Duplicate', order: 'Out of order' };
 const notices = (call) => section('Noticed', undefined,
   call.notices.length === 0
     ? h('p', { class: 'muted' }, 'Nothing unusual: no gap, no duplicate, every event in order.')
-    : h('ul', { class: 'notices' }, call.notices.map(({ kind, title: what, text }) =>
-      h('li', { class: kind }, h('span', { class: 'kind' }, KINDS[kind]), h('strong', {}, visible(what)), h('p', {}, visible(text))))));
+    : h('ul', { class: 'notices' }, call.notices.map(({ kind, title: what, lines, text }) =>
+      h('li', { class: kind }, h('span', { class: 'kind' }, KINDS[kind]), h('strong', {}, what),
+        lines.map((line) => h('p', {}, visible(line))), h('p', { class: 'muted' }, text)))));
 
 const more = (event) => [event.prompt, event.digit && `pressed ${event.digit}`, event.said && `“${event.said}”`, event.reason,
   event.duration !== undefined && event.duration !== null && `${event.duration} s`].filter(Boolean).join(', ');
@@ -140,13 +141,17 @@ const legend = () => h('p', { class: 'legend', 'aria-hidden': 'true' },
   h('span', { class: 'muted' }, 'long times are drawn shorter'));
 
 /** What a call's state is called. */
-export const stateOf = (call) => (call.state === 'disconnected' ? 'ended' : PHASES[call.state] ?? call.state);
+export const stateOf = (call) => (call.state === 'disconnected' ? 'ended'
+  : call.state === 'broadcastcall_complete' ? 'complete' : PHASES[call.state] ?? call.state);
+
+/** Who talks to whom. */
+export const numbersOf = ({ from, to }) => visible([from, to].filter(Boolean).join(' → '));
 
 /** A call. */
 export const callDetails = (call, width, { openWebhook }) => [
   head(`${call.isBroadcast ? 'Broadcast' : 'Call'} ${short(call.id)}`, [
     h('span', { class: `state phase-${PHASES[call.state] ?? 'other'}` }, visible(stateOf(call))),
-    (call.from || call.to) && fact('from', visible(`${call.from ?? '?'} to ${call.to ?? '?'}`)),
+    numbersOf(call) && fact('between', numbersOf(call)),
     fact('began', clock(call.began)),
     fact('took', lasting(call.ended - call.began)),
     fact('webhooks', count(call.events.length)),

@@ -1,7 +1,7 @@
 // The inspector's page: receives webhooks as server-sent events, keeps them, and shows them as a list and as calls.
 
 import { calls as callsOf } from './calls.js';
-import { callDetails, stateOf, title, webhookDetails } from './details.js';
+import { callDetails, numbersOf, stateOf, title, webhookDetails } from './details.js';
 import { byId, bytes, clock, copy, copyButton, count, h, hue, micros, short, visible } from './dom.js';
 
 const BASE = '/_inspect';
@@ -53,6 +53,7 @@ const connect = () => {
     const webhook = JSON.parse(data);
     if (state.held) {
       state.held.push(webhook);
+      if (state.held.length > (state.setup?.limit ?? 500)) state.held.shift();
       pauseLabel();
     } else {
       add(webhook);
@@ -175,7 +176,7 @@ const webhookRow = (webhook) => {
     cell('number took', micros(webhook.micros)));
 };
 
-const NOTICES = { gap: 'gap', duplicate: 'duplicate', order: 'out of order' };
+const NOTICES = { gap: 'gap', duplicate: 'duplicate', order: 'late' };
 
 const callRow = (call) => {
   const cell = (name, ...children) => h('td', { class: name, role: 'gridcell' }, children);
@@ -184,7 +185,7 @@ const callRow = (call) => {
     cell('time', clock(call.began)),
     cell('state-cell', h('span', { class: 'state' }, visible(stateOf(call)))),
     cell('call', callMark(call.id)),
-    cell('numbers', call.from || call.to ? visible(`${call.from ?? '?'} → ${call.to ?? '?'}`) : ''),
+    cell('numbers', numbersOf(call)),
     cell('number', count(call.events.length)),
     cell('noticed', kinds.map((kind) => h('span', { class: `note ${kind}` }, NOTICES[kind]))));
 };

@@ -18,11 +18,11 @@ const places = (call, width) => {
     if (at === 0) return event.missing.length ? 74 : 0;
     if (event.duplicateOf === call.order[at - 1] || event.duplicateOf && call.order[at - 1].duplicateOf === event.duplicateOf) return 25;
     const seconds = Math.max(0, event.at - call.order[at - 1].at) / 1000;
-    return 46 + 16 * Math.log2(1 + seconds) + (event.missing.length ? 70 : 0);
+    return 54 + 15 * Math.log2(1 + seconds) + (event.missing.length ? 70 : 0);
   });
   const natural = steps.reduce((sum, step) => sum + step, 0);
   const room = width - GUTTER - END - 2 * DOT - 2;
-  const stretch = natural > 0 ? Math.min(2.4, Math.max(1, room / natural)) : 1;
+  const stretch = natural > 0 ? Math.min(2.4, Math.max(0.85, room / natural)) : 1;
   let x = GUTTER + 2 * DOT;
   const at = new Map();
   call.order.forEach((event, index) => {
@@ -34,7 +34,7 @@ const places = (call, width) => {
 
 /** Characters of small text that fit into so many pixels. */
 const fitting = (text, pixels) => {
-  const most = Math.floor((pixels - 10) / 6.2);
+  const most = Math.floor((pixels - 9) / 5.5);
   const shown = visible(text);
   return shown.length <= most ? shown : most < 3 ? '' : `${shown.slice(0, most - 1)}…`;
 };
@@ -62,6 +62,10 @@ const drawPlays = (call, at, end) => plays(call).map(({ from, to, prompt, result
   return bar(x, LANES.plays, until - x - 2, `play${from && to ? '' : ' open'}`, label, label, Math.max(next, until) - x - 2);
 });
 
+const MOMENTS = {
+  recording_complete: 'recording', stream_started: 'stream on', stream_stopped: 'stream off', broadcastcall_complete: 'complete',
+};
+
 const drawMoments = (call, at, end) => {
   const all = moments(call);
   return all.map((event, index) => {
@@ -70,7 +74,7 @@ const drawMoments = (call, at, end) => {
     return s('g', { class: 'moment' },
       s('title', {}, visible(event.state)),
       s('path', { d: `M${x} ${LANES.media + 5}l6 7l-6 7l-6 -7z` }),
-      s('text', { x: x + 10, y: LANES.media + 16 }, fitting(event.state.replaceAll('_', ' '), next - x - 6)));
+      s('text', { x: x + 10, y: LANES.media + 16 }, fitting(MOMENTS[event.state] ?? event.state.replaceAll('_', ' '), next - x - 6)));
   });
 };
 
@@ -119,7 +123,7 @@ export const timeline = (call, width, open) => {
   const { at, end } = places(call, width);
   const total = Math.max(width, end);
   const summary = `Timeline of the call: ${call.order.filter((event) => !event.duplicateOf).map((event) => `${name(event)} after ${lasting(event.at - call.began)}`).join(', ')}. `
-    + `${call.notices.length ? call.notices.map((notice) => notice.title).join('. ') : 'Nothing unusual'}.`;
+    + `${call.notices.length ? call.notices.flatMap((notice) => notice.lines).join(' ') : 'Nothing unusual.'}`;
   return s('svg', { class: 'timeline', role: 'img', 'aria-label': visible(summary), width: total, height: HEIGHT, viewBox: `0 0 ${total} ${HEIGHT}` },
     s('defs', {},
       s('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
