@@ -1,7 +1,9 @@
 //! The command-line tool: a local receiver for developers, and EnableX's side of the conversation.
 
 mod console;
+mod decrypt;
 mod dev;
+mod known_app_ids;
 mod local_queue;
 mod local_server;
 mod redrive;
@@ -29,6 +31,7 @@ enum Command {
     Dev(dev::Dev),
     Trigger(trigger::Trigger),
     Redrive(redrive::Redrive),
+    Decrypt(decrypt::Decrypt),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Some(Command::Dev(dev)) => dev.run(),
         Some(Command::Trigger(trigger)) => trigger.run(),
         Some(Command::Redrive(redrive)) => redrive.run(),
+        Some(Command::Decrypt(decrypt)) => decrypt.run(),
     };
     done.unwrap_or_else(|error| {
         console::error(&error);
