@@ -33,6 +33,16 @@ impl KeyAndIv {
         derived
     }
 
+    /// A key and an IV that were derived in another way, for a cipher of that key's length. `None` where the key is
+    /// longer than any that AES has.
+    #[must_use]
+    pub fn from_parts(key: &[u8], iv: &[u8; BLOCK]) -> Option<Self> {
+        let mut parts = Self([0; LENGTH]);
+        parts.0.get_mut(..key.len())?.copy_from_slice(key);
+        parts.0.get_mut(key.len()..key.len() + BLOCK)?.copy_from_slice(iv);
+        Some(parts)
+    }
+
     /// Key and IV for one key length.
     #[must_use]
     pub fn split(&self, key_size: KeySize) -> (&[u8], &[u8; BLOCK]) {

@@ -106,6 +106,19 @@ impl Apps {
         Self { by_name: BTreeMap::new(), token: None }
     }
 
+    /// Reads the text of a secret, in one of its three forms. White space around an AppID is cut off.
+    ///
+    /// # Errors
+    /// [`SecretError`], which names fields and never their values.
+    pub fn from_secret(text: &str) -> Result<Self, SecretError> {
+        secret::read(text)
+    }
+
+    /// The names of all apps, in the order of the alphabet.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
     /// The app of that name: its name as it is configured, and its AppID. Every name is compared, and in constant
     /// time, so that the time of an answer does not spell the names.
     #[must_use]

@@ -9,7 +9,7 @@ use aws_sdk_secretsmanager::{
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{AppIdSource, AppIdUnavailable, Apps, SecretError, Version, secret};
+use super::{AppIdSource, AppIdUnavailable, Apps, SecretError, Version};
 use crate::{aws::Aws, telemetry};
 
 /// The longest wait for a secret, retries included: a webhook has five seconds in all, and needs some for the queue.
@@ -64,8 +64,12 @@ impl SecretsManager {
     }
 }
 
-impl AppIdSource for SecretsManager {
-    async fn fetch(&self, version: Version) -> Result<Apps, AppIdUnavailable> {
+impl SecretsManager {
+    /// The text of a version of the secret; `None` where there is no previous version.
+    ///
+    /// # Errors
+    /// [`AppIdUnavailable`]: Secrets Manager does not give it, or it is binary.
+    pub async fn text(&self, version: Version) -> Result<Option<Zeroizing<String>>, AppIdUnavailable> {
         let stage = match version {
             Version::Current => "AWSCURRENT",
             Version::Previous => "AWSPREVIOUS",
@@ -73,7 +77,7 @@ impl AppIdSource for SecretsManager {
         telemetry::count("AppIdRefresh");
         let answer = self.client.get_secret_value().secret_id(&self.secret_id).version_stage(stage).send().await;
         if version == Version::Previous && answer.as_ref().is_err_and(|error| error.code() == Some(NOT_FOUND)) {
-            return Ok(Apps::none());
+            return Ok(None);
         }
         let answer = answer.map_err(|error| match error.code() {
             Some(NOT_FOUND) => SecretsManagerError::NotFound,
@@ -83,7 +87,13 @@ impl AppIdSource for SecretsManager {
             Some(code) => SecretsManagerError::Unreachable(code.to_owned()),
             None => SecretsManagerError::Unreachable(DisplayErrorContext(&error).to_string()),
         })?;
-        let text = Zeroizing::new(answer.secret_string.ok_or(SecretError::Binary)?);
-        Ok(secret::read(&text)?)
+        Ok(Some(Zeroizing::new(answer.secret_string.ok_or(SecretError::Binary)?)))
+    }
+}
+
+impl AppIdSource for SecretsManager {
+    async fn fetch(&self, version: Version) -> Result<Apps, AppIdUnavailable> {
+        let text = self.text(version).await?;
+        Ok(text.map_or_else(|| Ok(Apps::none()), |text| Apps::from_secret(&text))?)
     }
 }

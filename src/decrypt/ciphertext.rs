@@ -3,7 +3,8 @@
 use crate::webhook::Format;
 
 /// The ciphertext, or `None` where `data` is not written in that format.
-pub(super) fn decode(format: Format, data: &[u8]) -> Option<Vec<u8>> {
+#[must_use]
+pub fn decode(format: Format, data: &[u8]) -> Option<Vec<u8>> {
     match format {
         Format::Hex => hex_simd::decode_to_vec(data).ok(),
         Format::Base64 => base64_simd::STANDARD.decode_to_vec(data).ok().or_else(|| lenient_base64(data)),

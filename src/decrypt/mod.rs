@@ -13,7 +13,12 @@ mod ciphertext;
 mod padding;
 mod text;
 
-use crate::{app_id::AppId, webhook::Envelope};
+use crate::{
+    app_id::{AppId, KeyAndIv},
+    webhook::{Algorithm, Encoding, Envelope},
+};
+
+pub use self::ciphertext::decode;
 
 /// Where a decryption failed. For the operator's log; a caller gets the same answer for each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +68,20 @@ pub struct Plaintext {
     pub(crate) fault: Option<Fault>,
 }
 
+impl Plaintext {
+    /// The text; where there is a fault, as much of it as could be made.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The first thing that was wrong.
+    #[must_use]
+    pub const fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+}
+
 /// Decrypts an envelope with one AppID.
 ///
 /// # Errors
@@ -70,12 +89,25 @@ pub struct Plaintext {
 /// other AppID would help. Every later fault is in the [`Plaintext`].
 pub fn open(envelope: &Envelope<'_>, app_id: &AppId) -> Result<Plaintext, Fault> {
     let Envelope { algorithm, format, encoding, .. } = *envelope;
-    let mut bytes = ciphertext::decode(format, &envelope.encrypted_data).ok_or(Fault::Format)?;
+    let ciphertext = decode(format, &envelope.encrypted_data).ok_or(Fault::Format)?;
+    open_ciphertext(ciphertext, algorithm, encoding, app_id.key_and_iv())
+}
+
+/// Decrypts a ciphertext.
+///
+/// # Errors
+/// [`Fault::Length`]. Every later fault is in the [`Plaintext`].
+pub fn open_ciphertext(
+    mut bytes: Vec<u8>,
+    algorithm: Algorithm,
+    encoding: Encoding,
+    secret: &KeyAndIv,
+) -> Result<Plaintext, Fault> {
     let whole_blocks = !bytes.is_empty() && bytes.len().is_multiple_of(cipher::BLOCK);
     if algorithm.mode.is_padded() && !whole_blocks {
         return Err(Fault::Length);
     }
-    cipher::decrypt(algorithm, app_id.key_and_iv(), &mut bytes);
+    cipher::decrypt(algorithm, secret, &mut bytes);
     let mut fault = None;
     if algorithm.mode.is_padded() {
         let (length, sound) = padding::unpad(&bytes);

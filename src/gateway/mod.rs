@@ -35,6 +35,14 @@ use crate::{
     webhook::looks_like_a_webhook,
 };
 
+/// The name of the app that a request's path names, whether there is one of that name or not. `None` where the path is
+/// no webhook's.
+#[must_use]
+pub fn named_app(request: &Request) -> Option<String> {
+    let Invocation { path, stage, .. } = Invocation::of(request);
+    Route::of(&path, stage.as_deref(), None).map(|route| route.app().to_owned())
+}
+
 /// The handler: everything that outlives a webhook.
 #[derive(Debug)]
 pub struct Receiver<S, Q> {

@@ -33,6 +33,11 @@ impl<'r> Route<'r> {
         }
     }
 
+    /// The app's name, whether there is one of that name or not.
+    pub(super) const fn app(&self) -> &'r str {
+        self.app
+    }
+
     /// The app's name, if there is one of that name and the URL carries every token that is asked for.
     pub(super) fn find<'a>(&self, apps: &'a Apps, configured: Option<&Token>) -> Option<&'a str> {
         let app = apps.get(self.app).map(|(name, _)| name);

@@ -1,8 +1,10 @@
 //! The command-line tool: a local receiver for developers, and EnableX's side of the conversation.
 
 mod console;
+mod decrypt;
 mod dev;
 mod json_text;
+mod known_app_ids;
 mod listen;
 mod redrive;
 mod samples;
@@ -31,6 +33,7 @@ enum Command {
     Trigger(Box<trigger::Trigger>),
     Listen(Box<listen::Listen>),
     Redrive(redrive::Redrive),
+    Decrypt(decrypt::Decrypt),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Some(Command::Trigger(trigger)) => trigger.run(),
         Some(Command::Listen(listen)) => listen.run(),
         Some(Command::Redrive(redrive)) => redrive.run(),
+        Some(Command::Decrypt(decrypt)) => decrypt.run(),
     };
     done.unwrap_or_else(|error| {
         console::error(&error);

@@ -1,0 +1,290 @@
+//! What a person has of a webhook, in whatever form it was kept, to the request that it was.
+//!
+//! In comes a text; its form is recognized, or named by `--as`. Out come one or more [`Captured`] requests, with their
+//! headers and their body as the function would have seen them.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use lambda_http::{
+    Body, Context, Request,
+    http::{HeaderName, HeaderValue, Method, Uri},
+};
+use serde_json::Value;
+use voicehook::{
+    gateway::{GatewayEvent, named_app},
+    queue::Quarantined,
+    webhook::{ALGORITHM_HEADER, ENCODING_HEADER, FORMAT_HEADER},
+};
+
+use super::{curl, report::Finding};
+use crate::send::Writing;
+
+/// The forms in which a webhook may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// The event of a Lambda function: API Gateway (payload 1.0 or 2.0), Function URL or ALB
+    Event,
+    /// An HTTP request as it goes over the wire
+    Http,
+    /// A curl line
+    Curl,
+    /// A HAR file, or an entry of one
+    Har,
+    /// A message of the quarantine queue, or what `aws sqs receive-message` prints
+    Quarantine,
+    /// The body alone: JSON or a form with `encrypted_data`
+    Body,
+    /// The ciphertext alone
+    Ciphertext,
+}
+
+impl Form {
+    fn of(text: &str) -> Self {
+        let start = text.trim_start();
+        if start.starts_with(['{', '[']) {
+            return serde_json::from_str(text).map_or(Self::Body, |json| Self::of_json(&json));
+        }
+        let line = start.lines().next().unwrap_or_default();
+        if line.trim_start_matches(['$', '#', '>', ' ']).starts_with("curl ") {
+            Self::Curl
+        } else if line.trim_start_matches(['>', ' ']).split_once(" HTTP/").is_some_and(|(line, _)| line.contains(' ')) {
+            Self::Http
+        } else if start.contains("encrypted_data") {
+            Self::Body
+        } else {
+            Self::Ciphertext
+        }
+    }
+
+    fn of_json(json: &Value) -> Self {
+        let has = |pointer: &str| json.pointer(pointer).is_some();
+        if has("/log/entries") || has("/request/headers") {
+            Self::Har
+        } else if has("/body_base64") || has("/Messages") || has("/Body") || has("/0/Body") || has("/Records/0/body") {
+            Self::Quarantine
+        } else if has("/requestContext") || has("/httpMethod") {
+            Self::Event
+        } else {
+            Self::Body
+        }
+    }
+}
+
+const INVOCATION: &str = "an event of a Lambda function";
+
+/// A request, and what was noticed when it was read.
+pub(super) struct Captured {
+    /// Where it came from, as a report names it.
+    pub(super) form: &'static str,
+    pub(super) request: Request,
+    /// The app that its path, or its record, names.
+    pub(super) app: Option<String>,
+    /// All headers, also those that the function does not look at.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) noticed: Vec<Finding>,
+}
+
+impl Captured {
+    /// Whether the function itself would have seen this path.
+    pub(super) fn is_invocation(&self) -> bool {
+        self.form == INVOCATION
+    }
+
+    /// Of the parts of a request.
+    pub(super) fn request(
+        form: &'static str,
+        method: &str,
+        url: &str,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    ) -> Result<Self, String> {
+        let mut request = Request::new(Body::Binary(body));
+        *request.method_mut() = Method::from_bytes(method.as_bytes()).map_err(|_| format!("no method: {method:?}"))?;
+        // A host alone is no URI with a path, and a host matters to nobody here.
+        let path = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
+        if let Ok(uri) = path.parse::<Uri>() {
+            *request.uri_mut() = uri;
+        }
+        for (name, value) in &headers {
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+                request.headers_mut().append(name, value);
+            }
+        }
+        let app = named_app(&request);
+        Ok(Self { form, request, app, headers, noticed: Vec::new() })
+    }
+}
+
+/// Reads what was given; `writing` stands in for the headers where there are none.
+pub(super) fn read(text: &str, form: Option<Form>, writing: &Writing) -> Result<Vec<Captured>, String> {
+    // Editors and exports put it there.
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim().is_empty() {
+        return Err("there is nothing to read; give a file, or the webhook on standard input".to_owned());
+    }
+    let captured = match form.unwrap_or_else(|| Form::of(text)) {
+        Form::Event => vec![event(text)?],
+        Form::Http => vec![http(text)?],
+        Form::Curl => vec![curl::read(text)?],
+        Form::Har => har(&json(text, "a HAR file")?)?,
+        Form::Quarantine => quarantine(&json(text, "a message of the quarantine")?)?,
+        Form::Body => vec![without_headers("a body", text.trim().as_bytes().to_vec(), writing)?],
+        Form::Ciphertext => {
+            let body = format!(r#"{{"encrypted_data":{}}}"#, Value::from(text.trim()));
+            vec![without_headers("a ciphertext", body.into_bytes(), writing)?]
+        }
+    };
+    if captured.is_empty() { Err("there is no POST request with a body in it".to_owned()) } else { Ok(captured) }
+}
+
+fn json(text: &str, what: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("this is not {what}, because it is not JSON: {error}"))
+}
+
+fn event(text: &str) -> Result<Captured, String> {
+    let json = json(text, "an event of a Lambda function")?;
+    let no_event = |error: &dyn std::fmt::Display| format!("this is no event of a gateway: {error}");
+    let event: GatewayEvent = serde_json::from_str(text).map_err(|error| no_event(&error))?;
+    let (request, _) = event.into_request(Context::default()).map_err(|error| no_event(&error))?;
+    let headers = json["headers"].as_object().or_else(|| json["multiValueHeaders"].as_object());
+    let text_of = |value: &Value| value.as_str().or_else(|| value[0].as_str()).unwrap_or_default().to_owned();
+    let headers = headers.into_iter().flatten().map(|(name, value)| (name.clone(), text_of(value))).collect();
+    let app = named_app(&request);
+    Ok(Captured { form: INVOCATION, request, app, headers, noticed: Vec::new() })
+}
+
+/// A body without the headers that say how to read it.
+fn without_headers(form: &'static str, body: Vec<u8>, writing: &Writing) -> Result<Captured, String> {
+    let is_json = body.first().is_some_and(|byte| b"{[\"".contains(byte));
+    let content_type = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
+    let headers = [
+        ("content-type", content_type),
+        (ALGORITHM_HEADER, &writing.algorithm),
+        (FORMAT_HEADER, &writing.format),
+        (ENCODING_HEADER, &writing.encoding),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    Captured::request(form, "POST", "/webhook", headers, body)
+}
+
+/// RFC 9112, with lines that end in LF as well, and the `> ` of `curl -v` before them.
+fn http(text: &str) -> Result<Captured, String> {
+    let end = ["\r\n\r\n", "\n\n"].iter().filter_map(|blank| Some((text.find(blank)?, blank.len()))).min();
+    let (head, body) = end.map_or((text, ""), |(end, length)| (&text[..end], &text[end + length..]));
+    let mut lines = head.trim_start().lines().map(|line| line.trim_start_matches("> ").trim_end());
+    let mut request_line = lines.next().unwrap_or_default().split(' ');
+    let (method, target) = (request_line.next().unwrap_or_default(), request_line.next().unwrap_or("/"));
+    let headers: Vec<_> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .collect();
+    let value =
+        |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+    let is_chunked = value("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
+    let announced: Option<usize> = value("content-length").and_then(|length| length.parse().ok());
+    let mut noticed = Vec::new();
+    let body = match announced {
+        _ if is_chunked => chunks(body),
+        // What an editor put behind it.
+        Some(length) if length <= body.len() => body.as_bytes()[..length].to_vec(),
+        Some(length) => {
+            noticed.push(Finding::new(
+                format!("Content-Length says {length} bytes, and the body has {}: it was cut off", body.len()),
+                "Capture the request again, whole; a log that limits the length of a line is the usual reason",
+            ));
+            body.as_bytes().to_vec()
+        }
+        None => body.trim_end_matches(['\r', '\n']).as_bytes().to_vec(),
+    };
+    Ok(Captured { noticed, ..Captured::request("an HTTP request", method, target, headers, body)? })
+}
+
+/// The chunked transfer coding; a text that is not written in it is taken as it stands.
+fn chunks(text: &str) -> Vec<u8> {
+    let mut rest = text.as_bytes();
+    let mut body = Vec::new();
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let size = std::str::from_utf8(&rest[..end]).ok().and_then(|line| line.trim().split(';').next());
+        let Some(size) = size.and_then(|size| usize::from_str_radix(size, 16).ok()) else {
+            return text.trim_end().as_bytes().to_vec();
+        };
+        let chunk = &rest[end + 1..];
+        if size == 0 || size > chunk.len() {
+            body.extend_from_slice(if size == 0 { &[] } else { chunk });
+            break;
+        }
+        body.extend_from_slice(&chunk[..size]);
+        rest = chunk[size..].strip_prefix(b"\r").unwrap_or(&chunk[size..]);
+        rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+    }
+    body
+}
+
+/// <http://www.softwareishard.com/blog/har-12-spec/>. Requests that carry no webhook are passed over, unless there is
+/// but one.
+fn har(json: &Value) -> Result<Vec<Captured>, String> {
+    let entries =
+        json.pointer("/log/entries").and_then(Value::as_array).map_or(std::slice::from_ref(json), Vec::as_slice);
+    let is_webhook = |entry: &&Value| entry["request"]["method"] == "POST" && entry["request"]["postData"].is_object();
+    entries.iter().filter(is_webhook).map(|entry| har_entry(&entry["request"])).collect()
+}
+
+fn har_entry(request: &Value) -> Result<Captured, String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let headers = request["headers"].as_array().into_iter().flatten();
+    let headers = headers.map(|header| (text(&header["name"]), text(&header["value"]))).collect();
+    let body = match (request["postData"]["text"].as_str(), request["postData"]["params"].as_array()) {
+        (Some(text), _) => text.to_owned(),
+        (None, params) => {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            for param in params.into_iter().flatten() {
+                form.append_pair(&text(&param["name"]), &text(&param["value"]));
+            }
+            form.finish()
+        }
+    };
+    Captured::request("a HAR entry", &text(&request["method"]), &text(&request["url"]), headers, body.into_bytes())
+}
+
+/// One record, a message of SQS with one, or several of them; parts of one webhook are joined.
+fn quarantine(json: &Value) -> Result<Vec<Captured>, String> {
+    let mut webhooks: BTreeMap<String, Vec<Quarantined>> = BTreeMap::new();
+    for record in records(json)? {
+        webhooks.entry(record.id.clone()).or_default().push(record);
+    }
+    webhooks.into_values().map(joined).collect()
+}
+
+fn records(json: &Value) -> Result<Vec<Quarantined>, String> {
+    let foreign = |error: serde_json::Error| format!("this is not written by voicehook's quarantine: {error}");
+    let messages = ["/Messages", "/Records", ""].iter().find_map(|pointer| json.pointer(pointer)?.as_array());
+    let Some(messages) = messages else {
+        return match json["Body"].as_str().or_else(|| json["body"].as_str()) {
+            Some(body) => serde_json::from_str(body).map(|record| vec![record]).map_err(foreign),
+            None => serde_json::from_value(json.clone()).map(|record| vec![record]).map_err(foreign),
+        };
+    };
+    messages.iter().try_fold(Vec::new(), |mut all, message| {
+        all.extend(records(message)?);
+        Ok(all)
+    })
+}
+
+fn joined(mut parts: Vec<Quarantined>) -> Result<Captured, String> {
+    parts.sort_by_key(|part| part.part);
+    parts.dedup_by_key(|part| part.part);
+    let bodies = parts.iter().map(Quarantined::body).collect::<Option<Vec<_>>>();
+    let body = bodies.ok_or("body_base64 is not base64")?.concat();
+    let Some(first) = parts.first() else { return Err("there is no message in it".to_owned()) };
+    let headers = first.headers.clone().into_iter().collect();
+    let mut captured = Captured::request("a quarantined webhook", "POST", "/webhook", headers, body)?;
+    captured.app = Some(first.app.clone());
+    if parts.len() < first.parts {
+        captured.noticed.push(Finding::new(
+            format!("{} of the {} parts of this webhook are here", parts.len(), first.parts),
+            "Receive the other messages of the same id too, and give all of them in one file",
+        ));
+    }
+    Ok(captured)
+}

@@ -1,0 +1,263 @@
+//! `voicehook decrypt`: opens a webhook that somebody kept, or says in full why it does not open.
+//!
+//! In comes a webhook in whatever form it was kept; the event goes to standard output, byte for byte. What is wrong goes
+//! to standard error. It opens webhooks as the function does, and only then it ends with status 0.
+
+mod candidates;
+mod curl;
+mod damage;
+mod diagnosis;
+mod input;
+mod pretty;
+mod report;
+mod schemes;
+mod search;
+mod shell;
+
+use std::{
+    io::{IsTerminal as _, Read as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use lambda_http::http::Method;
+use voicehook::{
+    app_id::{AppIds, ConfiguredSource, DEFAULT_APP, FixedAppId},
+    aws::Aws,
+    config::{AppIdSetting, Config},
+    event::Event,
+    gateway::{Opener, Unopened},
+    telemetry::Stages,
+};
+
+use self::{
+    input::{Captured, Form},
+    report::{Finding, Report},
+};
+use crate::{aws_configuration, console, known_app_ids::KnownAppIds, send::Writing};
+
+/// Opens a webhook that you have in a file, or says why it does not open
+#[derive(Args)]
+#[command(
+    long_about = "Opens a webhook that you have in a file, or says why it does not open and what to try next.
+
+It takes an event of a Lambda function, a raw HTTP request, a curl line, a HAR file, a message of the quarantine queue, a \
+body, or a ciphertext alone, and finds out by itself which of them it is. Nothing is sent anywhere; with ENABLEX_APP_ID_SECRET \
+it reads the secret.
+
+The AppID comes from --app-id, ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET. ALLOWED_ALGORITHMS and ALLOW_PLAINTEXT count as for \
+the function.",
+    after_help = "Examples:
+  voicehook decrypt webhook.txt --pretty
+  voicehook decrypt events/queued-connected.json --app-id voicehook-dev
+  pbpaste | voicehook decrypt --as curl
+  echo 9f86d081… | voicehook decrypt --algorithm aes-256-cbc --format hex
+  aws sqs receive-message --queue-url $QUARANTINE_QUEUE_URL | voicehook decrypt
+
+Status: 0 if every webhook opened as the function would open it, 1 if one did not, 2 if the command line is wrong."
+)]
+pub(crate) struct Decrypt {
+    /// The file; without it, or with -, standard input
+    file: Option<PathBuf>,
+    /// What the file is, where it is not recognized
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    form: Option<Form>,
+    /// The AppID; others can see a command line, so rather set `ENABLEX_APP_ID`
+    #[arg(long)]
+    app_id: Option<String>,
+    /// The app that the webhook was sent to (default: the one that its path names)
+    #[arg(long)]
+    app: Option<String>,
+    /// For a body or a ciphertext alone: the cipher, by its OpenSSL name
+    #[arg(long, default_value_t = Writing::default().algorithm)]
+    algorithm: String,
+    /// For a body or a ciphertext alone: how the ciphertext is written (hex, base64, base64url, latin1)
+    #[arg(long, default_value_t = Writing::default().format)]
+    format: String,
+    /// For a body or a ciphertext alone: the text encoding of the event (utf8, ascii, latin1, utf16le)
+    #[arg(long, default_value_t = Writing::default().encoding)]
+    encoding: String,
+    /// Prints the event on several lines
+    #[arg(long)]
+    pretty: bool,
+    /// Prints a report as JSON instead of the event, one line for each webhook
+    #[arg(long, conflicts_with = "pretty")]
+    json: bool,
+    /// Prints the event also where only another reading than the function's gives one; the status stays 1
+    #[arg(long)]
+    anyway: bool,
+}
+
+impl Decrypt {
+    /// Opens every webhook that was given; success is that all of them opened.
+    #[tokio::main]
+    pub(crate) async fn run(self) -> Result<ExitCode, String> {
+        let text = read(self.file.as_deref())?;
+        let writing = Writing {
+            algorithm: self.algorithm.clone(),
+            format: self.format.clone(),
+            encoding: self.encoding.clone(),
+            ..Writing::default()
+        };
+        let webhooks = input::read(&text, self.form, &writing)?;
+        let config = self.config()?;
+        let (source, known) = app_ids(&config.app_id).await?;
+        // Whoever looks at a webhook wants to see it however old it is.
+        let opener = Opener {
+            accept: config.settings.accept,
+            max_event_age: None,
+            app_ids: AppIds::new(source, config.app_id_ttl),
+        };
+        let mut all_opened = true;
+        for webhook in &webhooks {
+            let report = self.report(webhook, &opener, &known).await;
+            all_opened &= report.opened;
+            self.print(&report)?;
+        }
+        Ok(if all_opened { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// The function's configuration, as far as it decides how a webhook is opened.
+    fn config(&self) -> Result<Config, String> {
+        let config = Config::read(|name| match name {
+            "ENABLEX_APP_ID" => self.app_id.clone().or_else(|| std::env::var(name).ok()),
+            "ENABLEX_APP_ID_SECRET" if self.app_id.is_some() => None,
+            "QUEUE_URL" => Some("http://localhost/no/queue".to_owned()),
+            "ENABLEX_APP_ID_SECRET" | "ALLOWED_ALGORITHMS" | "ALLOW_PLAINTEXT" => std::env::var(name).ok(),
+            _ => None,
+        });
+        config.map_err(|error| format!("{error}; or give --app-id"))
+    }
+
+    async fn report(&self, webhook: &Captured, opener: &Opener<ConfiguredSource>, known: &KnownAppIds) -> Report {
+        // Who gives an AppID has the project in mind, and not the URL.
+        let named = if self.app_id.is_some() { Some(DEFAULT_APP) } else { webhook.app.as_deref() };
+        let app = self.app.as_deref().or(named).unwrap_or(DEFAULT_APP);
+        let headers = webhook.request.headers();
+        let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let report = Report {
+            input: webhook.form,
+            app: app.to_owned(),
+            algorithm: value("x-algoritm").or_else(|| value("x-algorithm")),
+            format: value("x-format"),
+            encoding: value("x-encoding"),
+            ..Report::default()
+        };
+        let is_named = self.app.is_some() || named.is_some() || !webhook.is_invocation();
+        if let Some(finding) = not_a_webhook(webhook, app, is_named, known) {
+            let detail = Some("the function answers it before it opens anything".to_owned());
+            return Report { reason: Some("not_found"), detail, findings: vec![finding], ..report };
+        }
+        let body: &[u8] = webhook.request.body().as_ref();
+        match opener.open(headers, body, app, &mut Stages::default()).await {
+            Ok(event) => with_event(Report { opened: true, ..report }, &event),
+            Err(unopened) => failed(report, webhook, &unopened, opener, known),
+        }
+    }
+
+    fn print(&self, report: &Report) -> Result<(), String> {
+        if self.json {
+            console::line(serde_json::to_string(report).map_err(|error| error.to_string())?);
+            return Ok(());
+        }
+        if !report.opened {
+            console::error(report.explanation().trim_end());
+        }
+        match &report.event {
+            Some(event) if self.pretty && (report.opened || self.anyway) => console::line(pretty::indented(event)),
+            Some(event) if report.opened || self.anyway => console::line(event),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The text of the file, or of standard input.
+fn read(file: Option<&Path>) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    match file.filter(|file| *file != Path::new("-")) {
+        Some(file) => {
+            bytes = std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        }
+        None => {
+            if std::io::stdin().is_terminal() {
+                console::error("reading the webhook from the terminal; Ctrl-D ends it");
+            }
+            std::io::stdin().lock().read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        }
+    }
+    // Bytes that are no UTF-8 are a ciphertext as it is.
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
+}
+
+async fn app_ids(setting: &AppIdSetting) -> Result<(ConfiguredSource, KnownAppIds), String> {
+    match setting {
+        // Without AWS: a machine without credentials would wait for them.
+        AppIdSetting::Environment(app_id) => {
+            Ok((ConfiguredSource::Environment(FixedAppId::new(app_id)), KnownAppIds::single(app_id)))
+        }
+        AppIdSetting::Secret(_) => {
+            let aws = Aws::new(aws_configuration().await);
+            let known = KnownAppIds::of(setting, &aws).await.map_err(|error| error.to_string())?;
+            Ok((ConfiguredSource::new(setting.clone(), &aws), known))
+        }
+    }
+}
+
+/// Requests that the function answers without opening anything.
+fn not_a_webhook(webhook: &Captured, app: &str, is_named: bool, known: &KnownAppIds) -> Option<Finding> {
+    let is_post = webhook.request.method() == Method::POST;
+    if !is_post || webhook.request.body().is_empty() {
+        let method = webhook.request.method();
+        return Some(Finding::new(
+            format!("this is a {method} request{}", if is_post { " without a body: a probe of the URL" } else { "" }),
+            "Give the POST request that carries encrypted_data",
+        ));
+    }
+    if !is_named {
+        return Some(Finding::new(
+            "the path of the request is not that of a webhook: /, /webhook, /webhook/APP or /webhook/APP/TOKEN",
+            "Correct the URL in the EnableX portal; --app default opens the webhook all the same",
+        ));
+    }
+    if known.current(app).is_some() {
+        return None;
+    }
+    let names: Vec<&str> = known.app_ids.iter().map(|known| known.app.as_str()).collect();
+    Some(Finding::new(
+        format!("the webhook came for app {app}, and there is no such app; there are: {}", names.join(", ")),
+        "Correct the URL in the EnableX portal, or the secret; --app NAME opens the webhook as that of another app",
+    ))
+}
+
+fn with_event(report: Report, event: &Event) -> Report {
+    Report {
+        event_type: Some(event.event_type().into_owned()),
+        voice_id: event.voice_id().map(str::to_owned),
+        event: Some(event.text().to_owned()),
+        ..report
+    }
+}
+
+fn failed(
+    report: Report,
+    webhook: &Captured,
+    unopened: &Unopened,
+    opener: &Opener<ConfiguredSource>,
+    known: &KnownAppIds,
+) -> Report {
+    let (reason, detail) = diagnosis::reason(unopened);
+    let diagnosis = diagnosis::of(webhook, &report.app, unopened, &opener.accept, known);
+    let report = Report {
+        reason: Some(reason),
+        detail: Some(detail),
+        ciphertext_bytes: diagnosis.ciphertext_bytes,
+        findings: diagnosis.findings,
+        ..report
+    };
+    match &diagnosis.event {
+        Some(event) => with_event(report, event),
+        None => report,
+    }
+}

@@ -1,0 +1,86 @@
+//! The AppIDs in plain text, for the commands that must do more with them than open a webhook: `decrypt` tries other key
+//! derivations, and `doctor` encrypts a test webhook.
+//!
+//! In comes where the configuration has them; out come the AppIDs and the token. Their texts are wiped on drop and have
+//! no way to be printed.
+
+use serde_json::Value;
+use voicehook::{
+    app_id::{AppIdUnavailable, Apps, DEFAULT_APP, SecretsManager, Version},
+    aws::Aws,
+    config::AppIdSetting,
+};
+use zeroize::Zeroizing;
+
+/// An AppID and where it stands.
+pub(crate) struct KnownAppId {
+    /// The app's name.
+    pub(crate) app: String,
+    /// Which version of the secret it is of.
+    pub(crate) version: Version,
+    /// The AppID.
+    pub(crate) text: Zeroizing<String>,
+}
+
+impl KnownAppId {
+    /// As an explanation names it.
+    pub(crate) fn name(&self) -> String {
+        let version = if self.version == Version::Current { "current" } else { "previous" };
+        format!("the {version} AppID of app {}", self.app)
+    }
+}
+
+/// All that the configuration knows.
+#[derive(Default)]
+pub(crate) struct KnownAppIds {
+    /// First the current ones, then the previous ones.
+    pub(crate) app_ids: Vec<KnownAppId>,
+    /// The token that the current secret names.
+    pub(crate) token: Option<Zeroizing<String>>,
+}
+
+impl KnownAppIds {
+    /// Reads the setting, and of a secret both versions. A previous version that cannot be had counts as none.
+    pub(crate) async fn of(setting: &AppIdSetting, aws: &Aws) -> Result<Self, AppIdUnavailable> {
+        match setting {
+            AppIdSetting::Environment(app_id) => Ok(Self::single(app_id)),
+            AppIdSetting::Secret(secret_id) => {
+                let secret = SecretsManager::new(aws, secret_id);
+                let mut known = Self::default();
+                let current = secret.text(Version::Current).await?;
+                known.add(Version::Current, current.as_deref().map_or("", String::as_str))?;
+                if let Ok(Some(text)) = secret.text(Version::Previous).await {
+                    let _ = known.add(Version::Previous, &text);
+                }
+                Ok(known)
+            }
+        }
+    }
+
+    /// The one AppID of `ENABLEX_APP_ID`.
+    pub(crate) fn single(app_id: &str) -> Self {
+        let text = Zeroizing::new(app_id.to_owned());
+        let only = KnownAppId { app: DEFAULT_APP.to_owned(), version: Version::Current, text };
+        Self { app_ids: vec![only], token: None }
+    }
+
+    /// The current AppID of an app.
+    pub(crate) fn current(&self, app: &str) -> Option<&KnownAppId> {
+        self.app_ids.iter().find(|known| known.version == Version::Current && known.app == app)
+    }
+
+    fn add(&mut self, version: Version, secret: &str) -> Result<(), AppIdUnavailable> {
+        // The library decides what the secret says and whether it is right.
+        let apps = Apps::from_secret(secret)?;
+        let fields: Value = serde_json::from_str(secret).unwrap_or_default();
+        for app in apps.names() {
+            let written = fields["apps"][app].as_str().or_else(|| fields["app_id"].as_str()).unwrap_or(secret);
+            let text = Zeroizing::new(written.trim().to_owned());
+            self.app_ids.push(KnownAppId { app: app.to_owned(), version, text });
+        }
+        if version == Version::Current {
+            self.token = fields["token"].as_str().map(|token| Zeroizing::new(token.to_owned()));
+        }
+        Ok(())
+    }
+}
