@@ -178,7 +178,8 @@ async fn an_application_that_is_not_there_costs_no_event() {
     let Some(aws) = emulator() else { return };
     let queue = aws.create_fifo_queue("events.fifo").await;
     fill(&aws, &queue, 1);
-    let mut listener = listen(&aws, &queue, &["--forward-to", "http://127.0.0.1:9/"]);
+    let forward = ["--forward-to", "http://127.0.0.1:9/", "--filter", "type=call.*", "--idle-exit", "30"];
+    let mut listener = listen(&aws, &queue, &forward);
     let mut child = listener.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let shown = wait_for_lines(&mut child, 2);
     assert!(shown[0].contains("did not answer") && shown[0].contains("again in 1 s"), "{shown:?}");
@@ -195,7 +196,7 @@ async fn interrupted_it_gives_everything_back() {
     let Some(aws) = emulator() else { return };
     let queue = aws.create_standard_queue("events").await;
     fill(&aws, &queue, 1);
-    let mut listener = listen(&aws, &queue, &["--filter", "type=call.*"]);
+    let mut listener = listen(&aws, &queue, &["--filter", "type=call.*", "--idle-exit", "30"]);
     let mut child = listener.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let shown = wait_for_lines(&mut child, 7);
     assert!(shown.iter().all(|line| line.contains("  call.")), "{shown:?}");

@@ -279,7 +279,7 @@ impl Session {
     /// Posts the messages of one group. What is not taken goes back to the queue, and all behind it, so that they come
     /// in their order again.
     async fn forward(&self, application: &Application, group: Vec<Received>) -> Result<(), Failure> {
-        for (index, message) in group.iter().enumerate() {
+        for message in &group {
             if self.is_over.load(Ordering::Relaxed) {
                 return Ok(());
             }
@@ -291,7 +291,7 @@ impl Session {
                 }
                 Some(seconds) => {
                     self.print(message, Some(&forwarded));
-                    return self.source.give_back(&group[index..], seconds).await;
+                    return self.source.give_back(message, seconds).await;
                 }
             }
         }

@@ -33,8 +33,14 @@ pub(super) struct Source {
     url: QueueUrl,
     /// Seconds.
     visibility: i32,
-    /// Receipts by the message's id.
-    held: Mutex<HashMap<String, String>>,
+    /// By the message's id.
+    held: Mutex<HashMap<String, Held>>,
+}
+
+/// A message that is hidden from other readers.
+struct Held {
+    receipt: String,
+    group_id: Option<String>,
 }
 
 /// What a queue says of itself.
@@ -106,10 +112,11 @@ impl Source {
         for mut message in received.messages.unwrap_or_default() {
             let receipt = message.receipt_handle.take().unwrap_or_default();
             let message = Received::read(message);
+            let held = Held { receipt, group_id: message.group_id.clone() };
             match self.held().entry(message.id.clone()) {
-                Entry::Occupied(mut known) => _ = known.insert(receipt),
+                Entry::Occupied(mut known) => _ = known.insert(held),
                 Entry::Vacant(new) => {
-                    new.insert(receipt);
+                    new.insert(held);
                     messages.push(message);
                 }
             }
@@ -119,30 +126,30 @@ impl Source {
 
     /// Takes a message off the queue.
     pub(super) async fn delete(&self, message: &Received) -> Result<(), Failure> {
-        let Some(receipt) = self.held().remove(&message.id) else { return Ok(()) };
+        let Some(Held { receipt, .. }) = self.held().remove(&message.id) else { return Ok(()) };
         let delete = self.client.delete_message().queue_url(self.url.as_str()).receipt_handle(receipt);
         delete.send().await.map(drop).map_err(|error| failure(&error))
     }
 
-    /// Gives messages back to the queue, which gives them out again after so many seconds.
-    pub(super) async fn give_back(&self, messages: &[Received], seconds: u32) -> Result<(), Failure> {
-        let receipts = {
-            let mut held = self.held();
-            messages.iter().filter_map(|message| held.remove(&message.id)).collect()
-        };
+    /// Gives a message back to the queue, which gives it out again after so many seconds. On a FIFO queue all that is
+    /// held of its group goes back with it: while one message of a group is held, SQS gives out no other one.
+    pub(super) async fn give_back(&self, message: &Received, seconds: u32) -> Result<(), Failure> {
+        let goes_back =
+            |id: &String, held: &Held| *id == message.id || (self.is_fifo() && held.group_id == message.group_id);
+        let receipts = self.held().extract_if(|id, held| goes_back(id, held)).map(|(_, held)| held.receipt).collect();
         self.hide_for(receipts, i32::try_from(seconds).unwrap_or(i32::MAX)).await
     }
 
     /// Keeps everything that is held hidden.
     pub(super) async fn extend(&self) {
-        let receipts = self.held().values().cloned().collect();
+        let receipts = self.held().values().map(|held| held.receipt.clone()).collect();
         // What fails here comes again, which the next receive sees.
         let _ = self.hide_for(receipts, self.visibility).await;
     }
 
     /// Makes everything that is held visible to other readers, and says how many messages that were.
     pub(super) async fn release(&self) -> Result<usize, Failure> {
-        let receipts: Vec<String> = self.held().drain().map(|(_, receipt)| receipt).collect();
+        let receipts: Vec<String> = self.held().drain().map(|(_, held)| held.receipt).collect();
         let count = receipts.len();
         self.hide_for(receipts, 0).await.map(|()| count)
     }
@@ -160,7 +167,7 @@ impl Source {
         Ok(())
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<String, String>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
