@@ -1,8 +1,8 @@
 //! How many instructions the handler takes for a webhook, counted by valgrind: a number that another run on a busy
 //! machine gives as well, so it can fail continuous integration where a time cannot.
 //!
-//!     cargo bench --no-default-features --bench instructions               # compare with benches/instructions.json
-//!     cargo bench --no-default-features --bench instructions -- --update   # write it anew, and say why in the commit
+//!     cargo bench --no-default-features --features receiver --bench instructions               # compare with benches/instructions.json
+//!     cargo bench --no-default-features --features receiver --bench instructions -- --update   # write it anew, and say why in the commit
 //!
 //! A webhook (aes-256-cbc, hex, UTF-8) goes through the receiver without input and output, and once more only through
 //! the part of it that opens the envelope. The count is the difference between many webhooks and few, so that what is
