@@ -189,7 +189,7 @@ test('a call is drawn as a timeline with its gap, its duplicate and its late eve
   await row(page, 'The AppID does not open it').waitFor();
   await page.getByRole('tab', { name: 'Calls 2' }).click();
   const call = page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /8d0c7a44/ });
-  assert.match(await call.innerText(), /ended.*8d0c7a44.*duplicate.*late.*gap/s);
+  assert.match(await call.innerText(), /ended.*8d0c7a44.*gap.*late.*duplicate/s);
   await call.click();
   const timeline = details(page).getByRole('img', { name: /^Timeline of the call: call\.incomingcall after 0 s, call\.connected after 1\.2 s/ });
   await timeline.waitFor();
@@ -200,14 +200,28 @@ test('a call is drawn as a timeline with its gap, its duplicate and its late eve
   assert.ok(drawn.some((label) => label.startsWith('welcome: pressed 2')), drawn.join());
   const notices = await details(page).getByRole('region', { name: 'Noticed' }).getByRole('listitem').allInnerTexts();
   assert.equal(notices.length, 3);
-  assert.match(notices[0], /Duplicate\s*An event came again\s*call\.hold: number 7 is number 6 again, byte for byte/);
+  assert.match(notices[2], /Duplicate\s*An event came again\s*call\.hold: number 7 is number 6 again, byte for byte/);
   assert.match(notices[1], /Out of order\s*An event came late\s*call\.recording_complete, number 10, happened 6\.0 s before call\.disconnected, number 9/);
-  assert.match(notices[2], /Gap\s*An event is missing\s*call\.bridging is missing before call\.bridged, number 5.*1 webhook of that time could not be opened/s);
+  assert.match(notices[0], /Gap\s*An event is missing\s*call\.bridging is missing before call\.bridged, number 5.*1 webhook of that time could not be opened/s);
   const events = await details(page).getByRole('table', { name: 'Events of the call' }).getByRole('row').allInnerTexts();
   assert.equal(events.length, 11);
   assert.match(events[10], /call\.disconnected/);
   await timeline.locator('.dot.late circle').click();
   await details(page).getByRole('heading', { name: 'call.recording_complete' }).waitFor();
+});
+
+test('a call that goes on while it is looked at keeps the focus where it is', async () => {
+  const { receiver, page } = await open();
+  const call = new Call(VOICE_ID);
+  await receiver.send(call.state('incomingcall', 0));
+  await row(page, '8d0c7a44').click();
+  await details(page).getByRole('button', { name: '8d0c7a44' }).click();
+  const link = details(page).getByRole('button', { name: 'call.incomingcall' });
+  await link.focus();
+  await receiver.send(call.state('connected', 2));
+  await details(page).getByRole('button', { name: 'call.connected' }).waitFor();
+  assert.ok(await link.evaluate((element) => element === document.activeElement));
+  await details(page).getByText('connected', { exact: true }).first().waitFor();
 });
 
 test('a call without trouble says so', async () => {
@@ -472,7 +486,10 @@ for (const colorScheme of ['light', 'dark']) {
     await look('webhooks');
     await page.getByRole('tab', { name: /^Calls/ }).click();
     await page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /8d0c7a44/ }).click();
-    await details(page).getByRole('img', { name: /^Timeline/ }).waitFor();
+    const timeline = details(page).getByRole('img', { name: /^Timeline/ });
+    await timeline.waitFor();
+    await page.setViewportSize({ width: 1360, height: 760 });
+    await eventually('the timeline grows with the window', async () => Number(await timeline.getAttribute('width')) > 800);
     await look('call');
     await page.getByRole('button', { name: 'Send…' }).click();
     await look('send');

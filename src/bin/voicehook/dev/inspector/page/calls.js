@@ -48,9 +48,10 @@ export const calls = (webhooks) => {
 
 const analysed = (id, webhooks, failed) => {
   const events = inTheOrderOfArrival(webhooks);
-  const notices = [...duplicates(events), ...outOfOrder(events)];
+  const copies = duplicates(events);
+  const late = outOfOrder(events);
   const happened = events.filter((event) => !event.duplicateOf).sort((a, b) => a.at - b.at || a.number - b.number);
-  notices.push(...gaps(happened, failed));
+  const notices = [...gaps(happened, failed), ...late, ...copies];
   const order = [...events].sort((a, b) => a.at - b.at || (a.duplicateOf ?? a).number - (b.duplicateOf ?? b).number || a.number - b.number);
   const last = happened.findLast((event) => PHASES[event.state]);
   const any = (name) => events.map((event) => event[name]).find((value) => value);

@@ -15,6 +15,7 @@ const state = {
   firsts: new Map(),
   calls: [],
   selected: { webhooks: undefined, calls: undefined },
+  /** What the right side shows, and which version of it. */
   shownDetails: undefined,
   held: undefined,
   filter: '',
@@ -309,52 +310,61 @@ const focusDetails = () => {
 
 const showDetails = () => {
   const id = state.selected[state.view];
-  const box = byId('details');
-  if (state.view === 'calls') {
-    const call = state.calls.find((known) => known.id === id);
-    const width = Math.max(300, box.clientWidth - 50);
-    return fillDetails(`call ${id}`, call ? callDetails(call, width, { openWebhook }) : placeholder('a call'));
+  if (id === undefined) {
+    fillDetails('nothing', () => placeholder(state.view === 'calls' ? 'a call' : 'a webhook'), state.view);
+  } else if (state.view === 'calls') {
+    showCall(id);
+  } else {
+    loadWebhook(id);
   }
-  if (id === undefined) return fillDetails('none', placeholder('a webhook'));
-  return loadWebhook(id);
+};
+
+const showCall = (id) => {
+  const call = state.calls.find((known) => known.id === id);
+  const width = Math.max(300, byId('details').clientWidth - 50);
+  fillDetails(`call ${id}`, () => (call ? callDetails(call, width, { openWebhook }) : placeholder('a call')),
+    call && JSON.stringify([width, call.newest, call.events.length, call.notices]));
 };
 
 const loadWebhook = async (id) => {
-  const box = byId('details');
-  box.ariaBusy = 'true';
+  byId('details').ariaBusy = 'true';
   let parts;
   try {
     const webhook = await fetched(`webhooks/${id}`);
     const first = state.firsts.get(webhook.event_id);
-    parts = webhookDetails(webhook, {
-      origin: location.origin,
-      duplicateOf: first !== undefined && first !== id ? first : undefined,
-      replay: () => replay(id), openCall, openWebhook,
-    });
+    const duplicateOf = first === id ? undefined : first;
+    parts = () => webhookDetails(webhook, { origin: location.origin, duplicateOf, replay: () => replay(id), openCall, openWebhook });
   } catch (error) {
-    parts = [h('p', { class: 'placeholder' }, `Webhook ${id} cannot be shown: ${error.message}`)];
+    parts = () => [h('p', { class: 'placeholder' }, `Webhook ${id} cannot be shown: ${error.message}`)];
   }
-  if (state.view !== 'webhooks' || state.selected.webhooks !== id) return;
-  box.ariaBusy = 'false';
-  fillDetails(`webhook ${id}`, parts);
+  if (state.view === 'webhooks' && state.selected.webhooks === id) fillDetails(`webhook ${id}`, parts);
 };
 
-const fillDetails = (what, parts) => {
+/** Shows parts, unless they are shown already. A call that grows while it is looked at keeps focus and scroll position. */
+const fillDetails = (what, parts, version = '') => {
   const box = byId('details');
-  const hadFocus = box.contains(document.activeElement) && box.querySelector('h2') === document.activeElement;
-  const isOther = state.shownDetails !== what;
-  const sideways = box.querySelector('.timeline-scroll')?.scrollLeft ?? 0;
-  // What a person has begun to read or is focused on stays; only a call grows while it is looked at.
-  box.replaceChildren(...parts);
-  if (isOther) box.scrollTop = 0;
-  else if (box.querySelector('.timeline-scroll')) box.querySelector('.timeline-scroll').scrollLeft = sideways;
-  state.shownDetails = what;
-  box.querySelector('[data-do=back]')?.addEventListener('click', back);
-  if (focusWanted || hadFocus) {
+  const isOther = state.shownDetails?.what !== what;
+  box.ariaBusy = 'false';
+  if (isOther || state.shownDetails.version !== version) {
+    const focused = [...box.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
+    const sideways = box.querySelector('.timeline-scroll')?.scrollLeft ?? 0;
+    box.replaceChildren(...parts());
+    if (isOther) {
+      box.scrollTop = 0;
+    } else {
+      box.querySelector('.timeline-scroll')?.scrollTo(sideways, 0);
+      box.querySelectorAll(FOCUSABLE)[focused]?.focus({ preventScroll: true });
+    }
+    state.shownDetails = { what, version };
+    box.querySelector('[data-do=back]')?.addEventListener('click', back);
+  }
+  if (focusWanted) {
     focusWanted = false;
     box.querySelector('h2')?.focus();
   }
 };
+
+const FOCUSABLE = 'h2, button, [tabindex="0"]';
 
 const placeholder = (what) => [h('p', { class: 'placeholder' }, `Select ${what} to see all of it.`)];
 

@@ -22,7 +22,7 @@ const places = (call, width) => {
   });
   const natural = steps.reduce((sum, step) => sum + step, 0);
   const room = width - GUTTER - END - 2 * DOT - 2;
-  const stretch = natural > 0 ? Math.min(2.4, Math.max(0.85, room / natural)) : 1;
+  const stretch = natural > 0 ? Math.min(2.4, Math.max(0.8, room / natural)) : 1;
   let x = GUTTER + 2 * DOT;
   const at = new Map();
   call.order.forEach((event, index) => {
