@@ -3,6 +3,8 @@
 mod console;
 mod decrypt;
 mod dev;
+mod doctor;
+mod generate;
 mod known_app_ids;
 mod local_queue;
 mod local_server;
@@ -13,14 +15,25 @@ mod trigger;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use voicehook::aws;
 
 /// Receives the webhooks of the EnableX Voice API, decrypts them and puts the voice events on an SQS queue.
 ///
 /// Without a command it does what `dev` does.
 #[derive(Parser)]
-#[command(name = "voicehook", version)]
+#[command(
+    name = "voicehook",
+    version,
+    after_help = "Examples:
+  voicehook                                  a receiver on this machine, with a sample call
+  voicehook trigger connected                one webhook to it
+  voicehook decrypt webhook.txt              a webhook from a file, opened or explained
+  voicehook doctor --stack voicehook         a deployment, checked from URL to queue
+  voicehook redrive --from URL --to URL      the quarantine, emptied onto the queue
+
+voicehook COMMAND --help says more about each. With NO_COLOR set, nothing is coloured."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -32,6 +45,9 @@ enum Command {
     Trigger(trigger::Trigger),
     Redrive(redrive::Redrive),
     Decrypt(decrypt::Decrypt),
+    Doctor(doctor::Doctor),
+    Completions(generate::Completions),
+    Man(generate::Man),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +57,9 @@ fn main() -> ExitCode {
         Some(Command::Trigger(trigger)) => trigger.run(),
         Some(Command::Redrive(redrive)) => redrive.run(),
         Some(Command::Decrypt(decrypt)) => decrypt.run(),
+        Some(Command::Doctor(doctor)) => doctor.run(),
+        Some(Command::Completions(completions)) => completions.run(Cli::command()),
+        Some(Command::Man(man)) => man.run(Cli::command()),
     };
     done.unwrap_or_else(|error| {
         console::error(&error);
