@@ -3,8 +3,9 @@
 //!     cargo bench --bench micro                 # all of it
 //!     cargo bench --bench micro -- handler      # what has that in its name
 //!
-//! Sizes are those of the event's text, in bytes. At the end the handler is compared with its floor: hex decoding,
-//! AES-256-CBC and the check that the text is UTF-8, with the fastest crates and nothing else.
+//! Sizes are those of the event's text, in bytes. At the end the handler is compared with its floor, which is hex
+//! decoding, AES-256-CBC and the check that the text is UTF-8, with the fastest crates and nothing else; and the handler
+//! that sends, with that floor and the SDK of SQS, up to the request that would be sent.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -17,9 +18,10 @@ mod support;
 use std::{borrow::Cow, hint::black_box, time::Instant};
 
 use aes::Aes256;
+use aws_sdk_sqs::Client;
 use cipher::{Array, BlockModeDecrypt as _, KeyIvInit as _};
 use divan::{Bencher, counter::BytesCount};
-use support::{APP_ID, encrypted, event, receiver, request};
+use support::{APP_ID, NoQueue, QUEUE_URL, aws, encrypted, event, receiver, request, runtime, sqs};
 use voicehook::{
     app_id::{AppId, KeyAndIv},
     decrypt,
@@ -75,7 +77,15 @@ fn event_parse<const BYTES: usize>(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(consts = SIZES)]
 fn handler<const BYTES: usize>(bencher: Bencher<'_, '_>) {
-    let (runtime, receiver) = receiver();
+    let (runtime, receiver) = (runtime(), receiver(NoQueue));
+    let request = request(BYTES);
+    bencher.counter(BytesCount::new(BYTES)).bench(|| runtime.block_on(receiver.receive(black_box(&request))));
+}
+
+/// With SQS's SDK up to the request that it would send.
+#[divan::bench(consts = SIZES)]
+fn handler_with_sdk<const BYTES: usize>(bencher: Bencher<'_, '_>) {
+    let (runtime, receiver) = (runtime(), receiver(sqs()));
     let request = request(BYTES);
     bencher.counter(BytesCount::new(BYTES)).bench(|| runtime.block_on(receiver.receive(black_box(&request))));
 }
@@ -110,23 +120,35 @@ impl Floor {
     }
 }
 
-/// Both in turns, so that whatever slows the machine down slows both down; medians.
+/// Each pair in turns, so that whatever slows the machine down slows both down; medians, in microseconds.
 fn print_ratios(rounds: usize) {
-    println!("\n{:>10} {:>14} {:>14} {:>8}", "bytes", "handler, us", "floor, us", "ratio");
-    let (runtime, receiver) = receiver();
+    println!("\n| bytes | handler | floor | ratio | handler with SDK | floor + SDK | ratio |");
+    println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    let runtime = runtime();
+    let (receiver, receiver_with_sdk) = (receiver(NoQueue), receiver(sqs()));
+    let sqs = Client::new(aws().shared());
     for bytes in SIZES {
-        let (request, floor) = (request(bytes), Floor::new(bytes));
+        let (request, text, floor) = (request(bytes), event(bytes), Floor::new(bytes));
+        let send = || {
+            let message = sqs.send_message().queue_url(QUEUE_URL).message_body(black_box(&text));
+            runtime.block_on(message.message_group_id("call").message_deduplication_id("event").send()).unwrap()
+        };
         let repeated = 1 + (100 << 10) / bytes;
-        let mut times = [(); 2].map(|()| Vec::with_capacity(rounds));
+        let mut times = [(); 4].map(|()| Vec::with_capacity(rounds));
         for _ in 0..rounds {
             times[0].push(time(repeated, || runtime.block_on(receiver.receive(black_box(&request)))));
             times[1].push(time(repeated, || floor.open()));
+            times[2].push(time(repeated, || runtime.block_on(receiver_with_sdk.receive(black_box(&request)))));
+            times[3].push(time(repeated, send));
         }
-        let [handler, floor] = times.map(|mut times| {
+        let [handler, floor, handler_with_sdk, sdk] = times.map(|mut times| {
             times.sort_unstable_by(f64::total_cmp);
             times[times.len() / 2]
         });
-        println!("{bytes:10} {handler:14.1} {floor:14.1} {:8.2}", handler / floor);
+        let (ratio, ratio_with_sdk) = (handler / floor, handler_with_sdk / (floor + sdk));
+        println!(
+            "| {bytes} | {handler:.1} | {floor:.1} | {ratio:.2} | {handler_with_sdk:.1} | {floor:.1} + {sdk:.1} | {ratio_with_sdk:.2} |"
+        );
     }
 }
 

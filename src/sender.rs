@@ -10,7 +10,7 @@ use cipher::{
 use ctr::flavors::Ctr128BE;
 
 use crate::{
-    app_id::KeyAndIv,
+    app_id::AppId,
     webhook::{Algorithm, Encoding, Format, KeySize, Mode},
 };
 
@@ -21,22 +21,33 @@ const BLOCK: usize = 16;
 /// A character that the encoding cannot hold is cut to its low bits, as Node does it.
 #[must_use]
 pub fn encrypt(text: &str, app_id: &str, algorithm: Algorithm, format: Format, encoding: Encoding) -> String {
+    write(&ciphertext(text, &AppId::new(app_id), algorithm, encoding), format)
+}
+
+/// The bytes that [`encrypt`] writes.
+#[must_use]
+pub fn ciphertext(text: &str, app_id: &AppId, algorithm: Algorithm, encoding: Encoding) -> Vec<u8> {
     let mut data = encode(text, encoding);
     if algorithm.mode.is_padded() {
         let padding = BLOCK - data.len() % BLOCK;
         data.resize(data.len() + padding, padding as u8);
     }
-    let secret = KeyAndIv::derive(app_id);
-    let (key, iv) = secret.split(algorithm.key_size);
+    let (key, iv) = app_id.key_and_iv().split(algorithm.key_size);
     match algorithm.key_size {
         KeySize::Aes128 => encrypt_with::<Aes128>(algorithm.mode, key, iv, &mut data),
         KeySize::Aes192 => encrypt_with::<Aes192>(algorithm.mode, key, iv, &mut data),
         KeySize::Aes256 => encrypt_with::<Aes256>(algorithm.mode, key, iv, &mut data),
     }
+    data
+}
+
+/// Writes a ciphertext as the value of `encrypted_data`.
+#[must_use]
+pub fn write(ciphertext: &[u8], format: Format) -> String {
     match format {
-        Format::Hex => hex_simd::encode_to_string(data, hex_simd::AsciiCase::Lower),
-        Format::Base64 => base64_simd::STANDARD.encode_to_string(data),
-        Format::Latin1 => data.into_iter().map(char::from).collect(),
+        Format::Hex => hex_simd::encode_to_string(ciphertext, hex_simd::AsciiCase::Lower),
+        Format::Base64 => base64_simd::STANDARD.encode_to_string(ciphertext),
+        Format::Latin1 => ciphertext.iter().copied().map(char::from).collect(),
     }
 }
 

@@ -160,9 +160,14 @@ async fn the_whole_log_at_trace_level_holds_no_secret_and_no_phone_number() {
 }
 
 #[tokio::test]
-async fn each_request_is_one_flat_line_with_its_outcome_and_the_time_of_each_stage() {
-    let log = log_of_every_outcome("INFO").await;
+async fn each_request_is_one_flat_line_with_the_time_of_each_stage_and_so_are_the_steps_of_a_cold_start() {
+    let log = log_of_every_outcome("DEBUG").await;
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps = ["configuration_micros", "clients_micros", "app_id_micros", "queue_micros"];
+    let of_init = |line: &&Value| line["level"] == "DEBUG" && line["message"] != "metrics";
+    for step in steps {
+        assert!(lines.iter().filter(of_init).any(|line| line[step].is_u64()), "{step} is not in the log");
+    }
     let webhooks: Vec<&Value> = lines.iter().filter(|line| line["message"] == "webhook").collect();
     let outcomes: Vec<(&str, Option<&str>, u64)> = webhooks
         .iter()

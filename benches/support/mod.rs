@@ -8,6 +8,14 @@
 
 use std::{hint::black_box, time::Duration};
 
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+    orchestrator::{HttpRequest, HttpResponse},
+};
+use aws_smithy_types::body::SdkBody;
+use aws_types::{SdkConfig, region::Region};
 use lambda_http::{Body, Request, http};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -15,11 +23,12 @@ use tokio::{
 };
 use voicehook::{
     app_id::{AppIds, FixedAppId},
+    aws::{self, Aws},
     config::Settings,
-    gateway::Receiver,
-    queue::{Message, Queue, QueueError, QueueKind, Sent},
+    gateway::{Opener, Receiver},
+    queue::{Message, Queue, QueueError, QueueKind, QueueUrl, Sent, Sqs},
     sender,
-    webhook::{Algorithm, Encoding, Format},
+    webhook::{Accept, Algorithm, Encoding, Format},
 };
 
 pub const APP_ID: &str = "voicehook-dev";
@@ -72,9 +81,51 @@ impl Queue for NoQueue {
     }
 }
 
-/// The receiver, and the runtime that the function has with one webhook at a time.
-pub fn receiver() -> (Runtime, Receiver<FixedAppId, NoQueue>) {
-    let app_ids = AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(86_400));
-    let receiver = Receiver::new(Settings::default(), app_ids, NoQueue);
-    (Builder::new_current_thread().enable_time().build().unwrap(), receiver)
+/// Sends nothing, and has the answer at once.
+#[derive(Debug)]
+struct NoNetwork;
+
+impl HttpConnector for NoNetwork {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        black_box(request);
+        let answer = SdkBody::from(r#"{"MessageId":"5fea7756-0ea4-451a-a703-a558b933e274"}"#);
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), answer)))
+    }
+}
+
+/// SQS by its SDK, up to the HTTP request.
+pub fn aws() -> Aws {
+    let shared = SdkConfig::builder()
+        .behavior_version(aws::behavior_version())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("bench", "bench", None, None, "bench")))
+        .http_client(http_client_fn(|_, _| SharedHttpConnector::new(NoNetwork)))
+        .sleep_impl(TokioSleep::new())
+        .build();
+    Aws::new(shared)
+}
+
+pub const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo";
+
+pub fn sqs() -> Sqs {
+    Sqs::new(&aws(), QueueUrl::new(QUEUE_URL).unwrap(), Duration::from_secs(4))
+}
+
+fn app_ids() -> AppIds<FixedAppId> {
+    AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(86_400))
+}
+
+/// The receiver in front of a queue.
+pub fn receiver<Q: Queue>(queue: Q) -> Receiver<FixedAppId, Q> {
+    Receiver::new(Settings::default(), app_ids(), queue)
+}
+
+/// The part of the receiver that opens envelopes.
+pub fn opener() -> Opener<FixedAppId> {
+    Opener { accept: Accept::default(), max_event_age: None, app_ids: app_ids() }
+}
+
+/// The runtime that the function has with one webhook at a time.
+pub fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_time().build().unwrap()
 }

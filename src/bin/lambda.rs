@@ -1,6 +1,6 @@
 //! The Lambda function: configuration, clients, receiver, and then invocations, one after the other or side by side.
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, time::Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use voicehook::{
@@ -34,6 +34,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 async fn run() -> ExitCode {
+    let started = Instant::now();
     let (config, aws) = match configuration() {
         Ok(configuration) => configuration,
         Err(error) => {
@@ -41,19 +42,28 @@ async fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let time = config.settings.publish_deadline;
-    let share = if config.failover_queue_url.is_some() { time / 2 } else { time };
-    let sqs = |url| GroupCommit::new(Sqs::new(&aws, url, share));
-    let queue = Failover::new(sqs(config.queue_url), config.failover_queue_url.map(sqs));
-    let quarantine = config.quarantine_queue_url.map(|url| Failover::new(sqs(url), None));
-    let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);
-    let receiver = Receiver::new(config.settings, app_ids, queue).with_quarantine(quarantine);
+    let configured = Instant::now();
+    let receiver = receiver(config, &aws);
+    let configuration_micros = (configured - started).as_micros() as u64;
+    let clients_micros = configured.elapsed().as_micros() as u64;
+    // The log lets only the library's own target speak below WARN.
+    tracing::debug!(target: "voicehook", configuration_micros, clients_micros, "the configuration is read and the clients are made");
     receiver.warm_up().await;
     if let Err(error) = gateway::run_on_lambda(receiver).await {
         tracing::error!(%error, "the Runtime API is lost");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+fn receiver(config: Config, aws: &Aws) -> Receiver<ConfiguredSource, Failover<GroupCommit>> {
+    let time = config.settings.publish_deadline;
+    let share = if config.failover_queue_url.is_some() { time / 2 } else { time };
+    let sqs = |url| GroupCommit::new(Sqs::new(aws, url, share));
+    let queue = Failover::new(sqs(config.queue_url), config.failover_queue_url.map(sqs));
+    let quarantine = config.quarantine_queue_url.map(|url| Failover::new(sqs(url), None));
+    let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, aws), config.app_id_ttl);
+    Receiver::new(config.settings, app_ids, queue).with_quarantine(quarantine)
 }
 
 fn configuration() -> Result<(Config, Aws), ConfigError> {

@@ -12,7 +12,7 @@ mod payload;
 mod route;
 mod shutdown;
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -68,10 +68,16 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
     /// During a cold start: fetches the AppIDs and opens the connection to the queue, side by side. Neither stops the
     /// start where it fails; the first webhook tries again.
     pub async fn warm_up(&self) {
-        let (app_ids, ()) = tokio::join!(self.opener.app_ids.current(), self.queue.warm_up());
+        let (mut app_id, mut queue) = (Duration::ZERO, Duration::ZERO);
+        let (app_ids, ()) = tokio::join!(
+            Stages::wait(&mut app_id, self.opener.app_ids.current()),
+            Stages::wait(&mut queue, self.queue.warm_up())
+        );
         if let Err(error) = app_ids {
             tracing::error!(%error, "no AppID at the start; webhooks get 503 until there is one");
         }
+        let (app_id_micros, queue_micros) = (app_id.as_micros() as u64, queue.as_micros() as u64);
+        tracing::debug!(app_id_micros, queue_micros, "the AppIDs are fetched and the queue is connected, side by side");
     }
 
     /// Receives one request, answers it and writes its line to the log.

@@ -98,7 +98,7 @@ fn is_made_on_demand() -> bool {
 
 /// Writes the one line of a webhook: at `INFO` where all is well, at `WARN` where the sender must change something, at
 /// `ERROR` where the operator must. Where the level leaves the line out, its metrics are written nevertheless.
-pub(crate) fn webhook(record: &Record) {
+pub fn webhook(record: &Record) {
     match LOG.get() {
         Some(Log::Function(log)) => {
             let is_cold_start = log.is_cold.swap(false, Ordering::Relaxed);

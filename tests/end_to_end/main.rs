@@ -14,11 +14,14 @@ mod aws_emulator;
 mod cloud_events;
 mod deployment;
 mod lambda_emulator;
+mod listen;
 mod nothing_lost;
 mod process;
 mod subscribers;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/tool.rs"]
+mod tool;
 mod tools;
 
 use std::{collections::BTreeMap, process::Command};

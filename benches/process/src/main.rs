@@ -77,7 +77,7 @@ impl Bench {
     async fn one_at_a_time(&self, function: &Function, report: &mut Report<'_>) {
         self.sqs.set_latency(Duration::ZERO);
         for start in 1..=STARTS {
-            let (api, process) = self.started(function, &self.small, report).await;
+            let (api, process) = self.started(function, report).await;
             if start == STARTS {
                 self.steady(function, &SMALL, &api, &process, report).await;
             }
@@ -94,8 +94,8 @@ impl Bench {
     }
 
     /// From the start of the process to its first answer.
-    async fn started(&self, function: &Function, events: &[Bytes], report: &mut Report<'_>) -> (RuntimeApi, Process) {
-        let api = RuntimeApi::start(events.to_vec()).await;
+    async fn started(&self, function: &Function, report: &mut Report<'_>) -> (RuntimeApi, Process) {
+        let api = RuntimeApi::start(self.small.clone()).await;
         let process = self.spawn(function, &api, 1);
         let init = api.first_asked().await - process.started;
         let first = api.invoke(1).await[0];

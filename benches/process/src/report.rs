@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{Arguments, LARGE, SMALL, function::Function};
 
-/// The function that others are compared with by ratio, with the largest ratio that is aimed at.
+/// What voicehook is compared with by ratio.
 const PEERS: [&str; 2] = ["naive Rust", "Node 20"];
 
 /// What is measured of a function.

@@ -74,7 +74,7 @@ impl RuntimeApi {
     }
 
     /// Hands out so many invocations, at once where the function asks for several, and waits for the answers: the time
-    /// from handing out to answer of each, in nanoseconds, sorted.
+    /// from handing out to answer of each, sorted.
     pub async fn invoke(&self, count: usize) -> Vec<Duration> {
         self.shared.clock.lock().expect("a clock").took = Vec::with_capacity(count);
         self.shared.budget.add_permits(count);

@@ -3,12 +3,27 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    io::{IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _, Write as _},
 };
 
 /// Prints one line. A reader that has gone away, as in `voicehook … | head`, is no error.
 pub(crate) fn line(text: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Prints one line with colours: on a terminal, and unless `NO_COLOR` is set.
+///
+/// # Errors
+/// The reader has gone away.
+pub(crate) fn styled_line(text: impl Display) -> io::Result<()> {
+    let mut output = anstream::stdout().lock();
+    writeln!(output, "{text}")?;
+    output.flush()
+}
+
+/// Prints a line that is no result: on standard error, so that a pipe does not get it.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Prints an error.

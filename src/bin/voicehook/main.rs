@@ -5,11 +5,12 @@ mod decrypt;
 mod dev;
 mod doctor;
 mod generate;
+mod json_text;
 mod known_app_ids;
-mod local_queue;
-mod local_server;
+mod listen;
 mod redrive;
 mod samples;
+mod scenarios;
 mod send;
 mod trigger;
 
@@ -28,6 +29,7 @@ use voicehook::aws;
     after_help = "Examples:
   voicehook                                  a receiver on this machine, with a sample call
   voicehook trigger connected                one webhook to it
+  voicehook listen --queue-url URL           the events of a queue, as they come
   voicehook decrypt webhook.txt              a webhook from a file, opened or explained
   voicehook doctor --stack voicehook         a deployment, checked from URL to queue
   voicehook redrive --from URL --to URL      the quarantine, emptied onto the queue
@@ -42,7 +44,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Dev(dev::Dev),
-    Trigger(trigger::Trigger),
+    Trigger(Box<trigger::Trigger>),
+    Listen(Box<listen::Listen>),
     Redrive(redrive::Redrive),
     Decrypt(decrypt::Decrypt),
     Doctor(doctor::Doctor),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         None => dev::Dev::parse_from(["dev"]).run(),
         Some(Command::Dev(dev)) => dev.run(),
         Some(Command::Trigger(trigger)) => trigger.run(),
+        Some(Command::Listen(listen)) => listen.run(),
         Some(Command::Redrive(redrive)) => redrive.run(),
         Some(Command::Decrypt(decrypt)) => decrypt.run(),
         Some(Command::Doctor(doctor)) => doctor.run(),

@@ -1,7 +1,12 @@
 //! Voice events as EnableX documents them, for `dev` and `trigger`.
 //! <https://developer.enablex.io/voice/api-reference.html>
+//!
+//! In come the name of an event and the call that it belongs to; out comes its JSON text. All numbers are fictitious.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::{
+    fmt::Write as _,
+    hash::{BuildHasher as _, RandomState},
+};
 
 use jiff::Timestamp;
 
@@ -18,62 +23,160 @@ pub(crate) const INBOUND_CALL: [&str; 9] = [
     "call.disconnected",
 ];
 
-/// Event types, and what each has beside the fields that all have.
-const EVENTS: &[(&str, &str)] = &[
-    ("call.incomingcall", ""),
-    ("call.initiated", ""),
-    ("call.ringing", ""),
-    ("call.connected", ""),
-    ("call.bridging", ""),
-    ("call.bridged", ""),
-    ("call.bridge_disconnected", ""),
-    ("call.hold", ""),
-    ("call.recording_complete", r#","recording_url":"https://example.com/recordings/1.wav""#),
-    ("call.disconnected", r#","call_duration":42.5,"disconnect_reason":"normal_clearing","disconnect_cause_code":16"#),
-    ("play.initiated", r#","prompt_ref":"welcome","play_id":"1""#),
-    ("play.playfinished", r#","prompt_ref":"welcome","play_id":"1""#),
-    ("play.digitcollected", r#","prompt_ref":"welcome","play_id":"1","digit":"1""#),
-    ("play.menutimeout", r#","prompt_ref":"welcome","play_id":"1""#),
-];
-
-/// All event types.
-pub(crate) fn event_types() -> impl Iterator<Item = &'static str> {
-    EVENTS.iter().map(|(event_type, _)| *event_type)
+/// A kind of event.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// What it is called here: its type, or a name of its own where one type comes in two shapes.
+    pub(crate) name: &'static str,
+    /// `call.<state>` or `play.<playstate>`.
+    event_type: &'static str,
+    /// In a line, for people.
+    pub(crate) meaning: &'static str,
+    /// What it has beside the fields that all events of a call, or of a prompt, have.
+    fields: &'static str,
 }
 
-/// The JSON text of an event, by its type (`call.connected`) or the last part of it (`connected`).
+const RECORDING: &str = r#","recording_url":"https://example.com/recordings/1.wav""#;
+const DISCONNECTED: &str = r#","call_duration":42.5,"disconnect_reason":"normal_clearing","disconnect_cause_code":16"#;
+const BROADCAST: &str =
+    r#","broadcast_call_info":[{"to":"+12025550187","result":"answered"},{"to":"+12025550188","result":"busy"}]"#;
+
+/// All kinds of events.
+pub(crate) const KINDS: &[Kind] = &[
+    call("call.incomingcall", "somebody calls a number of your project", ""),
+    call("call.initiated", "an outbound call was started", ""),
+    call("call.ringing", "the other end rings", ""),
+    call("call.connected", "the call was answered", ""),
+    call("call.bridging", "another party is being called", ""),
+    call("call.bridged", "both parties talk to each other", ""),
+    call("call.bridge_disconnected", "the other party has left", ""),
+    call("call.hold", "the call is on hold", ""),
+    call("call.joined", "the call has joined a room", ""),
+    call("call.stream_started", "the audio goes to your WebSocket", ""),
+    call("call.stream_stopped", "the audio no longer does", ""),
+    call("call.stream_failed", "the audio could not be streamed, or broke off", ""),
+    call("call.transcript", "what was said, as text", r#","text":"Hello, I would like to speak to sales.""#),
+    call("call.recording_complete", "a recording is ready to be fetched", RECORDING),
+    call("call.disconnected", "the call is over", DISCONNECTED),
+    call("call.broadcastcall_complete", "all calls of a broadcast are over", BROADCAST),
+    call("play.initiated", "a prompt begins", ""),
+    call("play.playfinished", "a prompt was played to its end", ""),
+    call("play.digitcollected", "the caller pressed a key", r#","digit":"1""#),
+    Kind {
+        name: "play.speech",
+        event_type: "play.digitcollected",
+        meaning: "the caller said something (a play.digitcollected with asrtext)",
+        fields: r#","asrtext":"I would like to speak to sales""#,
+    },
+    call("play.menutimeout", "the caller pressed nothing in time", ""),
+];
+
+const fn call(event_type: &'static str, meaning: &'static str, fields: &'static str) -> Kind {
+    Kind { name: event_type, event_type, meaning, fields }
+}
+
+/// The names of all kinds of events.
+pub(crate) fn event_types() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
+/// The JSON text of an event that happens now, by its name (`call.connected`) or the last part of it (`connected`).
 pub(crate) fn event(name: &str, call: &Call) -> Option<String> {
-    let named = |event_type: &str| event_type == name || event_type.split('.').nth(1) == Some(name);
-    let (event_type, more) = EVENTS.iter().find(|(event_type, _)| named(event_type))?;
-    let (kind, state) = event_type.split_once('.')?;
-    let Call { voice_id, channel_id } = call;
-    let timestamp = Timestamp::now();
-    Some(match kind {
-        "play" => format!(r#"{{"voice_id":"{voice_id}","playstate":"{state}"{more}}}"#),
-        _ => format!(
-            r#"{{"voice_id":"{voice_id}","state":"{state}","from":"+12025550123","to":"+12025550187","channel_id":"{channel_id}","timestamp":"{timestamp:.0}"{more}}}"#
-        ),
+    let named = |kind: &&Kind| kind.name == name || kind.name.split('.').nth(1) == Some(name);
+    let kind = KINDS.iter().find(named)?;
+    let (_, state) = kind.event_type.split_once('.')?;
+    Some(if kind.name.starts_with("play.") {
+        call.play(state, "welcome", "1", kind.fields)
+    } else if state == "broadcastcall_complete" {
+        call.broadcast(kind.fields)
+    } else {
+        call.state(state, Timestamp::now(), kind.fields)
     })
 }
 
 /// What the events of one call have in common.
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     voice_id: String,
     channel_id: String,
+    /// The broadcast that the call is part of.
+    broadcast_id: Option<String>,
+    from: String,
+    to: String,
 }
 
 impl Call {
     pub(crate) fn new(voice_id: String) -> Self {
-        Self { voice_id, channel_id: format!("{:012x}", random() >> 16) }
+        Self {
+            voice_id,
+            channel_id: format!("{:012x}", random() >> 16),
+            broadcast_id: None,
+            from: "+12025550123".to_owned(),
+            to: "+12025550187".to_owned(),
+        }
     }
 
     /// A call with an id of its own.
     pub(crate) fn random() -> Self {
-        let (high, low) = (random(), random());
-        let (a, b, c) = (high >> 32, (high >> 16) & 0xffff, high & 0x0fff);
-        let (d, e) = (0x8000 | (low >> 50), low & 0xffff_ffff_ffff);
-        Self::new(format!("{a:08x}-{b:04x}-4{c:03x}-{d:04x}-{e:012x}"))
+        Self::new(random_id())
     }
+
+    /// A call of a broadcast, to the recipient of that number, from 0.
+    pub(crate) fn of_broadcast(broadcast_id: &str, recipient: usize) -> Self {
+        let to = format!("+1202555{:04}", 100 + recipient % 100);
+        Self { broadcast_id: Some(broadcast_id.to_owned()), to, ..Self::random() }
+    }
+
+    /// The number that is called.
+    pub(crate) fn to(&self) -> &str {
+        &self.to
+    }
+
+    /// An event with a `state`. `more` is JSON: further fields, each with a comma before it.
+    pub(crate) fn state(&self, state: &str, timestamp: Timestamp, more: &str) -> String {
+        let Self { voice_id, channel_id, from, to, .. } = self;
+        let mut event = self.begin();
+        let _ = write!(
+            event,
+            r#""voice_id":{},"state":"{state}","from":"{from}","to":"{to}","channel_id":"{channel_id}","timestamp":"{timestamp:.3}"{more}}}"#,
+            text(voice_id)
+        );
+        event
+    }
+
+    /// An event with a `playstate`.
+    pub(crate) fn play(&self, playstate: &str, prompt_ref: &str, play_id: &str, more: &str) -> String {
+        let mut event = self.begin();
+        let _ = write!(
+            event,
+            r#""voice_id":{},"playstate":"{playstate}","prompt_ref":"{prompt_ref}","play_id":"{play_id}"{more}}}"#,
+            text(&self.voice_id)
+        );
+        event
+    }
+
+    /// The last event of a broadcast, which is of no call.
+    pub(crate) fn broadcast(&self, more: &str) -> String {
+        let broadcast_id = self.broadcast_id.clone().unwrap_or_else(random_id);
+        format!(r#"{{"state":"broadcastcall_complete","broadcast_id":"{broadcast_id}","from":"{}"{more}}}"#, self.from)
+    }
+
+    fn begin(&self) -> String {
+        self.broadcast_id.as_ref().map_or_else(|| "{".to_owned(), |id| format!(r#"{{"broadcast_id":"{id}","#))
+    }
+}
+
+/// A JSON string.
+fn text(value: &str) -> serde_json::Value {
+    value.into()
+}
+
+/// An id in the form of a version 4 UUID.
+pub(crate) fn random_id() -> String {
+    let (high, low) = (random(), random());
+    let (a, b, c) = (high >> 32, (high >> 16) & 0xffff, high & 0x0fff);
+    let (d, e) = (0x8000 | (low >> 50), low & 0xffff_ffff_ffff);
+    format!("{a:08x}-{b:04x}-4{c:03x}-{d:04x}-{e:012x}")
 }
 
 /// The standard library's only source of randomness; nothing secret is made of it.

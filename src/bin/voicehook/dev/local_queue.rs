@@ -1,11 +1,24 @@
 //! The queue of the local receiver: in memory, or a real one, with each event printed as it gets there.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    cell::RefCell,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use tokio::time::Instant;
 use voicehook::queue::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, Sent, Sqs};
 
 use crate::console;
+
+tokio::task_local! {
+    /// The message that the webhook of this task became.
+    static MESSAGE: RefCell<Option<Message>>;
+}
+
+/// Does some work, and tells which message it gave to the queue, whether the queue took it or not.
+pub(crate) async fn watched<T>(work: impl Future<Output = T>) -> (T, Option<Message>) {
+    MESSAGE.scope(RefCell::default(), async { (work.await, MESSAGE.with(RefCell::take)) }).await
+}
 
 /// Where the local receiver's events go.
 #[derive(Debug)]
@@ -34,6 +47,7 @@ impl Queue for LocalQueue {
     async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
         let event_type = message.attribute("event_type").unwrap_or_default().to_owned();
         let body = message.body.clone();
+        let _ = MESSAGE.try_with(|watched| watched.replace(Some(message.clone())));
         let sent = match self {
             Self::Memory(_) if message.bytes() > MAX_MESSAGE_BYTES => {
                 return Err(QueueError::TooLarge { bytes: message.bytes(), limit: MAX_MESSAGE_BYTES });

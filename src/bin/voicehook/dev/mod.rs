@@ -1,7 +1,19 @@
-//! `voicehook dev`: the receiver on this machine, with a sample call to look at.
+//! `voicehook dev`: the receiver on this machine, with a sample call to look at and an inspector to look at it.
 
-use std::{net::SocketAddr, process::ExitCode};
+mod inspector;
+mod local_queue;
+mod local_receiver;
+mod play;
 
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use axum::{Router, extract::Request};
 use clap::Parser;
 use tokio::net::TcpListener;
 use voicehook::{
@@ -13,13 +25,13 @@ use voicehook::{
     telemetry,
 };
 
-use crate::{
-    aws_configuration, console,
+use self::{
+    inspector::{Inspector, Journal},
     local_queue::LocalQueue,
-    local_server,
-    samples::{self, Call, INBOUND_CALL},
-    send::{DEV_APP_ID, Encrypted, Writing},
+    local_receiver::LocalReceiver,
+    play::Player,
 };
+use crate::{aws_configuration, console, send::DEV_APP_ID};
 
 /// Stands in for the queue's URL where events stay in memory.
 const IN_MEMORY: &str = "http://localhost/in-memory/voicehook.fifo";
@@ -48,6 +60,9 @@ pub(crate) struct Dev {
     /// Ends after the sample call: with status 0, or with 1 if an event is missing
     #[arg(long)]
     once: bool,
+    /// Keeps no webhooks to look at: switches the inspector off
+    #[arg(long)]
+    no_inspect: bool,
 }
 
 impl Dev {
@@ -69,16 +84,33 @@ impl Dev {
         })?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let path = token.map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
-        let url = format!("http://{address}{path}");
-        let queue_name = self.queue_url.as_deref().unwrap_or("in memory");
-        console::line(format_args!("voicehook listens on {url}\nqueue: {queue_name}\n\nA sample inbound call:"));
+        let player = Player::new(format!("http://{address}{path}"), self.app_id);
+        let queue_name = self.queue_url.unwrap_or_else(|| "in memory".to_owned());
+        console::line(format_args!("voicehook listens on {}", player.url));
+        let inspector_url = inspector_url(address).filter(|_| !self.no_inspect);
+        if let Some(url) = &inspector_url {
+            console::line(format_args!("inspector: {url}"));
+        }
+        console::line(format_args!("queue: {queue_name}\n\nA sample inbound call:"));
 
-        let server = tokio::spawn(local_server::serve(listener, receiver, interrupted()));
-        let missing = play_inbound_call(&url, &self.app_id).await?;
+        let journal = inspector_url.map(|_| Arc::new(Journal::new()));
+        let receiver = Arc::new(LocalReceiver::new(receiver, journal.clone()));
+        let inspector = journal.clone().map(|journal| {
+            Inspector { journal, receiver: Arc::clone(&receiver), player: player.clone(), queue: queue_name }.router()
+        });
+        let server = tokio::spawn(serve(listener, receiver, inspector.unwrap_or_default(), async move {
+            interrupted().await;
+            journal.inspect(|journal| journal.close());
+        }));
+        let missing = player.inbound_call().await?;
         if self.once {
             return Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        hint(&url, &self.app_id)?;
+        console::line(format_args!(
+            "\nSend one more from another terminal:\n\n  {}\n\nor without voicehook:\n\n  {}\n\nListening; Ctrl-C ends.",
+            player.trigger_line(),
+            player.curl_line()?,
+        ));
         server.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         Ok(ExitCode::SUCCESS)
     }
@@ -102,38 +134,29 @@ async fn sqs(config: &Config) -> Sqs {
     Sqs::new(&Aws::new(aws_configuration().await), config.queue_url.clone(), config.settings.publish_deadline)
 }
 
-/// Sends the events of one call, one after the other, and returns how many of them did not reach the queue.
-async fn play_inbound_call(url: &str, app_id: &str) -> Result<usize, String> {
-    let (url, app_id, call) = (url.to_owned(), app_id.to_owned(), Call::random());
-    let play = move || {
-        let mut missing = 0;
-        for name in INBOUND_CALL {
-            let event = samples::event(name, &call).ok_or_else(|| format!("no sample {name}"))?;
-            let answer = Encrypted::new(&event, &app_id, &Writing::default())?.post(&url)?;
-            if answer.status != 200 {
-                missing += 1;
-                console::error(format_args!(
-                    "{name} is missing: the receiver answered {} {}",
-                    answer.status, answer.body
-                ));
-            }
-        }
-        let arrived = INBOUND_CALL.len() - missing;
-        console::line(format_args!("{arrived} of {} events reached the queue.", INBOUND_CALL.len()));
-        Ok(missing)
+/// Where a browser on this machine finds the inspector. There is none where nothing is received on loopback.
+fn inspector_url(listening: SocketAddr) -> Option<String> {
+    let ip = match listening.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        ip => ip,
     };
-    tokio::task::spawn_blocking(play).await.map_err(|error| error.to_string())?
+    let address = SocketAddr::new(ip, listening.port());
+    ip.is_loopback().then(|| format!("http://{address}{}", inspector::PATH))
 }
 
-fn hint(url: &str, app_id: &str) -> Result<(), String> {
-    let event = samples::event("call.ringing", &Call::random()).unwrap_or_default();
-    let curl = Encrypted::new(&event, app_id, &Writing::default())?.as_curl(url);
-    let app_id = if app_id == DEV_APP_ID { "" } else { " --app-id \"$ENABLEX_APP_ID\"" };
-    let program = console::program();
-    console::line(format_args!(
-        "\nSend one more from another terminal:\n\n  {program} trigger disconnected --url {url}{app_id}\n\nor without voicehook:\n\n  {curl}\n\nListening; Ctrl-C ends."
-    ));
-    Ok(())
+/// Serves until `shutdown` is there, then finishes what is in flight.
+async fn serve(
+    listener: TcpListener,
+    receiver: Arc<LocalReceiver>,
+    inspector: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let receive = move |request: Request| {
+        let receiver = Arc::clone(&receiver);
+        async move { receiver.respond(request).await }
+    };
+    let service = inspector.fallback(receive).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
 }
 
 async fn interrupted() {

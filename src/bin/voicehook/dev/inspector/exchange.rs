@@ -1,0 +1,195 @@
+//! One webhook with all that became of it: what the inspector shows.
+//!
+//! In come the request, the message that it became, the answer and the outcome; out come two JSON documents: a short one
+//! for the list and the call view, and one with everything.
+
+use axum::http::{HeaderMap, Request as HttpRequest, request::Parts};
+use jiff::Timestamp;
+use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+use voicehook::{
+    event::{Event, VoiceEvent},
+    gateway::Outcome,
+    queue::Message,
+    telemetry::Stages,
+};
+
+use super::explain;
+
+/// Where a webhook came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From outside, by HTTP.
+    Received,
+    /// From the inspector: the webhook of this number once more.
+    Replay(u64),
+}
+
+/// A request and what became of it.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) arrived: Timestamp,
+    pub(crate) origin: Origin,
+    pub(crate) request: Request,
+    /// What was given to the queue, whether the queue took it or not.
+    pub(crate) message: Option<Message>,
+    /// The answer, with its body as text.
+    pub(crate) answer: Response<String>,
+    pub(crate) outcome: Outcome,
+    /// The app that the path names, if there is one.
+    pub(crate) app: Option<String>,
+    pub(crate) stages: Stages,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        arrived: Timestamp,
+        origin: Origin,
+        request: Request,
+        message: Option<Message>,
+        response: &Response<Body>,
+        outcome: Outcome,
+    ) -> Self {
+        let answer = response.clone().map(|body| String::from_utf8_lossy(body.as_ref()).into_owned());
+        Self { arrived, origin, request, message, answer, outcome, app: None, stages: Stages::default() }
+    }
+
+    /// What it takes in memory, about, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        const REST: usize = 2048;
+        let headers = self.request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+        let message = self.message.as_ref().map_or(0, Message::bytes);
+        REST + headers.sum::<usize>() + self.request.body().len() + message + self.answer.body().len()
+    }
+
+    /// The same request once more.
+    pub(crate) fn request_again(&self) -> (Parts, Vec<u8>) {
+        let mut request = HttpRequest::new(());
+        *request.method_mut() = self.request.method().clone();
+        *request.uri_mut() = self.request.uri().clone();
+        *request.version_mut() = self.request.version();
+        *request.headers_mut() = self.request.headers().clone();
+        (request.into_parts().0, self.request.body().to_vec())
+    }
+
+    /// The decrypted event. In a CloudEvent it is the `data`.
+    fn event(&self) -> Option<&str> {
+        #[derive(Deserialize)]
+        struct CloudEvent<'a> {
+            #[serde(borrow)]
+            data: &'a RawValue,
+        }
+        let message = self.message.as_ref()?;
+        if message.attribute("content_type") == Some("application/json") {
+            return Some(&message.body);
+        }
+        serde_json::from_str(&message.body).ok().map(|CloudEvent { data }| data.get())
+    }
+
+    /// For the list and the call view.
+    pub(crate) fn summary(&self, id: u64) -> Value {
+        let attribute = |name| self.message.as_ref().and_then(|message| message.attribute(name));
+        let mut summary = json!({
+            "id": id,
+            "arrived": self.arrived.as_millisecond(),
+            "outcome": self.outcome.name(),
+            "failed": explain::failure(self).map(|failure| failure.title),
+            "status": self.answer.status().as_u16(),
+            "method": self.request.method().as_str(),
+            "path": self.request.uri().path(),
+            "app": self.app,
+            "event_type": attribute("event_type"),
+            "event_id": attribute("event_id"),
+            "voice_id": attribute("voice_id"),
+            "broadcast_id": attribute("broadcast_id"),
+            "bytes": self.request.body().len(),
+            "micros": micros(self.stages.total),
+            "event": self.event().map(fields),
+        });
+        if let Origin::Replay(of) = self.origin {
+            summary["replay_of"] = of.into();
+        }
+        summary
+    }
+
+    /// Everything.
+    pub(crate) fn details(&self, id: u64, webhook_url: &str) -> Value {
+        let mut details = self.summary(id);
+        let body = self.request.body().as_ref();
+        details["request"] = json!({
+            "line": format!("{} {} {:?}", self.request.method(), self.request.uri(), self.request.version()),
+            "target": self.request.uri().to_string(),
+            "headers": headers(self.request.headers()),
+            "body": String::from_utf8_lossy(body),
+            "is_text": std::str::from_utf8(body).is_ok(),
+        });
+        details["plaintext"] = self.event().into();
+        details["message"] = self
+            .message
+            .as_ref()
+            .map(|message| {
+                json!({
+                    "body": message.body,
+                    "attributes": message.attributes,
+                    "group_id": message.group_id,
+                    "deduplication_id": message.deduplication_id,
+                    "trace_header": message.trace_header,
+                    "bytes": message.bytes(),
+                })
+            })
+            .into();
+        details["answer"] = json!({
+            "status": format!("{}", self.answer.status()),
+            "headers": headers(self.answer.headers()),
+            "body": self.answer.body(),
+        });
+        details["stages"] = json!([
+            ["parse", micros(self.stages.parse)],
+            ["AppID", micros(self.stages.app_id)],
+            ["decrypt", micros(self.stages.decrypt)],
+            ["publish", micros(self.stages.publish)],
+        ]);
+        details["steps"] = explain::steps(self).into();
+        details["failure"] = explain::failure(self).map(|failure| failure.json(self, webhook_url)).into();
+        details
+    }
+}
+
+/// What the call view draws an event by.
+fn fields(event: &str) -> Value {
+    let happened = Event::from_json(event.to_owned()).ok().and_then(|event| event.timestamp());
+    let happened = happened.map(Timestamp::as_millisecond);
+    match VoiceEvent::from_json(event) {
+        Ok(VoiceEvent::Call(call)) => json!({
+            "state": call.state,
+            "happened": happened,
+            "from": call.from,
+            "to": call.to,
+            "duration": call.call_duration,
+            "reason": call.disconnect_reason,
+        }),
+        Ok(VoiceEvent::Play(play)) => json!({
+            "playstate": play.playstate,
+            "happened": happened,
+            "from": play.from,
+            "to": play.to,
+            "prompt": play.prompt_ref,
+            "play_id": play.play_id,
+            "digit": play.digit,
+            "said": play.asrtext,
+        }),
+        _ => json!({ "happened": happened }),
+    }
+}
+
+fn headers(headers: &HeaderMap) -> Vec<(&str, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    duration.as_micros().try_into().unwrap_or(u64::MAX)
+}

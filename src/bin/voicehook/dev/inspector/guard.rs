@@ -1,0 +1,142 @@
+//! Who may look: a browser on this machine, at a page of this inspector.
+//!
+//! In come a request's headers and the address of its peer; out comes a [`Refusal`], or nothing. Webhooks come from
+//! anywhere, often through a tunnel whose last hop is this very machine, and any page that a developer looks at can send
+//! requests to loopback. So the address alone proves nothing.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{HeaderMap, Method, StatusCode, header, uri::Authority};
+
+/// Headers that proxies and tunnels add, and browsers do not.
+const FORWARDED: [&str; 8] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+];
+
+/// Why a request is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It comes from another machine, directly or through a proxy. To such a caller there is no inspector.
+    NotLocal,
+    /// It names another host: a page of that name has been made to resolve to loopback (DNS rebinding).
+    OtherHost,
+    /// It would change something, and does not come from a page of this inspector.
+    OtherOrigin,
+}
+
+impl Refusal {
+    /// What the caller is told. The first kind is told nothing.
+    pub(super) const fn answer(self) -> Option<(StatusCode, &'static str)> {
+        match self {
+            Self::NotLocal => None,
+            Self::OtherHost => Some((
+                StatusCode::FORBIDDEN,
+                "The inspector answers only under 127.0.0.1, localhost or [::1]. Open it under one of them.\n",
+            )),
+            Self::OtherOrigin => Some((
+                StatusCode::FORBIDDEN,
+                "This takes no requests but those of the inspector's own page (header Origin).\n",
+            )),
+        }
+    }
+}
+
+/// Checks a request.
+pub(super) fn check(peer: SocketAddr, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+    if !peer.ip().to_canonical().is_loopback() || FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+        return Err(Refusal::NotLocal);
+    }
+    let host = single(headers, header::HOST.as_str()).filter(|host| is_loopback(host)).ok_or(Refusal::OtherHost)?;
+    let changes_nothing = matches!(*method, Method::GET | Method::HEAD);
+    if changes_nothing || single(headers, header::ORIGIN.as_str()) == Some(&format!("http://{host}")) {
+        Ok(())
+    } else {
+        Err(Refusal::OtherOrigin)
+    }
+}
+
+/// `localhost`, or an address of loopback, with any port.
+fn is_loopback(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host();
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    !host.contains('@')
+        && (name.eq_ignore_ascii_case("localhost")
+            || address.parse().is_ok_and(|address: IpAddr| address.is_loopback()))
+}
+
+fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(peer: &str, method: &Method, headers: &[(&'static str, &'static str)]) -> Result<(), Refusal> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        check(peer.parse().unwrap(), method, &map)
+    }
+
+    const LOCAL: &str = "127.0.0.1:50000";
+
+    #[test]
+    fn other_machines_find_nothing() {
+        for peer in ["192.0.2.1:50000", "[2001:db8::1]:50000", "[::ffff:192.0.2.1]:50000"] {
+            assert_eq!(checked(peer, &Method::GET, &[("host", "127.0.0.1:3000")]), Err(Refusal::NotLocal), "{peer}");
+        }
+        for peer in [LOCAL, "127.8.0.9:50000", "[::1]:50000", "[::ffff:127.0.0.1]:50000"] {
+            assert_eq!(checked(peer, &Method::GET, &[("host", "127.0.0.1:3000")]), Ok(()), "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_tunnel_that_ends_on_this_machine_opens_nothing() {
+        for header in FORWARDED {
+            let headers = [("host", "localhost:3000"), (header, "192.0.2.1")];
+            assert_eq!(checked(LOCAL, &Method::GET, &headers), Err(Refusal::NotLocal), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_host_name_that_only_resolves_to_loopback_opens_nothing() {
+        for host in [
+            "rebound.example:3000",
+            "localhost.example",
+            "127.0.0.1.example",
+            "localhost@rebound.example",
+            "10.0.0.1",
+            "",
+        ] {
+            assert_eq!(checked(LOCAL, &Method::GET, &[("host", host)]), Err(Refusal::OtherHost), "{host}");
+        }
+        assert_eq!(checked(LOCAL, &Method::GET, &[]), Err(Refusal::OtherHost));
+        let twice = [("host", "localhost"), ("host", "localhost")];
+        assert_eq!(checked(LOCAL, &Method::GET, &twice), Err(Refusal::OtherHost));
+        for host in ["localhost", "LOCALHOST:3000", "127.0.0.1:3000", "[::1]:3000", "127.1.2.3"] {
+            assert_eq!(checked(LOCAL, &Method::GET, &[("host", host)]), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn only_a_page_of_the_inspector_may_change_something() {
+        let post = |origin| checked(LOCAL, &Method::POST, &[("host", "localhost:3000"), ("origin", origin)]);
+        assert_eq!(post("http://localhost:3000"), Ok(()));
+        for origin in ["http://localhost:8080", "http://127.0.0.1:3000", "https://localhost:3000", "null", ""] {
+            assert_eq!(post(origin), Err(Refusal::OtherOrigin), "{origin}");
+        }
+        assert_eq!(checked(LOCAL, &Method::POST, &[("host", "localhost:3000")]), Err(Refusal::OtherOrigin));
+        assert_eq!(checked(LOCAL, &Method::DELETE, &[("host", "localhost:3000")]), Err(Refusal::OtherOrigin));
+    }
+}

@@ -1,0 +1,54 @@
+//! The inspector's page: hand-written files, compiled into the program, served without anything from elsewhere.
+
+use axum::http::{HeaderName, HeaderValue, header};
+
+/// A file of the page.
+pub(super) struct File {
+    /// Its path below the inspector's own; empty for the page itself.
+    pub(super) path: &'static str,
+    pub(super) media_type: &'static str,
+    pub(super) text: &'static str,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! file {
+    ($path:literal, $media_type:expr) => {
+        File { path: $path, media_type: $media_type, text: include_str!(concat!("page/", $path)) }
+    };
+}
+
+/// All files.
+pub(super) const FILES: &[File] = &[
+    File { path: "", media_type: HTML, text: include_str!("page/inspector.html") },
+    file!("inspector.css", CSS),
+    file!("icon.svg", SVG),
+    file!("inspector.js", SCRIPT),
+    file!("calls.js", SCRIPT),
+    file!("details.js", SCRIPT),
+    file!("dom.js", SCRIPT),
+    file!("json.js", SCRIPT),
+    file!("timeline.js", SCRIPT),
+];
+
+/// On every answer. A webhook's content is hostile text: nothing that it says may become markup or code, and nothing
+/// of it may leave this machine.
+pub(super) const HEADERS: [(HeaderName, HeaderValue); 7] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+             trusted-types 'none'",
+        ),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];

@@ -1,0 +1,84 @@
+//! The receiver in the place of API Gateway and Lambda: HTTP requests in, answers out, and each of them into the
+//! inspector's journal.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{body, extract};
+use jiff::Timestamp;
+use lambda_http::{Body, Context, Request, RequestExt as _, Response, http::request::Parts};
+use voicehook::{
+    app_id::FixedAppId,
+    gateway::{MAX_BODY_BYTES, Outcome, Receiver},
+    telemetry,
+};
+
+use super::{
+    inspector::{Exchange, Journal, Origin},
+    local_queue::{self, LocalQueue},
+};
+
+/// Receives webhooks on this machine.
+#[derive(Debug)]
+pub(crate) struct LocalReceiver {
+    receiver: Receiver<FixedAppId, LocalQueue>,
+    /// Where webhooks are kept to be looked at.
+    journal: Option<Arc<Journal>>,
+    count: AtomicUsize,
+}
+
+impl LocalReceiver {
+    pub(crate) fn new(receiver: Receiver<FixedAppId, LocalQueue>, journal: Option<Arc<Journal>>) -> Self {
+        Self { receiver, journal, count: AtomicUsize::new(0) }
+    }
+
+    /// Receives what came in by HTTP.
+    pub(crate) async fn respond(&self, request: extract::Request) -> Response<body::Body> {
+        let (parts, body) = request.into_parts();
+        match body::to_bytes(body, MAX_BODY_BYTES).await {
+            Ok(body) => self.receive(parts, body.into(), Origin::Received).await.0,
+            Err(_) => self.too_large(parts),
+        }
+    }
+
+    /// Receives a request, whole. Returns the answer, and the request's number in the journal.
+    pub(crate) async fn receive(
+        &self,
+        parts: Parts,
+        body: Vec<u8>,
+        origin: Origin,
+    ) -> (Response<body::Body>, Option<u64>) {
+        let arrived = Timestamp::now();
+        let mut context = Context::default();
+        context.request_id = format!("local-{}", 1 + self.count.fetch_add(1, Ordering::Relaxed));
+        let request = Request::from_parts(parts, Body::Binary(body)).with_lambda_context(context);
+        let ((response, record), message) = local_queue::watched(self.receiver.receive(&request)).await;
+        telemetry::webhook(&record);
+        let id = self.journal.as_ref().map(|journal| {
+            let exchange = Exchange::new(arrived, origin, request, message, &response, record.outcome);
+            journal.add(Exchange { app: record.app, stages: record.stages, ..exchange })
+        });
+        (response.map(to_axum), id)
+    }
+
+    /// A body of which nobody read all.
+    fn too_large(&self, parts: Parts) -> Response<body::Body> {
+        let outcome = Outcome::BodyTooLarge;
+        let response = outcome.response();
+        if let Some(journal) = &self.journal {
+            let request = Request::from_parts(parts, Body::Empty);
+            journal.add(Exchange::new(Timestamp::now(), Origin::Received, request, None, &response, outcome));
+        }
+        response.map(to_axum)
+    }
+}
+
+fn to_axum(body: Body) -> body::Body {
+    match body {
+        Body::Text(text) => text.into(),
+        Body::Binary(bytes) => bytes.into(),
+        _ => body::Body::empty(),
+    }
+}

@@ -1,0 +1,86 @@
+//! Plays EnableX to the local receiver: single events and whole calls, encrypted and sent by HTTP.
+
+use jiff::Timestamp;
+
+use crate::{
+    console,
+    samples::{self, Call, INBOUND_CALL},
+    scenarios::{Moment, RECIPIENTS, Scenario},
+    send::{Answer, DEV_APP_ID, Encrypted, Writing},
+};
+
+/// Sends to one receiver.
+#[derive(Clone, Debug)]
+pub(crate) struct Player {
+    /// Where webhooks go.
+    pub(crate) url: String,
+    app_id: String,
+}
+
+impl Player {
+    pub(crate) const fn new(url: String, app_id: String) -> Self {
+        Self { url, app_id }
+    }
+
+    /// Sends the events of one call, one after the other, and returns how many of them did not reach the queue.
+    pub(crate) async fn inbound_call(&self) -> Result<usize, String> {
+        let call = Call::random();
+        let mut missing = 0;
+        for name in INBOUND_CALL {
+            let event = samples::event(name, &call).ok_or_else(|| format!("no sample {name}"))?;
+            let answer = self.send(event).await?;
+            if answer.status != 200 {
+                missing += 1;
+                console::error(format_args!(
+                    "{name} is missing: the receiver answered {} {}",
+                    answer.status, answer.body
+                ));
+            }
+        }
+        let arrived = INBOUND_CALL.len() - missing;
+        console::line(format_args!("{arrived} of {} events reached the queue.", INBOUND_CALL.len()));
+        Ok(missing)
+    }
+
+    /// Sends a sample event, of that call or of a new one.
+    pub(crate) async fn sample(&self, name: &str, voice_id: Option<String>) -> Result<Answer, String> {
+        let call = voice_id.map_or_else(Call::random, Call::new);
+        let event = samples::event(name, &call).ok_or_else(|| format!("there is no sample event {name:?}"))?;
+        self.send(event).await
+    }
+
+    /// Plays a whole call, as fast as it goes or as it would be.
+    pub(crate) async fn scenario(&self, scenario: &Scenario, fast: bool) -> Result<(), String> {
+        for Moment { delay, events } in scenario.moments(Timestamp::now(), RECIPIENTS) {
+            if !fast {
+                tokio::time::sleep(delay).await;
+            }
+            let sent: Vec<_> = events.into_iter().map(|event| tokio::spawn(self.clone().send_owned(event))).collect();
+            for answer in sent {
+                answer.await.map_err(|error| error.to_string())??;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, event: String) -> Result<Answer, String> {
+        self.clone().send_owned(event).await
+    }
+
+    async fn send_owned(self, event: String) -> Result<Answer, String> {
+        let post = move || Encrypted::new(&event, &self.app_id, &Writing::default())?.post(&self.url);
+        tokio::task::spawn_blocking(post).await.map_err(|error| error.to_string())?
+    }
+
+    /// The command line that sends one more event.
+    pub(crate) fn trigger_line(&self) -> String {
+        let app_id = if self.app_id == DEV_APP_ID { "" } else { " --app-id \"$ENABLEX_APP_ID\"" };
+        format!("{} trigger disconnected --url {}{app_id}", console::program(), self.url)
+    }
+
+    /// The same without voicehook.
+    pub(crate) fn curl_line(&self) -> Result<String, String> {
+        let event = samples::event("call.ringing", &Call::random()).unwrap_or_default();
+        Ok(Encrypted::new(&event, &self.app_id, &Writing::default())?.as_curl(&self.url))
+    }
+}

@@ -1,0 +1,214 @@
+//! Webhooks that a receiver must refuse, one for each way in which it can fail.
+//!
+//! In come an event and how to write it; out comes a webhook that is wrong in one place. What answer a receiver owes to
+//! it is part of its description.
+
+use clap::ValueEnum;
+use voicehook::{
+    app_id::AppId,
+    gateway::MAX_BODY_BYTES,
+    queue::MAX_MESSAGE_BYTES,
+    sender,
+    webhook::{ENCODING_HEADER, Encoding, FORMAT_HEADER, Format, Mode},
+};
+
+use crate::{
+    json_text,
+    send::{Encrypted, Writing},
+};
+
+/// A way to spoil a webhook.
+#[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Corruption {
+    /// Encrypted with another AppID: 400, or 202 with a quarantine
+    WrongAppId,
+    /// A bit of the ciphertext is another one: 400 or 202
+    Tampered,
+    /// The end of the ciphertext is missing: 400 or 202
+    Truncated,
+    /// The last block has no sound padding (modes cbc and ecb): 400 or 202
+    BadPadding,
+    /// A hexadecimal digit is missing (format hex): 400 or 202
+    OddHex,
+    /// encrypted_data is not in the format of x-format: 400 or 202
+    WrongFormat,
+    /// The ciphertext was written in its format twice: 400 or 202
+    DoubleEncoded,
+    /// The text is not in the encoding of x-encoding: 400 or 202
+    WrongEncoding,
+    /// What is encrypted is no JSON: 400 or 202
+    NotJson,
+    /// What is encrypted is JSON, but no object: 400 or 202
+    NotAnObject,
+    /// Without the header x-algoritm: 400 or 202
+    NoAlgorithmHeader,
+    /// Without the header x-format: 400 or 202
+    NoFormatHeader,
+    /// Without the header x-encoding: 400 or 202
+    NoEncodingHeader,
+    /// x-algoritm names a cipher that there is not: 400 or 202
+    UnknownAlgorithm,
+    /// The body has no encrypted_data: 400 or 202
+    NoEncryptedData,
+    /// encrypted_data is a number: 400 or 202
+    DataNotAString,
+    /// The body is cut and no JSON: 400 or 202
+    BodyNotJson,
+    /// The content type is text/plain: 415 or 202
+    WrongContentType,
+    /// The event itself, without encryption: 400, or 200 with ALLOW_PLAINTEXT
+    Plain,
+    /// The time stamp is of 1990: 400 or 202 with MAX_EVENT_AGE_SECONDS, else 200
+    TooOld,
+    /// An event that no queue takes, of more than 1 MiB: 413 or 202
+    TooLarge,
+    /// A body of more than 6 MiB: 413
+    BodyTooLarge,
+    /// A path that there is not: 404
+    UnknownPath,
+    /// PUT instead of POST: 405
+    WrongMethod,
+    /// An empty body, which is no mistake but a probe: 200
+    Empty,
+}
+
+impl Corruption {
+    /// The statuses that are right.
+    pub(crate) const fn expected(self) -> &'static [u16] {
+        match self {
+            Self::WrongContentType => &[415, 202],
+            Self::Plain => &[400, 200],
+            Self::TooOld => &[400, 202, 200],
+            Self::TooLarge => &[413, 202],
+            Self::BodyTooLarge => &[413],
+            Self::UnknownPath => &[404],
+            Self::WrongMethod => &[405],
+            Self::Empty => &[200],
+            _ => &[400, 202],
+        }
+    }
+
+    /// Where it is sent.
+    pub(crate) fn url(self, url: &str) -> String {
+        if self != Self::UnknownPath {
+            return url.to_owned();
+        }
+        let host = url.find("://").map_or(0, |scheme| scheme + 3);
+        let end = url[host..].find(['/', '?']).map_or(url.len(), |path| host + path);
+        format!("{}/no/such/path", &url[..end])
+    }
+
+    /// The webhook.
+    pub(crate) fn webhook(self, event: &str, app_id: &AppId, writing: &Writing) -> Result<Encrypted, String> {
+        let Spoiled { text, data, mut webhook } = Spoiled::new(self, event, app_id, writing)?;
+        let header = writing.header_spelling.header();
+        let mut without = |name: &str| webhook.headers.retain(|(header, _)| *header != name);
+        match self {
+            Self::NoAlgorithmHeader => without(header),
+            Self::NoFormatHeader => without(FORMAT_HEADER),
+            Self::NoEncodingHeader => without(ENCODING_HEADER),
+            Self::Plain => {
+                webhook.headers.retain(|(name, _)| *name == "content-type");
+                webhook.body = text;
+            }
+            Self::UnknownAlgorithm => set(&mut webhook, header, "rot13"),
+            Self::WrongContentType => set(&mut webhook, "content-type", "text/plain"),
+            Self::NoEncryptedData => webhook.body = "{}".to_owned(),
+            Self::DataNotAString => webhook.body = r#"{"encrypted_data":42}"#.to_owned(),
+            Self::BodyNotJson => webhook.body.truncate(webhook.body.len() - 2),
+            Self::BodyTooLarge => {
+                webhook.body = format!(r#"{{"padding":"{}","encrypted_data":{data}}}"#, "x".repeat(MAX_BODY_BYTES));
+            }
+            Self::WrongMethod => webhook.method = "PUT",
+            Self::Empty => webhook.body.clear(),
+            _ => {}
+        }
+        Ok(webhook)
+    }
+}
+
+fn set(webhook: &mut Encrypted, name: &str, value: &str) {
+    webhook.headers.iter_mut().filter(|(header, _)| *header == name).for_each(|header| header.1 = value.to_owned());
+}
+
+/// A webhook whose text or ciphertext is wrong, where that is what is asked for.
+struct Spoiled {
+    /// The event.
+    text: String,
+    /// `encrypted_data`, as JSON.
+    data: serde_json::Value,
+    webhook: Encrypted,
+}
+
+impl Spoiled {
+    fn new(how: Corruption, event: &str, app_id: &AppId, writing: &Writing) -> Result<Self, String> {
+        let (algorithm, format, encoding) = writing.names()?;
+        let text = text(how, event)?;
+        let other = AppId::new("another-app-id");
+        let app_id = if how == Corruption::WrongAppId { &other } else { app_id };
+        let encrypt = |text: &str, encoding| sender::ciphertext(text, app_id, algorithm, encoding);
+        let bytes = match how {
+            Corruption::BadPadding if !matches!(algorithm.mode, Mode::Cbc | Mode::Ecb) => {
+                return Err("--corrupt bad-padding: only the modes cbc and ecb have a padding".to_owned());
+            }
+            Corruption::BadPadding => without_padding(&text, |text| encrypt(text, encoding)),
+            Corruption::WrongEncoding if encoding == Encoding::Utf16le => encrypt(&text, Encoding::Utf8),
+            Corruption::WrongEncoding => encrypt(&text, Encoding::Utf16le),
+            Corruption::Tampered => {
+                let mut bytes = encrypt(&text, encoding);
+                bytes[0] ^= 1;
+                bytes
+            }
+            Corruption::Truncated => {
+                let mut bytes = encrypt(&text, encoding);
+                bytes.truncate(bytes.len() - 5);
+                bytes
+            }
+            _ => encrypt(&text, encoding),
+        };
+        let data = match how {
+            Corruption::OddHex if format != Format::Hex => {
+                return Err("--corrupt odd-hex: needs --format hex".to_owned());
+            }
+            Corruption::OddHex => {
+                let mut hex = sender::write(&bytes, format);
+                hex.pop();
+                hex
+            }
+            Corruption::WrongFormat => format!("{}!\u{2603}", sender::write(&bytes, format)),
+            Corruption::DoubleEncoded => sender::write(sender::write(&bytes, format).as_bytes(), format),
+            _ => sender::write(&bytes, format),
+        };
+        let webhook = Encrypted::with_data(data.clone(), writing);
+        Ok(Self { text, data: data.into(), webhook })
+    }
+}
+
+/// What is encrypted.
+fn text(how: Corruption, event: &str) -> Result<String, String> {
+    Ok(match how {
+        Corruption::NotJson => "this is not an event".to_owned(),
+        Corruption::NotAnObject => format!("[{event}]"),
+        Corruption::TooOld => json_text::set(event, "timestamp", "\"1990-01-01T00:00:00Z\"")?,
+        Corruption::TooLarge => json_text::set(event, "padding", &format!("\"{}\"", "x".repeat(MAX_MESSAGE_BYTES)))?,
+        _ => event.to_owned(),
+    })
+}
+
+/// A ciphertext whose last block ends in a space. Where the text fills its blocks, the cipher appends a block of nothing
+/// but padding: that one is cut off.
+fn without_padding(text: &str, encrypt: impl Fn(&str) -> Vec<u8>) -> Vec<u8> {
+    let mut text = text.to_owned() + " ";
+    let mut bytes = encrypt(&text);
+    loop {
+        text.push(' ');
+        let longer = encrypt(&text);
+        if longer.len() > bytes.len() {
+            bytes = longer;
+            bytes.truncate(bytes.len() - 16);
+            return bytes;
+        }
+        bytes = longer;
+    }
+}

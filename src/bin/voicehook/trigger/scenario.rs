@@ -1,0 +1,146 @@
+//! `voicehook trigger scenario`: plays a whole call into a receiver.
+
+use std::{
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
+use voicehook::event::Event;
+
+use super::{
+    is_right,
+    target::{Resolved, Target},
+};
+use crate::{
+    console,
+    scenarios::{self, RECIPIENTS, SCENARIOS, Scenario},
+    send::{Answer, Connection, Encrypted, Writing},
+};
+
+/// The most webhooks that are sent at the same time.
+const AT_A_TIME: usize = 50;
+
+/// Plays a whole call, with the events and the pauses that a real one has
+#[derive(Args)]
+#[command(
+    after_help = "Events of one moment are sent side by side, as EnableX sends them. The exit status is 0 where every answer
+was 2xx but 202.
+
+Examples:
+  voicehook trigger scenario --list
+  voicehook trigger scenario inbound-ivr
+  voicehook trigger scenario broadcast --recipients 100 --fast
+  voicehook trigger scenario recording-race --fast --json"
+)]
+pub(super) struct PlayScenario {
+    /// The scenario
+    #[arg(required_unless_present = "list", value_parser = SCENARIOS.iter().map(|scenario| scenario.name).collect::<Vec<_>>())]
+    name: Option<String>,
+    /// Lists the scenarios with what happens in them, and ends
+    #[arg(long)]
+    list: bool,
+    /// Leaves out the pauses; the time stamps in the events keep them, and end now
+    #[arg(long)]
+    fast: bool,
+    /// How many numbers the broadcast calls
+    #[arg(long, default_value_t = RECIPIENTS, value_parser = recipients)]
+    recipients: usize,
+    /// Prints a line of JSON for each event
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    writing: Writing,
+    #[command(flatten)]
+    target: Target,
+}
+
+fn recipients(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| (1..=10_000).contains(number)).ok_or_else(|| "expected 1 to 10000".to_owned())
+}
+
+/// An event that was sent.
+struct Sent {
+    event: String,
+    answer: Result<Answer, String>,
+}
+
+impl PlayScenario {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        let Some(scenario) = self.name.as_deref().and_then(Scenario::named) else {
+            for scenario in SCENARIOS {
+                let moments = scenario.moments(Timestamp::now(), RECIPIENTS);
+                let seconds = scenarios::duration(&moments).as_secs_f64();
+                console::line(format_args!("{:<16} {seconds:>3.0} s  {}", scenario.name, scenario.about));
+            }
+            return Ok(ExitCode::SUCCESS);
+        };
+        self.play(scenario)
+    }
+
+    #[tokio::main]
+    async fn play(&self, scenario: &Scenario) -> Result<ExitCode, String> {
+        let target = self.target.resolve().await?;
+        let mut moments = scenario.moments(Timestamp::now(), self.recipients);
+        if self.fast {
+            let begin = Timestamp::now() - scenarios::duration(&moments);
+            moments = scenario.moments(begin, self.recipients);
+        }
+        let connections: Vec<Connection> = (0..AT_A_TIME).map(|_| Connection::new()).collect();
+        let start = Instant::now();
+        let (mut right, mut all) = (0, 0);
+        for moment in moments {
+            if !self.fast {
+                thread::sleep(moment.delay);
+            }
+            for events in moment.events.chunks(AT_A_TIME) {
+                let at = start.elapsed();
+                for sent in self.send(events, &connections, &target)? {
+                    all += 1;
+                    right += usize::from(self.show(at, sent, &target.shown)?);
+                }
+            }
+        }
+        if !self.json {
+            console::line(format_args!("{right} of {all} events were taken."));
+        }
+        Ok(if right == all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Sends events side by side, and waits for all answers.
+    fn send(&self, events: &[String], connections: &[Connection], target: &Resolved) -> Result<Vec<Sent>, String> {
+        let encrypted = events.iter().map(|event| Encrypted::for_app(event, target.app_id()?, &self.writing));
+        let webhooks: Vec<Encrypted> = encrypted.collect::<Result<_, _>>()?;
+        Ok(thread::scope(|scope| {
+            let inflight: Vec<_> = webhooks
+                .iter()
+                .zip(connections)
+                .map(|(webhook, connection)| scope.spawn(|| connection.send(webhook, &target.url)))
+                .collect();
+            let answers = inflight.into_iter().map(|answer| answer.join().unwrap_or_else(|_| Err("failed".to_owned())));
+            events.iter().zip(answers).map(|(event, answer)| Sent { event: event.clone(), answer }).collect()
+        }))
+    }
+
+    /// Prints what became of an event: whether it was taken. Nobody there at all ends the scenario.
+    fn show(&self, at: Duration, Sent { event, answer }: Sent, shown: &str) -> Result<bool, String> {
+        let answer = answer.map_err(|error| format!("{shown} {error}"))?;
+        let Answer { status, message_id, .. } = answer;
+        let taken = is_right(None, status);
+        let event_type = Event::from_json(event.clone()).map(|event| event.event_type().into_owned());
+        let event_type = event_type.unwrap_or_default();
+        let seconds = at.as_secs_f64();
+        if self.json {
+            console::line(json!({
+                "seconds": seconds, "event_type": event_type, "status": status, "message_id": message_id, "event": event,
+            }));
+        } else {
+            let why = if taken { message_id.unwrap_or_default() } else { answer.body };
+            console::line(format_args!("{seconds:>6.1} s  {event_type:<28} {status}  {why}"));
+        }
+        Ok(taken)
+    }
+}

@@ -1,0 +1,98 @@
+//! Where webhooks are sent, and which AppID they are encrypted with.
+//!
+//! In come options and variables; out comes a [`Resolved`]. AppIDs and tokens are never printed.
+
+use clap::Args;
+use voicehook::{
+    app_id::{AppId, AppIdSource as _, Apps, DEFAULT_APP, SecretsManager, Version},
+    aws::Aws,
+};
+
+use crate::{
+    aws_configuration,
+    send::{DEV_APP_ID, shell_word},
+};
+
+/// The receiver.
+#[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
+#[derive(Args, Debug)]
+pub(super) struct Target {
+    /// Where to send it
+    #[arg(long, default_value = "http://127.0.0.1:3000/webhook")]
+    url: String,
+    /// The AppID to encrypt with [env: ENABLEX_APP_ID] [default: the one of `voicehook dev`]
+    #[arg(long)]
+    app_id: Option<String>,
+    /// Name or ARN of a secret with the AppID, read with your AWS credentials [env: ENABLEX_APP_ID_SECRET]
+    #[arg(long, value_name = "SECRET", conflicts_with = "app_id")]
+    app_id_secret: Option<String>,
+    /// The app of a secret with several; it is added to a URL that ends in /webhook
+    #[arg(long, value_name = "NAME")]
+    app: Option<String>,
+    /// The token that the receiver asks for, where the URL does not have it
+    #[arg(long, env = "WEBHOOK_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+/// A receiver, with the AppID that it can open webhooks of.
+pub(super) struct Resolved {
+    /// Without the token: for people.
+    pub(super) shown: String,
+    /// With it.
+    pub(super) url: String,
+    /// As a word of a shell's command line, with the token as a variable.
+    pub(super) in_shell: String,
+    apps: Apps,
+    app: String,
+}
+
+impl Target {
+    pub(super) async fn resolve(&self) -> Result<Resolved, String> {
+        let (apps, app) = self.apps().await?;
+        if apps.get(&app).is_none() {
+            return Err(format!("the secret has no app {app:?}; name one of its apps with --app"));
+        }
+        let app_in_path = self.app.as_ref().filter(|_| self.url.ends_with("/webhook"));
+        let shown = app_in_path.map_or_else(|| self.url.clone(), |app| format!("{}/{app}", self.url));
+        let token = self.token.as_deref().filter(|token| !token.is_empty() && !shown.contains(*token));
+        let (url, in_shell) = match token {
+            None => (shown.clone(), shell_word(&shown)),
+            Some(token) => {
+                let with = format!("{shown}{}token=", if shown.contains('?') { '&' } else { '?' });
+                (format!("{with}{token}"), format!("{}\"$WEBHOOK_TOKEN\"", shell_word(&with)))
+            }
+        };
+        Ok(Resolved { shown, url, in_shell, apps, app })
+    }
+
+    /// The AppIDs, and the name of the one to take.
+    async fn apps(&self) -> Result<(Apps, String), String> {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let (app_id, secret) = match (&self.app_id, &self.app_id_secret) {
+            (None, None) => (variable("ENABLEX_APP_ID"), variable("ENABLEX_APP_ID_SECRET")),
+            (app_id, secret) => (app_id.clone(), secret.clone()),
+        };
+        let single = |app_id: &str| (Apps::single(AppId::new(app_id)), DEFAULT_APP.to_owned());
+        match (app_id, secret) {
+            (Some(_), Some(_)) => {
+                Err("ENABLEX_APP_ID and ENABLEX_APP_ID_SECRET are both set; unset one, or say --app-id".to_owned())
+            }
+            (Some(app_id), None) => Ok(single(&app_id)),
+            (None, Some(secret)) => {
+                let source = SecretsManager::new(&Aws::new(aws_configuration().await), &secret);
+                let apps = source.fetch(Version::Current).await.map_err(|error| {
+                    format!("{error}. Check the name, AWS_PROFILE and AWS_REGION; `aws sts get-caller-identity` says who you are")
+                })?;
+                Ok((apps, self.app.clone().unwrap_or_else(|| DEFAULT_APP.to_owned())))
+            }
+            (None, None) => Ok(single(DEV_APP_ID)),
+        }
+    }
+}
+
+impl Resolved {
+    /// The AppID to encrypt with.
+    pub(super) fn app_id(&self) -> Result<&AppId, String> {
+        self.apps.get(&self.app).map(|(_, app_id)| app_id).ok_or_else(|| format!("there is no app {:?}", self.app))
+    }
+}

@@ -1,0 +1,482 @@
+// The inspector, as a person meets it in a browser. Assertions go by what is seen, heard or reached with the keyboard.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import net from 'node:net';
+import { after, afterEach, before, test } from 'node:test';
+
+import { chromium } from 'playwright-core';
+
+import { Call, LocalReceiver } from './local_receiver.mjs';
+
+const SCREENSHOTS = 'screenshots';
+const VOICE_ID = '8d0c7a44-1b5e-4d7f-9f62-2f6f0d1f3a10';
+
+let browser;
+const opened = [];
+
+before(async () => {
+  fs.mkdirSync(SCREENSHOTS, { recursive: true });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    // Without the later ones, Chromium looks for its maker's hosts; without the first one, pictures are twice as large.
+    args: ['--disable-lcd-text', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+});
+
+after(() => browser.close());
+
+afterEach(async () => {
+  for (const { receiver, page, context, outside, errors } of opened.splice(0)) {
+    await context?.close();
+    if (receiver.process.exitCode === null && receiver.process.signalCode === null) await receiver.kill();
+    assert.deepEqual(outside ?? [], [], 'requests that left this machine');
+    assert.deepEqual(errors ?? [], [], 'errors of the page');
+    void page;
+  }
+});
+
+/** A receiver, and its inspector in a browser. */
+const open = async ({ args, url, expectedErrors = /net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/, ...options } = {}) => {
+  const receiver = await LocalReceiver.start({ args });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'], ...options });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  const all = { receiver, context, page, outside: [], errors: [] };
+  opened.push(all);
+  page.on('request', (request) => { if (!request.url().startsWith('http://127.0.0.1:')) all.outside.push(request.url()); });
+  page.on('pageerror', (error) => all.errors.push(error.stack));
+  page.on('console', (message) => { if (message.type() === 'error' && !expectedErrors.test(message.text())) all.errors.push(message.text()); });
+  await page.goto(url?.(receiver) ?? receiver.inspector);
+  await page.getByRole('row', { name: /call\.incomingcall/ }).first().waitFor();
+  return all;
+};
+
+/** Waits, with a bound, until something is true. */
+const eventually = async (what, check) => {
+  const end = Date.now() + 15_000;
+  for (;;) {
+    if (await check()) return;
+    assert.ok(Date.now() < end, `never: ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+};
+
+const rows = (page) => page.getByRole('grid', { name: 'Webhooks' }).locator('tbody').getByRole('row');
+const row = (page, name) => rows(page).filter({ hasText: name }).first();
+const details = (page) => page.getByRole('region', { name: 'Details', exact: true });
+const shot = (page, name) => page.screenshot({ path: `${SCREENSHOTS}/${name}.png`, animations: 'disabled' });
+
+/** A call with a gap, a duplicate, and an event that comes late. */
+const sendTroubledCall = async (receiver) => {
+  const call = new Call(VOICE_ID);
+  await receiver.send(call.state('incomingcall', 0));
+  await receiver.send(call.state('connected', 1.2));
+  await receiver.send(call.play('initiated', 1.5));
+  await receiver.send(call.play('digitcollected', 6, { digit: '2' }));
+  await receiver.send(call.state('bridged', 10));
+  await receiver.send(call.state('hold', 25));
+  await receiver.send(call.state('hold', 25));
+  await receiver.send(call.state('bridge_disconnected', 48));
+  await receiver.send(call.state('disconnected', 61, { call_duration: 59.8, disconnect_reason: 'normal_clearing' }));
+  await receiver.send(call.state('recording_complete', 55, { recording_url: 'https://example.com/recordings/1.wav' }));
+};
+
+test('webhooks appear as they arrive, the newest first', async () => {
+  const { receiver, page } = await open();
+  assert.equal(await rows(page).count(), 9);
+  await receiver.send(new Call(VOICE_ID).state('hold', 3));
+  await row(page, 'call.hold').waitFor();
+  const cells = await rows(page).first().getByRole('gridcell').allTextContents();
+  assert.match(cells[0], /^\d\d:\d\d:\d\d\.\d{3}$/);
+  assert.deepEqual(cells.slice(1, 5), ['200 queued', 'call.hold', 'default', '8d0c7a44']);
+  assert.match(cells[5], /^\d+ B$/);
+  assert.match(cells[6], /^[\d.]+ (µs|ms)$/);
+  await page.getByRole('tab', { name: 'Webhooks 10' }).waitFor();
+  await page.getByRole('log', { name: 'News' }).getByText('call.hold, queued').waitFor();
+});
+
+test('a failed webhook says which step failed, why, and what to do', async () => {
+  const { receiver, page } = await open();
+  const event = new Call(VOICE_ID).state('ringing', 0);
+  const failures = [
+    [{ appId: 'another' }, 'The AppID does not open it', 'Decrypt', /encrypted with another AppID/, /--app-id or ENABLEX_APP_ID/],
+    [{ body: '{"encrypted_data":"00zz"}' }, 'not in the format', 'Decrypt', /character 3 of encrypted_data is 'z'/, /send x-format: base64/],
+    [{ body: '{"encrypted_data":"00ff00"}' }, 'a length that it cannot have', 'Decrypt', /no whole number of 16-byte blocks/, /cut off on the way/],
+    [{ headers: { 'x-algoritm': undefined } }, 'A header is missing', 'Envelope', /Header x-algoritm is missing/, /encryption for the project in the EnableX portal/],
+    [{ body: '{"data":""}' }, 'no encrypted_data', 'Envelope', /no field encrypted_data/, /what EnableX sends/],
+    [{ path: '/sales/x/y' }, 'No webhook is received', 'Route', /the path, the name of the app or the token is wrong/, new RegExp(`Send to ${receiver.url}`)],
+  ];
+  for (const [how, title, step, why, next] of failures) {
+    const answer = await receiver.send(event, how);
+    assert.ok(answer.status >= 400);
+    await row(page, title).click();
+    const wrong = details(page).getByRole('region', { name: 'What went wrong' });
+    await wrong.getByRole('heading', { name: new RegExp(`^${step}: .*${title}`) }).waitFor();
+    assert.match(await wrong.innerText(), why);
+    assert.match(await wrong.getByRole('list').innerText(), next);
+    const steps = await details(page).getByRole('list', { name: 'Steps' }).getByRole('listitem').allTextContents();
+    assert.ok(steps.some((text) => text.includes(`${step} failed`)), steps.join());
+    assert.ok(steps.at(-1).includes('Queue not reached'), steps.join());
+  }
+  await receiver.send('[1]');
+  await row(page, 'is no object').click();
+  await details(page).getByRole('heading', { name: 'Event: The decrypted JSON is no object' }).waitFor();
+});
+
+test('what was sent with the sample AppID to a receiver with another one is recognized', async () => {
+  const { receiver, page } = await open({ args: ['--app-id', 'a-project-of-its-own'] });
+  await receiver.send(new Call(VOICE_ID).state('hold', 0));
+  await row(page, 'The AppID does not open it').click();
+  await details(page).getByText("encrypted with voicehook's sample AppID").waitFor();
+  assert.ok(!(await page.content()).includes('a-project-of-its-own'));
+});
+
+test('the details show the event, the message, the request, the answer and the times', async () => {
+  const { receiver, page } = await open();
+  const text = `{"voice_id":"${VOICE_ID}","state":"hold","exact":1.50,"big":12345678901234567890,"a":{"b":[]},"note":"${'long '.repeat(60)}"}`;
+  const answer = await receiver.send(text);
+  await row(page, 'call.hold').click();
+  await details(page).getByRole('heading', { name: 'call.hold', level: 2 }).waitFor();
+  const event = await details(page).getByLabel('Decrypted event').locator('pre').innerText();
+  assert.match(event, /^\{\n {2}"voice_id": "8d0c7a44/);
+  assert.match(event, /"exact": 1\.50,\n {2}"big": 12345678901234567890,\n {2}"a": \{\n {4}"b": \[\]\n {2}\},/);
+  const facts = async (name) => Object.fromEntries(await details(page).getByRole('table', { name, exact: true }).getByRole('row').evaluateAll(
+    (all) => all.map((one) => [one.cells[0].textContent, one.cells[1].textContent])));
+  const message = await facts('SQS message');
+  assert.equal(message.MessageGroupId, `default:${VOICE_ID}`);
+  assert.equal(message.MessageDeduplicationId, answer.headers.get('x-event-id'));
+  assert.equal(message.MessageId, answer.headers.get('x-message-id'));
+  const attributes = await facts('Attributes');
+  assert.equal(attributes.event_type, 'call.hold');
+  assert.equal(attributes.content_type, 'application/json');
+  assert.equal((await facts('Request headers'))['x-algoritm'], 'aes-256-cbc');
+  assert.equal((await facts('Answer headers'))['x-event-id'], answer.headers.get('x-event-id'));
+  const request = details(page).getByRole('region', { name: 'Request', exact: true });
+  await request.getByText('POST /webhook HTTP/1.1').waitFor();
+  const shown = async () => (await request.locator('pre').last().innerText()).length;
+  assert.ok(await shown() < 400);
+  await request.getByRole('button', { name: /^Show all [\d,]+ characters$/ }).click();
+  assert.ok(await shown() > 800);
+  const stages = await facts('Time per stage');
+  assert.deepEqual(Object.keys(stages), ['parse', 'AppID', 'decrypt', 'publish', 'rest']);
+  await request.getByRole('button', { name: 'Copy as curl' }).click();
+  const curl = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(curl, new RegExp(`^curl -i '${receiver.url}' -H '.*-H 'x-format: hex'.* --data-binary '\\{"encrypted_data":"[0-9a-f]+"\\}'$`));
+});
+
+test('a replay sends the same bytes again and is marked as a duplicate', async () => {
+  const { receiver, page } = await open();
+  await receiver.send(new Call(VOICE_ID).state('hold', 3));
+  await row(page, 'call.hold').click();
+  await details(page).getByRole('button', { name: 'Replay' }).click();
+  const again = row(page, 'replay');
+  await again.click();
+  assert.deepEqual(await again.locator('.note').allTextContents(), ['duplicate', 'replay']);
+  await details(page).getByText('replay of webhook 10').waitFor();
+  await details(page).getByText('duplicate of webhook 10').waitFor();
+  const body = details(page).getByRole('region', { name: 'Request', exact: true }).locator('pre').last();
+  const replayed = await body.innerText();
+  await details(page).getByRole('button', { name: 'webhook 10' }).first().click();
+  await details(page).getByText('replay of').waitFor({ state: 'hidden' });
+  assert.equal(await body.innerText(), replayed);
+});
+
+test('a call is drawn as a timeline with its gap, its duplicate and its late event', async () => {
+  const { receiver, page } = await open();
+  await sendTroubledCall(receiver);
+  await receiver.send(new Call(VOICE_ID).state('ringing', 0), { appId: 'another' });
+  await row(page, 'The AppID does not open it').waitFor();
+  await page.getByRole('tab', { name: 'Calls 2' }).click();
+  const call = page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /8d0c7a44/ });
+  assert.match(await call.innerText(), /ended.*8d0c7a44.*duplicate.*late.*gap/s);
+  await call.click();
+  const timeline = details(page).getByRole('img', { name: /^Timeline of the call: call\.incomingcall after 0 s, call\.connected after 1\.2 s/ });
+  await timeline.waitFor();
+  const drawn = await timeline.locator('text').allTextContents();
+  for (const label of ['incoming', 'connected', 'bridging?', 'bridged', 'hold', 'ended', 'recording', '+25 s']) {
+    assert.ok(drawn.includes(label), `${label} is not among ${drawn}`);
+  }
+  assert.ok(drawn.some((label) => label.startsWith('welcome: pressed 2')), drawn.join());
+  const notices = await details(page).getByRole('region', { name: 'Noticed' }).getByRole('listitem').allInnerTexts();
+  assert.equal(notices.length, 3);
+  assert.match(notices[0], /Duplicate\s*An event came again\s*call\.hold: number 7 is number 6 again, byte for byte/);
+  assert.match(notices[1], /Out of order\s*An event came late\s*call\.recording_complete, number 10, happened 6\.0 s before call\.disconnected, number 9/);
+  assert.match(notices[2], /Gap\s*An event is missing\s*call\.bridging is missing before call\.bridged, number 5.*1 webhook of that time could not be opened/s);
+  const events = await details(page).getByRole('table', { name: 'Events of the call' }).getByRole('row').allInnerTexts();
+  assert.equal(events.length, 11);
+  assert.match(events[10], /call\.disconnected/);
+  await timeline.locator('.dot.late circle').click();
+  await details(page).getByRole('heading', { name: 'call.recording_complete' }).waitFor();
+});
+
+test('a call without trouble says so', async () => {
+  const { page } = await open();
+  await page.getByRole('button', { name: 'Send…' }).click();
+  await page.getByRole('checkbox', { name: /at once/ }).check();
+  await page.getByRole('button', { name: /^voice-bot/ }).click();
+  await page.getByText('voice-bot is being played').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('tab', { name: 'Calls 2' }).click();
+  const call = page.getByRole('grid', { name: 'Calls' }).locator('tbody').getByRole('row').filter({ hasText: 'ended' }).first();
+  await call.click();
+  await details(page).getByText('webhooks 10').waitFor();
+  await details(page).getByText('Nothing unusual').waitFor();
+});
+
+test('a sample event goes to the selected call', async () => {
+  const { receiver, page } = await open();
+  await receiver.send(new Call(VOICE_ID).state('incomingcall', 0));
+  await row(page, '8d0c7a44').click();
+  await page.getByRole('button', { name: 'Send…' }).click();
+  await page.getByRole('checkbox', { name: 'of the selected call' }).check();
+  await page.getByRole('button', { name: 'play.menutimeout' }).click();
+  await page.getByText('play.menutimeout was sent: 200.').waitFor();
+  assert.match(await row(page, 'play.menutimeout').innerText(), /8d0c7a44/);
+});
+
+test('everything is reached with the keyboard alone', async () => {
+  const { page } = await open();
+  const focused = (locator) => eventually('the focus is there', () => locator.evaluate((element) => element === document.activeElement).catch(() => false));
+  const selected = page.getByRole('row', { selected: true });
+  await page.keyboard.press('j');
+  await focused(rows(page).first());
+  await page.keyboard.press('j');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('k');
+  await focused(rows(page).nth(1));
+  assert.equal(await selected.count(), 1);
+  const outline = await rows(page).nth(1).evaluate((element) => getComputedStyle(element).outlineStyle);
+  assert.equal(outline, 'solid');
+  await page.keyboard.press('End');
+  await focused(rows(page).last());
+  await page.keyboard.press('Enter');
+  await focused(details(page).getByRole('heading', { name: 'call.incomingcall' }));
+  await page.keyboard.press('r');
+  await row(page, 'replay').waitFor();
+  await page.keyboard.press('Escape');
+  await focused(selected);
+  await page.keyboard.press('/');
+  const filter = page.getByRole('searchbox', { name: /^Filter/ });
+  await focused(filter);
+  await page.keyboard.type('bridged');
+  assert.deepEqual(await rows(page).locator('visible=true').locator('.event').allTextContents(), ['call.bridged']);
+  await page.keyboard.press('Enter');
+  await focused(row(page, 'call.bridged'));
+  await page.keyboard.press('2');
+  await page.keyboard.press('j');
+  await page.keyboard.press('/');
+  await page.keyboard.press('Escape');
+  assert.equal(await filter.inputValue(), '');
+  await page.keyboard.press('j');
+  await details(page).getByRole('heading', { name: /^Call / }).waitFor();
+  await page.keyboard.press('?');
+  const help = page.getByRole('dialog', { name: 'Keyboard' });
+  await help.waitFor();
+  await page.keyboard.press('Escape');
+  await help.waitFor({ state: 'hidden' });
+  await page.keyboard.press('s');
+  await focused(page.getByRole('button', { name: /^inbound-ivr/ }));
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('1');
+  const calls = page.getByRole('tab', { name: /^Calls/ });
+  await page.getByRole('tab', { name: /^Webhooks/ }).focus();
+  await page.keyboard.press('ArrowRight');
+  await focused(calls);
+  assert.equal(await calls.getAttribute('aria-selected'), 'true');
+});
+
+test('keys of one letter can be switched off', async () => {
+  const { page } = await open();
+  await page.getByRole('button', { name: 'Keyboard shortcuts' }).click();
+  await page.getByRole('checkbox', { name: 'keys of one letter are on' }).uncheck();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await page.keyboard.press('p');
+  assert.equal(await page.getByRole('button', { name: 'Pause' }).getAttribute('aria-pressed'), 'false');
+});
+
+test('a screen reader finds landmarks, and a name on every control', async () => {
+  const { page } = await open();
+  await rows(page).first().click();
+  await details(page).getByRole('heading', { level: 2 }).waitFor();
+  for (const role of ['banner', 'main', 'search']) assert.equal(await page.getByRole(role).count(), 1, role);
+  await page.getByRole('tablist', { name: 'View' }).waitFor();
+  await page.getByRole('tabpanel', { name: /^Webhooks/ }).waitFor();
+  await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
+  assert.deepEqual(await page.getByRole('columnheader').allTextContents(), ['Time', 'Outcome', 'Event', 'App', 'Call', 'Size', 'Took']);
+  assert.equal(await page.title(), 'voicehook inspector');
+  await page.getByRole('button', { name: 'Send…' }).click();
+  const heard = await page.locator('body').ariaSnapshot();
+  const nameless = heard.split('\n').filter((line) => /^\s*- (button|checkbox|searchbox|tab|img|table|grid|dialog|region|link)(\s*\[.*\])?:?$/.test(line));
+  assert.deepEqual(nameless, []);
+});
+
+test('hostile text in a webhook stays text', async () => {
+  const { receiver, page } = await open({ expectedErrors: /TrustedHTML/ });
+  const hostile = '<img src=x onerror="window.broken = 1"><script>window.broken = 2</script>';
+  const event = { voice_id: hostile, state: hostile, from: `"><svg onload=alert(1)>`, to: '\u202e321', prompt_ref: hostile, [hostile]: hostile };
+  await receiver.send(event, { headers: { 'x-note': hostile } });
+  await row(page, 'call.<img').click();
+  await details(page).getByRole('heading', { name: /^call\.<img src=x/ }).waitFor();
+  await details(page).getByText(String.raw`\u202e321`).first().waitFor();
+  await page.getByRole('tab', { name: /^Calls/ }).click();
+  await page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /<img/ }).click();
+  await details(page).getByRole('img', { name: /^Timeline/ }).waitFor();
+  assert.equal(await page.evaluate(() => window.broken), undefined);
+  assert.equal(await page.locator('img:not([src="/_inspect/icon.svg"]), main script, svg[onload]').count(), 0);
+  const refused = await page.evaluate(() => {
+    try {
+      document.body.innerHTML = '<b>markup</b>';
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  assert.ok(refused, 'the content security policy lets text become markup');
+});
+
+test('a page that loses the connection says so, comes back, and has missed nothing', async () => {
+  const sockets = new Set();
+  let target;
+  let isUp = true;
+  const proxy = net.createServer((socket) => {
+    if (!isUp) return socket.destroy();
+    const onward = net.connect(target, '127.0.0.1');
+    for (const end of [socket, onward]) {
+      sockets.add(end);
+      end.on('error', () => {}).on('close', () => { sockets.delete(end); socket.destroy(); onward.destroy(); });
+    }
+    return socket.pipe(onward).pipe(socket);
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  try {
+    const { receiver, page } = await open({
+      url: ({ inspector }) => {
+        target = Number(new URL(inspector).port);
+        return `http://127.0.0.1:${proxy.address().port}/_inspect`;
+      },
+    });
+    await rows(page).first().click();
+    isUp = false;
+    sockets.forEach((socket) => socket.destroy());
+    await page.getByRole('alert').getByText('The connection to voicehook dev is lost').waitFor();
+    await receiver.send(new Call(VOICE_ID).state('hold', 0));
+    isUp = true;
+    await row(page, 'call.hold').waitFor();
+    await page.getByRole('alert').waitFor({ state: 'hidden' });
+    await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
+    assert.equal(await rows(page).count(), 10);
+    assert.equal(await page.getByRole('row', { selected: true }).count(), 1, 'the selection is lost');
+  } finally {
+    proxy.close();
+  }
+});
+
+test('a receiver that is started again begins a new list', async () => {
+  const all = await open();
+  const { receiver, page } = all;
+  await receiver.send(new Call(VOICE_ID).state('hold', 0));
+  await row(page, 'call.hold').waitFor();
+  assert.equal(await receiver.interrupt(), 0, 'Ctrl-C while a browser looks on');
+  await page.getByRole('alert').getByText('Is it still running').waitFor();
+  all.receiver = await LocalReceiver.start({ listen: new URL(receiver.url).host });
+  await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
+  await eventually('only what is new is listed', async () => await rows(page).count() === 9 && await row(page, 'call.hold').count() === 0);
+});
+
+test('pausing holds back what comes, and clearing leaves the first steps', async () => {
+  const { receiver, page } = await open();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await receiver.send(new Call(VOICE_ID).state('hold', 0));
+  await page.getByRole('button', { name: 'Resume (1 new)' }).waitFor();
+  assert.equal(await row(page, 'call.hold').count(), 0);
+  await page.getByRole('button', { name: 'Resume (1 new)' }).click();
+  await row(page, 'call.hold').waitFor();
+  await page.getByRole('searchbox').fill('nothing like it');
+  await page.getByRole('heading', { name: 'Nothing fits the filter' }).waitFor();
+  await page.getByRole('button', { name: 'Clear the filter' }).click();
+  await page.getByRole('button', { name: 'Clear', exact: true }).click();
+  await page.getByRole('heading', { name: 'Waiting for a webhook' }).waitFor();
+  const panel = page.getByRole('tabpanel');
+  await panel.getByText(`voicehook trigger disconnected --url ${receiver.url}`).waitFor();
+  await panel.getByText(new RegExp(`curl -i ${receiver.url} -H .*encrypted_data`)).waitFor();
+  await shot(page, 'empty');
+  await page.getByRole('button', { name: 'Send an event or a call' }).click();
+  await page.getByRole('button', { name: 'call.ringing' }).click();
+  await row(page, 'call.ringing').waitFor();
+});
+
+test('the oldest webhooks make room, here as in the receiver', async () => {
+  const { receiver, page } = await open();
+  const call = new Call(VOICE_ID);
+  for (let sent = 0; sent < 500; sent += 50) {
+    await Promise.all(Array.from({ length: 50 }, (_, at) => receiver.send(call.state('hold', sent + at))));
+  }
+  await page.getByRole('tab', { name: 'Webhooks 500' }).waitFor();
+  await eventually('the list has 500 rows', async () => await rows(page).count() === 500);
+  assert.equal(await row(page, 'call.incomingcall').count(), 0);
+});
+
+test('on a phone the details cover the list, and a button leads back', async () => {
+  const { receiver, page } = await open({ viewport: { width: 390, height: 800 }, isMobile: true, hasTouch: true });
+  await receiver.send(new Call(VOICE_ID).state('hold', 0), { appId: 'another' });
+  await row(page, 'The AppID does not open it').tap();
+  await details(page).getByRole('heading', { name: 'Decrypt: The AppID does not open it' }).waitFor();
+  await shot(page, 'phone-details');
+  await details(page).getByRole('button', { name: 'List' }).tap();
+  await details(page).waitFor({ state: 'hidden' });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+  assert.ok(!wide, 'the page scrolls sideways');
+  await shot(page, 'phone-list');
+});
+
+/** The least contrast between a text and what is behind it, with the text. */
+const leastContrast = (page) => page.evaluate(() => {
+  const channels = (color) => color.match(/[\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b].map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = channels(getComputedStyle(at).backgroundColor);
+      if (color[3] === undefined || color[3] === 1) return color;
+    }
+    return [255, 255, 255];
+  };
+  const texts = [...document.querySelectorAll('body *:not(svg, svg *)')].filter((element) =>
+    element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
+  return texts.map((element) => {
+    const [a, b] = [luminance(channels(getComputedStyle(element).color)), luminance(behind(element))];
+    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), element.textContent.slice(0, 60)];
+  }).reduce((least, one) => (one[0] < least[0] ? one : least), [21, '']);
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`every text can be read in ${colorScheme} mode`, async () => {
+    const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce', viewport: { width: 1200, height: 700 } });
+    await sendTroubledCall(receiver);
+    await receiver.send(new Call(VOICE_ID).state('ringing', 0), { appId: 'another' });
+    const suffix = colorScheme === 'dark' ? '-dark' : '';
+    const look = async (name) => {
+      await page.mouse.move(0, 0);
+      await shot(page, `${name}${suffix}`);
+      const [contrast, text] = await leastContrast(page);
+      assert.ok(contrast >= 4.5, `${contrast.toFixed(2)}: ${text}`);
+    };
+    await row(page, 'call.bridged').click();
+    await details(page).getByRole('heading', { name: 'call.bridged' }).waitFor();
+    await look('webhook');
+    await row(page, 'The AppID does not open it').click();
+    await details(page).getByRole('heading', { name: /^Decrypt/ }).waitFor();
+    await look('webhooks');
+    await page.getByRole('tab', { name: /^Calls/ }).click();
+    await page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /8d0c7a44/ }).click();
+    await details(page).getByRole('img', { name: /^Timeline/ }).waitFor();
+    await look('call');
+    await page.getByRole('button', { name: 'Send…' }).click();
+    await look('send');
+    const back = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    assert.equal(Number(back.match(/\d+/)[0]) < 128, colorScheme === 'dark');
+  });
+}

@@ -1,0 +1,79 @@
+// `voicehook dev` on a free port, and EnableX's side of it: encryption by Node's own ciphers.
+
+import { spawn } from 'node:child_process';
+import crypto from 'node:crypto';
+import { once } from 'node:events';
+import readline from 'node:readline';
+
+const APP_ID = 'voicehook-dev';
+
+export class LocalReceiver {
+  /** Starts it and reads what it prints until it listens. */
+  static async start({ args = [], listen = '127.0.0.1:0' } = {}) {
+    const receiver = new LocalReceiver();
+    const { ENABLEX_APP_ID, WEBHOOK_TOKEN, EVENT_FORMAT, CARGO, ...env } = process.env;
+    receiver.process = spawn(process.env.VOICEHOOK, ['dev', '--listen', listen, ...args], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+    receiver.ended = once(receiver.process, 'exit');
+    const lines = readline.createInterface({ input: receiver.process.stdout });
+    for await (const line of lines) {
+      if (line.startsWith('voicehook listens on ')) receiver.url = line.split(' ').at(-1);
+      if (line.startsWith('inspector: ')) receiver.inspector = line.split(' ').at(-1);
+      if (line.startsWith('Listening')) break;
+    }
+    receiver.process.stdout.resume();
+    return receiver;
+  }
+
+  /** As Ctrl-C does it. Returns the exit status. */
+  async interrupt() {
+    this.process.kill('SIGINT');
+    const [status] = await this.ended;
+    return status;
+  }
+
+  async kill() {
+    this.process.kill('SIGKILL');
+    await this.ended;
+  }
+
+  /** Sends an event, encrypted. */
+  async send(event, { appId = APP_ID, headers = {}, body, path = '' } = {}) {
+    const cipher = crypto.createCipheriv('aes-256-cbc', ...keyAndIv(appId));
+    const text = typeof event === 'string' ? event : JSON.stringify(event);
+    const data = cipher.update(text, 'utf8', 'hex') + cipher.final('hex');
+    const all = { 'content-type': 'application/json', 'x-algoritm': 'aes-256-cbc', 'x-format': 'hex', 'x-encoding': 'utf8', ...headers };
+    const sent = Object.entries(all).filter(([, value]) => value !== undefined);
+    return fetch(this.url + path, { method: 'POST', headers: sent, body: body ?? JSON.stringify({ encrypted_data: data }) });
+  }
+}
+
+/** OpenSSL's EVP_BytesToKey with MD5, no salt and one iteration. */
+const keyAndIv = (appId) => {
+  let bytes = Buffer.alloc(0);
+  let block = Buffer.alloc(0);
+  while (bytes.length < 48) {
+    block = crypto.createHash('md5').update(block).update(appId).digest();
+    bytes = Buffer.concat([bytes, block]);
+  }
+  return [bytes.subarray(0, 32), bytes.subarray(32, 48)];
+};
+
+/** A call whose events are told by the second in which they happen. */
+export class Call {
+  constructor(voiceId) {
+    this.voiceId = voiceId;
+    this.begin = Date.now() - 100_000;
+  }
+
+  state(state, second, more = {}) {
+    return { voice_id: this.voiceId, state, from: '+12025550123', to: '+12025550187', timestamp: this.at(second), ...more };
+  }
+
+  play(playstate, second, more = {}) {
+    return { voice_id: this.voiceId, playstate, timestamp: this.at(second), prompt_ref: 'welcome', play_id: '1', ...more };
+  }
+
+  at(second) {
+    return new Date(this.begin + second * 1000).toISOString();
+  }
+}
