@@ -52,3 +52,8 @@ pub(crate) fn table(what: &str, counts: &BTreeMap<&str, usize>) {
     }
     line(format_args!("{:>8}  {what} in all", counts.values().sum::<usize>()));
 }
+
+/// Prints a text that was made elsewhere, as it is.
+pub(crate) fn bytes(text: &[u8]) {
+    let _ = std::io::stdout().lock().write_all(text);
+}

@@ -3,6 +3,8 @@
 mod console;
 mod decrypt;
 mod dev;
+mod doctor;
+mod generate;
 mod json_text;
 mod known_app_ids;
 mod listen;
@@ -14,14 +16,26 @@ mod trigger;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use voicehook::aws;
 
 /// Receives the webhooks of the EnableX Voice API, decrypts them and puts the voice events on an SQS queue.
 ///
 /// Without a command it does what `dev` does.
 #[derive(Parser)]
-#[command(name = "voicehook", version)]
+#[command(
+    name = "voicehook",
+    version,
+    after_help = "Examples:
+  voicehook                                  a receiver on this machine, with a sample call
+  voicehook trigger connected                one webhook to it
+  voicehook listen --queue-url URL           the events of a queue, as they come
+  voicehook decrypt webhook.txt              a webhook from a file, opened or explained
+  voicehook doctor --stack voicehook         a deployment, checked from URL to queue
+  voicehook redrive --from URL --to URL      the quarantine, emptied onto the queue
+
+voicehook COMMAND --help says more about each. With NO_COLOR set, nothing is coloured."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -34,6 +48,9 @@ enum Command {
     Listen(Box<listen::Listen>),
     Redrive(redrive::Redrive),
     Decrypt(decrypt::Decrypt),
+    Doctor(doctor::Doctor),
+    Completions(generate::Completions),
+    Man(generate::Man),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +61,9 @@ fn main() -> ExitCode {
         Some(Command::Listen(listen)) => listen.run(),
         Some(Command::Redrive(redrive)) => redrive.run(),
         Some(Command::Decrypt(decrypt)) => decrypt.run(),
+        Some(Command::Doctor(doctor)) => doctor.run(),
+        Some(Command::Completions(completions)) => completions.run(Cli::command()),
+        Some(Command::Man(man)) => man.run(Cli::command()),
     };
     done.unwrap_or_else(|error| {
         console::error(&error);

@@ -1,0 +1,287 @@
+//! `voicehook doctor`: checks a configuration, or a deployed stack, from its variables to an event on the queue.
+//!
+//! In come the function's variables, from this environment or from the deployed function; out comes a table of what is
+//! right, what is not, and what to do. It changes nothing but for the one test webhook, which it takes off the queue again.
+
+mod checks;
+mod queues;
+mod stack;
+mod test_webhook;
+
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use clap::Args;
+use voicehook::{
+    app_id::{AppIdSource as _, ConfiguredSource, DEFAULT_APP, Version},
+    aws::Aws,
+    config::{AppIdSetting, Config},
+    queue::QueueUrl,
+};
+
+use self::{checks::Checks, queues::Purpose, test_webhook::TestWebhook};
+use crate::{aws_configuration, known_app_ids::KnownAppIds};
+
+/// Checks a configuration or a deployed stack, and sends a test webhook through it
+#[derive(Args)]
+#[command(
+    long_about = "Checks a configuration or a deployed stack, from the variables to an event on the queue, and says what to do \
+about whatever is wrong.
+
+With --stack it reads the outputs of the stack and the variables of its function; without, it takes the variables of this \
+environment as the function would. It then sends a test webhook to the URL, waits for its event on the queue, and takes it off \
+again.
+
+The event has the type call.doctor and a voice_id that begins with voicehook-doctor-, so that subscribers can pass over it. A \
+subscriber that reads the same queue may be faster: then give --no-receive. To find its own event, doctor receives up to 100 \
+others and gives them back at once; SQS counts that as a delivery of each (MaxReceiveCount).
+
+It needs credentials that may read: the stack, the function's configuration, the secret, and the queues.",
+    after_help = "Examples:
+  voicehook doctor --stack voicehook
+  voicehook doctor --stack voicehook --no-send --json
+  voicehook doctor --url https://abc123.execute-api.us-east-1.amazonaws.com/webhook/default/$TOKEN
+
+Status: 0 if no check failed (a warning is no failure), 1 if one did, 2 if the command line is wrong."
+)]
+pub(crate) struct Doctor {
+    /// Name of a deployed stack; without it, the variables of this environment
+    #[arg(long)]
+    stack: Option<String>,
+    /// The webhook's URL as it is in the EnableX portal (default: the stack's, with the app and the token)
+    #[arg(long)]
+    url: Option<String>,
+    /// The app to send the test webhook as (default: `default`, or else the first one)
+    #[arg(long)]
+    app: Option<String>,
+    /// Sends no test webhook
+    #[arg(long)]
+    no_send: bool,
+    /// Does not look for the event on the queue: that SQS has it is enough
+    #[arg(long)]
+    no_receive: bool,
+    /// Longest wait for the event, in seconds
+    #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
+    wait: u64,
+    /// Prints the checks as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Doctor {
+    /// Makes all checks that can be made; success is that none failed.
+    #[tokio::main]
+    pub(crate) async fn run(self) -> Result<ExitCode, String> {
+        let mut checks = Checks::default();
+        self.check(&mut checks).await;
+        checks.print(self.json)?;
+        Ok(checks.exit_code())
+    }
+
+    /// `None` where what comes next depends on what failed.
+    async fn check(&self, checks: &mut Checks) -> Option<()> {
+        let aws = Aws::new(aws_configuration().await);
+        let (variables, stack_url) = match &self.stack {
+            Some(name) => {
+                let stack = stack::read(&aws, name, checks).await?;
+                (stack.variables, stack.webhook_url)
+            }
+            None => (
+                std::env::vars_os()
+                    .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                    .collect(),
+                None,
+            ),
+        };
+        let config = configuration(&variables, checks)?;
+        let known = secret(&aws, &config, checks).await;
+
+        let receivable = queues::check(&aws, &config.queue_url, Purpose::Events, checks).await;
+        for (url, purpose) in
+            [(&config.failover_queue_url, Purpose::Failover), (&config.quarantine_queue_url, Purpose::Quarantine)]
+        {
+            if let Some(url) = url {
+                queues::check(&aws, url, purpose, checks).await;
+            }
+        }
+        if config.quarantine_queue_url.is_none() {
+            let next =
+                "Set QUARANTINE_QUEUE_URL (Quarantine=true of the template), or such webhooks are refused and lost";
+            checks.warning("quarantine", "webhooks that cannot be opened are not kept", next);
+        }
+        if self.no_send {
+            checks.skipped("test webhook", "--no-send", "Leave --no-send away to see that events get through");
+            return None;
+        }
+        let token = variables.get("WEBHOOK_TOKEN").filter(|token| !token.trim().is_empty()).map(|token| token.trim());
+        self.send(&aws, &config, &known?, stack_url.as_deref(), token, receivable, checks).await
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "what the checks before it found")]
+    async fn send(
+        &self,
+        aws: &Aws,
+        config: &Config,
+        known: &KnownAppIds,
+        stack_url: Option<&str>,
+        token: Option<&str>,
+        receivable: bool,
+        checks: &mut Checks,
+    ) -> Option<()> {
+        let app = self.app.as_deref().or_else(|| known.current(DEFAULT_APP).map(|_| DEFAULT_APP));
+        let app = app.or_else(|| known.app_ids.first().map(|first| first.app.as_str()))?;
+        let Some(app_id) = known.current(app) else {
+            checks.failed("test webhook", format!("there is no app {app}"), "Give one of the apps above with --app");
+            return None;
+        };
+        let token = token.or_else(|| known.token.as_ref().map(|token| token.as_str()));
+        let Some(url) = self.url.clone().or_else(|| Some(url_for(stack_url?, app, token))) else {
+            let next = "Give the webhook's URL with --url, as it is in the EnableX portal";
+            checks.skipped("test webhook", "there is no URL to send it to", next);
+            return None;
+        };
+        let webhook = TestWebhook::new(config);
+        if !test_webhook::probe(&url, checks).await || !webhook.send(&url, &app_id.text, checks).await {
+            return None;
+        }
+        if self.no_receive || !receivable {
+            let next = format!("Look for voice_id {} where your subscriber writes", webhook.voice_id);
+            checks.skipped("event", "the queue was not looked at", next);
+            return None;
+        }
+        self.receive(aws, config, &webhook, checks).await;
+        Some(())
+    }
+
+    async fn receive(&self, aws: &Aws, config: &Config, webhook: &TestWebhook, checks: &mut Checks) {
+        let on = async |url: &QueueUrl, seconds| {
+            webhook.arrived(&queues::client(aws, url), url, Duration::from_secs(seconds)).await
+        };
+        match on(&config.queue_url, self.wait).await {
+            Ok(Some(0)) => return checks.ok("event", "call.doctor came to the queue, and was taken off again"),
+            Ok(Some(others)) => {
+                let detail = format!("call.doctor came to the queue behind {others} others, and was taken off again");
+                return checks.ok("event", detail);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let next = "Use credentials with sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility, or \
+                            give --no-receive";
+                return checks.failed("event", format!("the queue cannot be read: {error}"), next);
+            }
+        }
+        if let Some(failover) = &config.failover_queue_url
+            && let Ok(Some(_)) = on(failover, 5).await
+        {
+            let next = "Read the function's log: it says why the first queue failed";
+            return checks.warning("event", "call.doctor came to the failover queue", next);
+        }
+        let next = format!(
+            "If a subscriber reads this queue, it was faster: look for voice_id {} there, and give --no-receive next time. Else \
+             the URL is that of another deployment, with another QUEUE_URL; or many events wait in front of it",
+            webhook.voice_id
+        );
+        checks.failed("event", format!("SQS took it, but it did not come within {} s", self.wait), next);
+    }
+}
+
+/// The variables, as the function reads them at its start.
+fn configuration(variables: &BTreeMap<String, String>, checks: &mut Checks) -> Option<Config> {
+    match Config::read(|name| variables.get(name).cloned()) {
+        Ok(config) => {
+            let set = NAMES.iter().filter(|name| variables.get(**name).is_some_and(|value| !value.trim().is_empty()));
+            checks.ok("variables", set.copied().collect::<Vec<_>>().join(", "));
+            if config.settings.accept.plaintext && !variables.contains_key("WEBHOOK_TOKEN") {
+                let next = "Set WEBHOOK_TOKEN too (WebhookToken of the template)";
+                checks.warning("variables", "ALLOW_PLAINTEXT lets whoever knows the URL send events", next);
+            }
+            Some(config)
+        }
+        Err(wrong) => {
+            for (variable, mistake) in wrong.mistakes {
+                let next = "Correct it; the function does not start with it";
+                checks.failed("variables", format!("{variable} {mistake}"), next);
+            }
+            None
+        }
+    }
+}
+
+/// The function's variables, in the order of the README.
+const NAMES: [&str; 13] = [
+    "ENABLEX_APP_ID",
+    "ENABLEX_APP_ID_SECRET",
+    "QUEUE_URL",
+    "FAILOVER_QUEUE_URL",
+    "QUARANTINE_QUEUE_URL",
+    "EVENT_FORMAT",
+    "WEBHOOK_TOKEN",
+    "ALLOWED_ALGORITHMS",
+    "ALLOW_PLAINTEXT",
+    "MAX_EVENT_AGE_SECONDS",
+    "APP_ID_TTL_SECONDS",
+    "PUBLISH_DEADLINE_MS",
+    "METRICS_NAMESPACE",
+];
+
+/// The AppIDs: whether they can be had, and of which apps there are some.
+async fn secret(aws: &Aws, config: &Config, checks: &mut Checks) -> Option<KnownAppIds> {
+    let source = ConfiguredSource::new(config.app_id.clone(), aws);
+    let known = match KnownAppIds::of(&config.app_id, aws).await {
+        Ok(known) => known,
+        Err(error) => {
+            let next =
+                "Correct the secret, or ENABLEX_APP_ID_SECRET; what a secret may hold is in the README under Configure";
+            checks.failed("secret", error.to_string(), next);
+            return None;
+        }
+    };
+    let names: Vec<&str> = known
+        .app_ids
+        .iter()
+        .filter(|known| known.version == Version::Current)
+        .map(|known| known.app.as_str())
+        .collect();
+    let token = if known.token.is_some() { ", and a token" } else { "" };
+    let detail = format!("AppIDs of {}{token}", names.join(", "));
+    let AppIdSetting::Secret(_) = &config.app_id else {
+        checks.ok("AppID", "in ENABLEX_APP_ID");
+        return Some(known);
+    };
+    checks.ok("secret", detail);
+    match source.fetch(Version::Previous).await {
+        Err(error) => {
+            let next = "Put a right value into the secret twice, so that the wrong one is no longer the previous one";
+            checks.warning("secret", format!("its previous version (AWSPREVIOUS) is of no use: {error}"), next);
+        }
+        Ok(previous) if previous.names().next().is_none() => {
+            checks.ok("secret", "no previous version: it was not rotated");
+        }
+        Ok(_) => {
+            checks.ok("secret", "webhooks of its previous version (AWSPREVIOUS) open too, as in a rotation they must");
+        }
+    }
+    Some(known)
+}
+
+/// The stack's URL, for an app and with the token.
+fn url_for(webhook_url: &str, app: &str, token: Option<&str>) -> String {
+    match token {
+        Some(token) => format!("{webhook_url}/{app}/{token}"),
+        None if app == DEFAULT_APP => webhook_url.to_owned(),
+        None => format!("{webhook_url}/{app}"),
+    }
+}
+
+/// What AWS says is wrong, in one line.
+fn described<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => DisplayErrorContext(error).to_string(),
+    }
+}

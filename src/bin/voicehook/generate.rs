@@ -1,0 +1,59 @@
+//! `voicehook completions` and `voicehook man`: what shells and `man` want to know of this command line.
+
+use std::process::ExitCode;
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use crate::console;
+
+/// Prints the completions for a shell
+#[derive(Args)]
+#[command(after_help = "Examples:
+  voicehook completions bash > ~/.local/share/bash-completion/completions/voicehook
+  voicehook completions zsh > ~/.zfunc/_voicehook
+  voicehook completions fish > ~/.config/fish/completions/voicehook.fish
+  voicehook completions powershell >> $PROFILE")]
+pub(crate) struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+impl Completions {
+    /// Prints them.
+    pub(crate) fn run(self, mut command: Command) -> Result<ExitCode, String> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "voicehook", &mut script);
+        console::bytes(&script);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Prints the manual page
+#[derive(Args)]
+#[command(after_help = "Examples:
+  voicehook man > ~/.local/share/man/man1/voicehook.1
+  voicehook man decrypt | man -l -")]
+pub(crate) struct Man {
+    /// The command; without it, the page of voicehook itself
+    command: Option<String>,
+}
+
+impl Man {
+    /// Prints it.
+    pub(crate) fn run(self, mut command: Command) -> Result<ExitCode, String> {
+        command.build();
+        let page = match &self.command {
+            None => command,
+            Some(name) => {
+                let known = || command.get_subcommands().map(Command::get_name).collect::<Vec<_>>().join(", ");
+                let found = command.find_subcommand(name).cloned();
+                found.ok_or_else(|| format!("there is no command {name:?}; there are: {}", known()))?
+            }
+        };
+        let mut text = Vec::new();
+        clap_mangen::Man::new(page).render(&mut text).map_err(|error| error.to_string())?;
+        console::bytes(&text);
+        Ok(ExitCode::SUCCESS)
+    }
+}
