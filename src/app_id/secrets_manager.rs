@@ -52,11 +52,7 @@ impl SecretsManager {
     pub fn new(aws: &Aws, secret_id: &str) -> Self {
         let mut config = aws_sdk_secretsmanager::config::Builder::from(aws.shared())
             .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(ATTEMPT)
-                    .operation_attempt_timeout(ATTEMPT)
-                    .operation_timeout(DEADLINE)
-                    .build(),
+                TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(DEADLINE).build(),
             )
             .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(50)));
         config.set_endpoint_url(aws.endpoint_url("SECRETS_MANAGER"));

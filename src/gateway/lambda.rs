@@ -1,14 +1,20 @@
 //! The receiver as a Lambda function.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use lambda_http::{Error, LambdaEvent, service_fn};
-use lambda_runtime::{Runtime, tower::util::MapFutureLayer};
-use tokio_util::task::TaskTracker;
+use lambda_runtime::{
+    Diagnostic, Runtime,
+    tower::{Layer, Service},
+};
+use tokio_util::task::{TaskTracker, task_tracker::TrackedFuture};
 
 use super::{
     Receiver,
-    payload::{GatewayAnswer, GatewayEvent},
+    payload::{GatewayAnswer, GatewayEvent, NotAGatewayEvent},
     shutdown,
 };
 use crate::{app_id::AppIdSource, queue::Queue};
@@ -31,7 +37,7 @@ pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(receiver: Receiver<S, Q>) -
         let receiver = Arc::clone(&receiver);
         async move {
             let (request, gateway) = event.payload.into_request(event.context)?;
-            Ok::<_, Error>(GatewayAnswer::new(gateway, receiver.respond(request).await))
+            Ok::<_, NotAGatewayEvent>(GatewayAnswer::new(gateway, receiver.respond(request).await))
         }
     });
     if invocations_at_once() > 1
@@ -41,9 +47,7 @@ pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(receiver: Receiver<S, Q>) -
     }
     // Around everything, so that an invocation is in flight until Lambda has its answer.
     let in_flight = TaskTracker::new();
-    let tracked = in_flight.clone();
-    let track = MapFutureLayer::new(move |invocation| tracked.track_future(invocation));
-    let serving = Runtime::new(respond).layer(track).run_concurrent();
+    let serving = Runtime::new(respond).layer(Track(in_flight.clone())).run_concurrent();
     tokio::select! {
         lost = serving => lost,
         () = shutdown::terminated() => {
@@ -51,5 +55,42 @@ pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(receiver: Receiver<S, Q>) -
             in_flight.wait().await;
             Ok(())
         }
+    }
+}
+
+impl From<NotAGatewayEvent> for Diagnostic {
+    fn from(error: NotAGatewayEvent) -> Self {
+        Self { error_type: "NotAGatewayEvent".to_owned(), error_message: error.to_string() }
+    }
+}
+
+/// Counts what is in flight. Tower's own layer for that, around a closure, is not `Send` in the eyes of the compiler.
+struct Track(TaskTracker);
+
+impl<S> Layer<S> for Track {
+    type Service = Tracked<S>;
+
+    fn layer(&self, inner: S) -> Tracked<S> {
+        Tracked { inner, in_flight: self.0.clone() }
+    }
+}
+
+#[derive(Clone)]
+struct Tracked<S> {
+    inner: S,
+    in_flight: TaskTracker,
+}
+
+impl<R, S: Service<R>> Service<R> for Tracked<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = TrackedFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, invocation: R) -> Self::Future {
+        self.in_flight.track_future(self.inner.call(invocation))
     }
 }

@@ -17,8 +17,6 @@ use tokio::time::Instant;
 use super::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, QueueUrl, Sent, message::STRING};
 use crate::aws::Aws;
 
-/// Longest wait for a connection.
-const CONNECT: Duration = Duration::from_secs(1);
 /// Longest wait of the first contact during a cold start.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// One attempt gets this part of the whole deadline, so that an answer that never comes leaves time for another try.
@@ -48,7 +46,6 @@ impl Sqs {
     #[must_use]
     pub fn client(aws: &Aws, url: &QueueUrl, deadline: Duration) -> Client {
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT.min(deadline))
             .operation_attempt_timeout(deadline / ATTEMPTS_IN_A_DEADLINE)
             .operation_timeout(deadline)
             .build();

@@ -1,35 +1,21 @@
 //! What the AWS clients share: region, credentials, endpoints, TLS.
 //!
-//! In come the `AWS_*` variables that Lambda sets; out comes an [`Aws`], from which each client is made. TLS is rustls
-//! on ring, whatever the SDK's default is: the default's first random number costs a cold start 25 to 100 ms of CPU.
+//! In come the `AWS_*` variables that Lambda sets; out comes an [`Aws`], from which each client is made.
 
-use std::time::Duration;
+mod http;
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_sdk_sqs::config::{BehaviorVersion, Region, SharedHttpClient};
+use aws_sdk_sqs::config::{BehaviorVersion, Region};
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use aws_types::SdkConfig;
 
+pub use self::http::http_client;
 use crate::config::ConfigError;
-
-/// How long an idle connection is kept. SQS closes idle ones after a minute or so, and a function that was frozen does
-/// not notice: a connection older than this is opened anew rather than tried.
-const POOL_IDLE: Duration = Duration::from_secs(20);
 
 /// The defaults of the SDK that voicehook was written against.
 #[must_use]
 pub fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::latest()
-}
-
-/// An HTTP client with TLS by rustls and ring.
-#[must_use]
-pub fn http_client() -> SharedHttpClient {
-    Builder::new().pool_idle_timeout(POOL_IDLE).tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 /// Region, credentials and HTTP client of all AWS clients.
