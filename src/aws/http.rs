@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::body::SdkBody;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, builderstates::WantsSchemes};
 use hyper_util::{
     client::legacy::{Client, Error, connect},
     rt::TokioExecutor,
@@ -26,17 +26,42 @@ const POOL_IDLE: Duration = Duration::from_secs(20);
 /// Longest wait for a TCP connection, so that a lost packet leaves time for another attempt.
 const CONNECT: Duration = Duration::from_millis(700);
 
+/// Whose word is taken that a server is who it says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorities {
+    /// Mozilla's, which are in the program: to read and parse the machine's costs a cold start a millisecond.
+    Carried,
+    /// The machine's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. Where there are none, every request fails and says
+    /// so.
+    OfTheMachine,
+}
+
+impl Authorities {
+    /// The machine's where somebody named them, else the carried ones.
+    pub(super) fn of_the_environment() -> Self {
+        let is_set = |name| super::variable(name).is_some();
+        if is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") { Self::OfTheMachine } else { Self::Carried }
+    }
+
+    fn tls(self) -> Result<HttpsConnectorBuilder<WantsSchemes>, BoxError> {
+        let ring = rustls::crypto::ring::default_provider();
+        let builder = HttpsConnectorBuilder::new();
+        Ok(match self {
+            Self::Carried => builder.with_provider_and_webpki_roots(ring)?,
+            Self::OfTheMachine => builder.with_provider_and_native_roots(ring)?,
+        })
+    }
+}
+
 /// An HTTP client with TLS by rustls and ring, whatever the SDK's default is: the default's first random number costs a
-/// cold start 25 to 100 ms of CPU. It trusts the machine's certificate authorities, or those of `SSL_CERT_FILE`; where
-/// there are none, every request fails and says so.
+/// cold start 25 to 100 ms of CPU.
 #[must_use]
-pub fn http_client() -> SharedHttpClient {
+pub fn http_client(authorities: Authorities) -> SharedHttpClient {
     let mut tcp = connect::HttpConnector::new();
     tcp.set_connect_timeout(Some(CONNECT));
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
-    let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(rustls::crypto::ring::default_provider());
-    let client = tls.map(|tls| {
+    let client = authorities.tls().map(|tls| {
         let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
         // The pool has no timer: a connection's age is looked at when it is wanted.
         Client::builder(TokioExecutor::new()).pool_idle_timeout(POOL_IDLE).build(connector)

@@ -5,11 +5,11 @@
 mod http;
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_sdk_sqs::config::{BehaviorVersion, Region};
+use aws_sdk_sqs::config::{BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_types::SdkConfig;
 
-pub use self::http::http_client;
+pub use self::http::{Authorities, http_client};
 use crate::config::ConfigError;
 
 /// The defaults of the SDK that voicehook was written against.
@@ -53,7 +53,11 @@ impl Aws {
             .behavior_version(behavior_version())
             .region(Region::new(region))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(http_client())
+            .http_client(http_client(Authorities::of_the_environment()))
+            // What neither expires nor is loaded need not be kept with a clock beside it.
+            .identity_cache(IdentityCache::no_cache())
+            // A request has a time-out as a whole, and none is streamed.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .sleep_impl(TokioSleep::new())
             .use_fips(flag("AWS_USE_FIPS_ENDPOINT"))
             .use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"))

@@ -101,7 +101,7 @@ pub fn aws(endpoint: &str) -> Aws {
         .behavior_version(aws::behavior_version())
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
-        .http_client(aws::http_client())
+        .http_client(aws::http_client(aws::Authorities::OfTheMachine))
         .sleep_impl(TokioSleep::new())
         .endpoint_url(endpoint)
         .build();

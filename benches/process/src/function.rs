@@ -21,6 +21,8 @@ pub struct Function {
     pub sends: bool,
     /// Whether it takes several webhooks at once.
     pub concurrent: bool,
+    /// The file with the authorities that it trusts, in the directory of the benchmark.
+    pub trusts: &'static str,
 }
 
 /// A function that was started.
@@ -55,7 +57,7 @@ impl Function {
             ("ENABLEX_APP_ID", webhooks::APP_ID),
         ]);
         command.env("PATH", std::env::var_os("PATH").expect("PATH"));
-        command.env("SSL_CERT_FILE", directory.join(tls::TRUSTED));
+        command.env("SSL_CERT_FILE", directory.join(self.trusts));
         command.env("NODE_EXTRA_CA_CERTS", directory.join(tls::AUTHORITY));
         if concurrency > 1 {
             command.env("AWS_LAMBDA_MAX_CONCURRENCY", concurrency.to_string());
