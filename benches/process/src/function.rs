@@ -23,6 +23,8 @@ pub struct Function {
     pub concurrent: bool,
     /// The file with the authorities that it trusts, in the directory of the benchmark.
     pub trusts: &'static str,
+    /// What its template sets besides.
+    pub variables: &'static [(&'static str, &'static str)],
 }
 
 /// A function that was started.
@@ -58,6 +60,7 @@ impl Function {
         ]);
         command.env("PATH", std::env::var_os("PATH").expect("PATH"));
         command.env("SSL_CERT_FILE", directory.join(self.trusts));
+        command.envs(self.variables.iter().copied());
         command.env("NODE_EXTRA_CA_CERTS", directory.join(tls::AUTHORITY));
         if concurrency > 1 {
             command.env("AWS_LAMBDA_MAX_CONCURRENCY", concurrency.to_string());

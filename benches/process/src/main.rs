@@ -29,6 +29,9 @@ const CONCURRENCY: usize = 32;
 /// The pause of the queue in that comparison.
 const QUEUE_LATENCY: Duration = Duration::from_millis(5);
 
+/// What `template.yaml` sets for the C library.
+const TEMPLATE: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "33554432"), ("MALLOC_MMAP_THRESHOLD_", "33554432")];
+
 /// A size of event: its bytes, how many different ones, webhooks to warm up with, and webhooks to measure.
 struct Load {
     name: &'static str,
@@ -179,6 +182,7 @@ impl Arguments {
             concurrent,
             // voicehook carries the authorities that it trusts, and needs only the one of the run besides.
             trusts: if concurrent { tls::AUTHORITY } else { tls::TRUSTED },
+            variables: if concurrent { &TEMPLATE } else { &[] },
         };
         let mut functions = vec![
             built("voicehook", &["voicehook/bootstrap"], true, true),
