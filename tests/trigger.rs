@@ -226,12 +226,14 @@ fn a_load_with_wrong_answers_ends_with_1_and_one_that_expects_them_with_0() {
 #[test]
 fn on_a_terminal_a_load_shows_its_progress() {
     let dev = Dev::start();
-    let load = trigger(&["connected", "--count", "100", "--rate", "400", "--url", &dev.url]);
+    let mut load = trigger(&["connected", "--count", "100", "--rate", "400", "--url", &dev.url]);
     let Some(mut terminal) = on_a_terminal(&load) else { return };
     let output = terminal.output().unwrap();
     let text = printed(&output);
     assert!(output.status.success() && text.contains("of 100 sent"), "{text:?}");
     assert!(text.contains("100 webhooks sent"), "{text:?}");
+    let plain = printed(&on_a_terminal(load.env("NO_COLOR", "1")).unwrap().output().unwrap());
+    assert!(plain.contains("of 100 sent") && !plain.contains("\u{1b}[3"), "coloured: {plain:?}");
 }
 
 #[cfg(unix)]

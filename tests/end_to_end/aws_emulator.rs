@@ -82,6 +82,15 @@ impl AwsEmulator {
         self.secrets_manager().create_secret().name(name).secret_string(text).send().await.unwrap();
     }
 
+    pub(crate) async fn delete_queue(&self, url: &str) {
+        self.sqs().delete_queue().queue_url(url).send().await.unwrap();
+    }
+
+    /// Where a deployed HTTP API answers to who cannot choose the host that he asks.
+    pub(crate) fn url_of_api(&self, api_id: &str, path: &str) -> String {
+        format!("{}/_aws/execute-api/{api_id}/$default{path}", self.endpoint())
+    }
+
     /// Rotates a secret: what was current becomes previous.
     pub(crate) async fn put_secret(&self, name: &str, text: &str) {
         self.secrets_manager().put_secret_value().secret_id(name).secret_string(text).send().await.unwrap();

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use crate::{
     aws_emulator::AwsEmulator,
     process::run,
-    tool::{Dev, on_a_terminal, printed, voicehook},
+    tool::{Dev, on_a_terminal, printed, typing, voicehook},
     tools::Tools,
 };
 
@@ -231,6 +231,18 @@ async fn on_a_terminal_there_are_colours_unless_no_color_is_set() {
     assert!(coloured.contains("\u{1b}[") && coloured.contains("call.connected"), "{coloured:?}");
     let plain = printed(&terminal.env("NO_COLOR", "1").output().unwrap());
     assert!(!plain.contains('\u{1b}') && plain.contains("call.connected"), "{plain:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_on_its_terminal_ends_it_and_gives_everything_back() {
+    let Some(aws) = emulator() else { return };
+    let queue = aws.create_standard_queue("events").await;
+    fill(&aws, &queue, 1);
+    let command = listen(&aws, &queue, &["--idle-exit", "30"]);
+    let Some(mut terminal) = typing(&command, 200, "call.disconnected", "\\x03") else { return };
+    let output = terminal.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{:?}", printed(&output));
+    assert_eq!((aws.messages_on(&queue).await, aws.messages_in_flight(&queue).await), (EVENTS, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@
 mod aws_emulator;
 mod cloud_events;
 mod deployment;
+mod doctor;
 mod lambda_emulator;
 mod listen;
 mod nothing_lost;

@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part, and fails by panicking")]
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{Receiver, channel},
     time::Duration,
@@ -21,10 +21,16 @@ pub fn clean(mut command: Command) -> Command {
         "ENABLEX_APP_ID",
         "ENABLEX_APP_ID_SECRET",
         "QUEUE_URL",
+        "FAILOVER_QUEUE_URL",
+        "QUARANTINE_QUEUE_URL",
+        "ALLOWED_ALGORITHMS",
+        "ALLOW_PLAINTEXT",
         "WEBHOOK_TOKEN",
         "EVENT_FORMAT",
         "CARGO",
         "AWS_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AWS_CA_BUNDLE",
         "NO_COLOR",
         "CLICOLOR_FORCE",
     ] {
@@ -35,10 +41,15 @@ pub fn clean(mut command: Command) -> Command {
 
 /// The same command on a terminal of its own. `None` where there is no Python to make one.
 pub fn on_a_terminal(command: &Command) -> Option<Command> {
+    typing(command, 200, "", "")
+}
+
+/// The same on a terminal so wide, where something is typed once a text appears: `\x03` is Ctrl-C, `\x04` Ctrl-D.
+pub fn typing(command: &Command, columns: u16, text: &str, keys: &str) -> Option<Command> {
     Command::new("python3").arg("--version").output().ok()?;
-    let spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
     let mut terminal = clean(Command::new("python3"));
-    terminal.args(["-c", spawn]).arg(command.get_program()).args(command.get_args());
+    terminal.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py"));
+    terminal.args([&columns.to_string(), text, keys]).arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => terminal.env(name, value),
@@ -47,6 +58,14 @@ pub fn on_a_terminal(command: &Command) -> Option<Command> {
     }
     terminal.env("TERM", "xterm").stdin(Stdio::null());
     Some(terminal)
+}
+
+/// Runs a command to its end, with something on its standard input.
+pub fn given(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A command that ends before it has read everything is for the test to judge.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
 }
 
 pub fn printed(output: &Output) -> String {
@@ -71,12 +90,16 @@ impl Dev {
 
     /// The same with further variables.
     pub fn start_with(command: &mut Command) -> Self {
-        let mut child = command
-            .args(["dev", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::start_as(command.args(["dev", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// The same with a queue.
+    pub fn start_on_queue(command: &mut Command, queue_url: &str) -> Self {
+        Self::start_as(command.args(["dev", "--listen", "127.0.0.1:0", "--queue-url", queue_url]))
+    }
+
+    fn start_as(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut lines = Vec::new();
         for line in output.by_ref() {

@@ -69,6 +69,12 @@ impl KnownAppIds {
         self.app_ids.iter().find(|known| known.version == Version::Current && known.app == app)
     }
 
+    /// The apps that have a current AppID.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let current = self.app_ids.iter().filter(|known| known.version == Version::Current);
+        current.map(|known| known.app.as_str())
+    }
+
     fn add(&mut self, version: Version, secret: &str) -> Result<(), AppIdUnavailable> {
         // The library decides what the secret says and whether it is right.
         let apps = Apps::from_secret(secret)?;

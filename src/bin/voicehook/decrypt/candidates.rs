@@ -4,9 +4,12 @@
 //! In comes a body; out come [`Candidate`]s, each with what is unusual about it.
 
 use serde_json::Value;
-use voicehook::{decrypt, webhook::Format};
+use voicehook::{
+    decrypt,
+    webhook::{FORMAT_HEADER, Format},
+};
 
-use super::report::Finding;
+use super::{report::Finding, search::Declared};
 
 /// Something to try. The cost counts how far it is from what the function does.
 #[derive(Clone, Debug)]
@@ -114,22 +117,22 @@ fn in_form(body: &[u8]) -> Vec<Candidate<String>> {
 }
 
 /// The bytes that a text may stand for: in the declared format, in the others, and decoded twice.
-pub(super) fn ciphertexts(data: &Candidate<String>, declared: Option<Format>) -> Vec<Candidate<Vec<u8>>> {
+pub(super) fn ciphertexts(data: &Candidate<String>, declared: Declared) -> Vec<Candidate<Vec<u8>>> {
     let mut candidates = Vec::new();
     for (name, format) in [("hex", Format::Hex), ("base64", Format::Base64), ("latin1", Format::Latin1)] {
         let Some(bytes) = decrypt::decode(format, data.value.as_bytes()).filter(|bytes| !bytes.is_empty()) else {
             continue;
         };
-        let first = if declared == Some(format) {
+        let first = if declared.format == Some(format) {
             Candidate { value: bytes, cost: data.cost, findings: data.findings.clone() }
         } else if format == Format::Latin1 && data.value.is_ascii() {
             // Nothing encrypted is ASCII throughout.
             continue;
         } else {
-            let next = format!("Send the header x-format: {name}, or write {FIELD} in the format that it names");
-            let problem = match declared {
-                Some(_) => format!("x-format names another format, but {FIELD} is written in {name}"),
-                None => format!("{FIELD} is written in {name}, and no supported x-format says so"),
+            let next = declared.correction(FORMAT_HEADER, "format", name);
+            let problem = match declared.format {
+                Some(_) => format!("it was to be another format, but {FIELD} is written in {name}"),
+                None => format!("{FIELD} is written in {name}, and nothing says so that is supported"),
             };
             data.but(bytes, problem, &next)
         };

@@ -25,6 +25,11 @@ const LONG_WITH_ARGUMENT: &[&str] = &[
 /// Reads the line; what it says of certificates, cookies and output does not matter here.
 pub(super) fn read(line: &str) -> Result<Captured, String> {
     let line = line.trim_start().trim_start_matches(['$', '#', '>']).trim_start();
+    if line.contains("^\"") || line.contains("^\r\n") || line.contains("^\n") {
+        return Err(
+            "this curl line is written for cmd.exe; copy it for bash, or give the request as --as http".to_owned()
+        );
+    }
     let mut words = shell::words(line)?.into_iter().skip(1);
     let mut request = Request::default();
     while let Some(word) = words.next() {

@@ -3,7 +3,6 @@
 //! In come the request and what the function said of it; out come [`Finding`]s, and the event where another reading gives
 //! one.
 
-use lambda_http::http::HeaderMap;
 use voicehook::{
     app_id::DEFAULT_APP,
     decrypt::{self, Fault},
@@ -35,13 +34,15 @@ pub(super) struct Diagnosis {
 }
 
 /// What the headers say, without regard to what is accepted.
-pub(super) fn declared(headers: &HeaderMap) -> Declared {
+fn declared(captured: &Captured) -> Declared {
+    let headers = captured.request.headers();
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
     let algorithm = Some(value(ALGORITHM_HEADER)).filter(|name| !name.is_empty());
     Declared {
         algorithm: Algorithm::named(algorithm.unwrap_or_else(|| value(ALGORITHM_HEADER_AS_DOCUMENTED))),
         format: Format::named(value(FORMAT_HEADER)),
         encoding: Encoding::named(value(ENCODING_HEADER)),
+        by_options: captured.is_without_headers(),
     }
 }
 
@@ -54,17 +55,18 @@ pub(super) fn of(
     known: &KnownAppIds,
 ) -> Diagnosis {
     let body: &[u8] = captured.request.body().as_ref();
-    let declared = declared(captured.request.headers());
+    let declared = declared(captured);
     let mut findings = captured.noticed.clone();
-    if let Unopened::Malformed(malformed) = unopened {
-        findings.extend(of_envelope(captured, malformed, accept, declared));
-    }
     let data = candidates::encrypted_data(body);
     if let Some(finding) = not_encrypted(body, &data, declared.format) {
+        // What the envelope lacks does not matter then.
         findings.push(finding);
         return Diagnosis { findings, event: None, ciphertext_bytes: None };
     }
-    let ciphertexts: Vec<_> = data.iter().flat_map(|data| candidates::ciphertexts(data, declared.format)).collect();
+    if let Unopened::Malformed(malformed) = unopened {
+        findings.extend(of_envelope(captured, malformed, accept, declared));
+    }
+    let ciphertexts: Vec<_> = data.iter().flat_map(|data| candidates::ciphertexts(data, declared)).collect();
     let usual = ciphertexts.iter().find(|candidate| candidate.cost == 0);
     let ciphertext_bytes = usual.map(|candidate| candidate.value.len());
     let app_ids = search::app_ids(known, app);
@@ -101,6 +103,9 @@ fn of_envelope(captured: &Captured, malformed: &Malformed, accept: &Accept, decl
         }
         Malformed::NotJson { .. } => {
             "Compare it with what EnableX sends; a body that was cut off ends in the middle".to_owned()
+        }
+        Malformed::NoEncryptedDataInForm if captured.request.body().as_ref().starts_with(b"{") => {
+            "The body is JSON: send content-type: application/json".to_owned()
         }
         _ => r#"Send the body as EnableX does: {"encrypted_data": "..."}"#.to_owned(),
     };

@@ -3,8 +3,6 @@
 //! In comes a text; its form is recognized, or named by `--as`. Out come one or more [`Captured`] requests, with their
 //! headers and their body as the function would have seen them.
 
-use std::collections::BTreeMap;
-
 use clap::ValueEnum;
 use lambda_http::{
     Body, Context, Request,
@@ -12,9 +10,10 @@ use lambda_http::{
 };
 use serde_json::Value;
 use voicehook::{
+    event::Event,
     gateway::{GatewayEvent, named_app},
     queue::Quarantined,
-    webhook::{ALGORITHM_HEADER, ENCODING_HEADER, FORMAT_HEADER},
+    webhook::{ALGORITHM_HEADER, ENCODING_HEADER, FORMAT_HEADER, looks_like_a_webhook},
 };
 
 use super::{curl, report::Finding};
@@ -43,12 +42,13 @@ impl Form {
     fn of(text: &str) -> Self {
         let start = text.trim_start();
         if start.starts_with(['{', '[']) {
-            return serde_json::from_str(text).map_or(Self::Body, |json| Self::of_json(&json));
+            let first = serde_json::Deserializer::from_str(start).into_iter().next();
+            return first.and_then(Result::ok).map_or(Self::Body, |json| Self::of_json(&json));
         }
         let line = start.lines().next().unwrap_or_default();
         if line.trim_start_matches(['$', '#', '>', ' ']).starts_with("curl ") {
             Self::Curl
-        } else if line.trim_start_matches(['>', ' ']).split_once(" HTTP/").is_some_and(|(line, _)| line.contains(' ')) {
+        } else if request_line(line.trim_start_matches(['>', ' '])).is_some() || header(line).is_some() {
             Self::Http
         } else if start.contains("encrypted_data") {
             Self::Body
@@ -72,6 +72,8 @@ impl Form {
 }
 
 const INVOCATION: &str = "an event of a Lambda function";
+const BODY: &str = "a body";
+const CIPHERTEXT: &str = "a ciphertext";
 
 /// A request, and what was noticed when it was read.
 pub(super) struct Captured {
@@ -89,6 +91,11 @@ impl Captured {
     /// Whether the function itself would have seen this path.
     pub(super) fn is_invocation(&self) -> bool {
         self.form == INVOCATION
+    }
+
+    /// Whether options stand in for its headers.
+    pub(super) fn is_without_headers(&self) -> bool {
+        matches!(self.form, BODY | CIPHERTEXT)
     }
 
     /// Of the parts of a request.
@@ -128,18 +135,30 @@ pub(super) fn read(text: &str, form: Option<Form>, writing: &Writing) -> Result<
         Form::Http => vec![http(text)?],
         Form::Curl => vec![curl::read(text)?],
         Form::Har => har(&json(text, "a HAR file")?)?,
-        Form::Quarantine => quarantine(&json(text, "a message of the quarantine")?)?,
-        Form::Body => vec![without_headers("a body", text.trim().as_bytes().to_vec(), writing)?],
+        Form::Quarantine => quarantine(text)?,
+        Form::Body => vec![without_headers(BODY, text.trim().as_bytes().to_vec(), writing)?],
         Form::Ciphertext => {
-            let body = format!(r#"{{"encrypted_data":{}}}"#, Value::from(text.trim()));
-            vec![without_headers("a ciphertext", body.into_bytes(), writing)?]
+            let body = format!(r#"{{"encrypted_data":{}}}"#, Value::from(alone(text)));
+            vec![without_headers(CIPHERTEXT, body.into_bytes(), writing)?]
         }
     };
-    if captured.is_empty() { Err("there is no POST request with a body in it".to_owned()) } else { Ok(captured) }
+    if captured.is_empty() {
+        return Err("there is no POST request with a body in it; give the one that carries encrypted_data".to_owned());
+    }
+    Ok(captured)
 }
 
 fn json(text: &str, what: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("this is not {what}, because it is not JSON: {error}"))
+    serde_json::from_str(text).map_err(|error| no_json(what, &error))
+}
+
+fn no_json(what: &str, error: &serde_json::Error) -> String {
+    format!("this is not {what}, because it is not JSON: {error}")
+}
+
+/// Digits without what a terminal, an editor or `xxd -p` put around and between them. Bytes stay as they are.
+fn alone(text: &str) -> String {
+    if text.is_ascii() { text.trim().trim_matches(['"', '\'']).replace(['\r', '\n'], "") } else { text.to_owned() }
 }
 
 fn event(text: &str) -> Result<Captured, String> {
@@ -168,17 +187,38 @@ fn without_headers(form: &'static str, body: Vec<u8>, writing: &Writing) -> Resu
     Captured::request(form, "POST", "/webhook", headers, body)
 }
 
-/// RFC 9112, with lines that end in LF as well, and the `> ` of `curl -v` before them.
+/// Method and target of a line such as `POST /webhook HTTP/1.1`.
+fn request_line(line: &str) -> Option<(&str, &str)> {
+    line.split_once(" HTTP/")?.0.split_once(' ')
+}
+
+/// Name and value of a line such as `x-format: hex`, or `:path: /webhook`, as a browser shows HTTP/2.
+fn header(line: &str) -> Option<(&str, &str)> {
+    let colon = 1 + line.get(1..)?.find(':')?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    let is_name =
+        name.trim_start_matches(':').bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    is_name.then(|| (name, value.trim()))
+}
+
+/// RFC 9112, with lines that end in LF as well, the `> ` of `curl -v` before them, and the request line left out.
 fn http(text: &str) -> Result<Captured, String> {
+    let mut text = text.trim_start().to_owned();
+    if text.starts_with("> ") {
+        let lines = text.lines().map(|line| line.strip_prefix('>').map_or(line, |line| line.trim_start()));
+        text = lines.collect::<Vec<_>>().join("\n");
+    }
     let end = ["\r\n\r\n", "\n\n"].iter().filter_map(|blank| Some((text.find(blank)?, blank.len()))).min();
-    let (head, body) = end.map_or((text, ""), |(end, length)| (&text[..end], &text[end + length..]));
-    let mut lines = head.trim_start().lines().map(|line| line.trim_start_matches("> ").trim_end());
-    let mut request_line = lines.next().unwrap_or_default().split(' ');
-    let (method, target) = (request_line.next().unwrap_or_default(), request_line.next().unwrap_or("/"));
-    let headers: Vec<_> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
-        .collect();
+    let (head, body) = end.map_or((&*text, ""), |(end, length)| (&text[..end], &text[end + length..]));
+    let first = head.lines().next().unwrap_or_default();
+    let headers: Vec<_> =
+        head.lines().filter_map(header).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if request_line(first).is_none() && header(first).is_none() {
+        return Err(
+            "this is no HTTP request: it begins with neither a line such as POST /webhook HTTP/1.1 nor a header"
+                .to_owned(),
+        );
+    }
     let value =
         |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
     let is_chunked = value("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
@@ -197,7 +237,9 @@ fn http(text: &str) -> Result<Captured, String> {
         }
         None => body.trim_end_matches(['\r', '\n']).as_bytes().to_vec(),
     };
-    Ok(Captured { noticed, ..Captured::request("an HTTP request", method, target, headers, body)? })
+    let pseudo = (value(":method").map_or("POST", String::as_str), value(":path").map_or("/webhook", String::as_str));
+    let (method, target) = request_line(first).unwrap_or(pseudo);
+    Ok(Captured { noticed, ..Captured::request("an HTTP request", method, target, headers.clone(), body)? })
 }
 
 /// The chunked transfer coding; a text that is not written in it is taken as it stands.
@@ -226,8 +268,13 @@ fn chunks(text: &str) -> Vec<u8> {
 fn har(json: &Value) -> Result<Vec<Captured>, String> {
     let entries =
         json.pointer("/log/entries").and_then(Value::as_array).map_or(std::slice::from_ref(json), Vec::as_slice);
-    let is_webhook = |entry: &&Value| entry["request"]["method"] == "POST" && entry["request"]["postData"].is_object();
-    entries.iter().filter(is_webhook).map(|entry| har_entry(&entry["request"])).collect()
+    let requests = entries.iter().map(|entry| &entry["request"]);
+    let posts = requests.filter(|request| request["method"] == "POST" && request["postData"].is_object());
+    let mut captured = posts.map(har_entry).collect::<Result<Vec<_>, _>>()?;
+    if captured.len() > 1 {
+        captured.retain(|post| looks_like_a_webhook(post.request.headers(), post.request.body().as_ref()));
+    }
+    Ok(captured)
 }
 
 fn har_entry(request: &Value) -> Result<Captured, String> {
@@ -247,23 +294,33 @@ fn har_entry(request: &Value) -> Result<Captured, String> {
     Captured::request("a HAR entry", &text(&request["method"]), &text(&request["url"]), headers, body.into_bytes())
 }
 
-/// One record, a message of SQS with one, or several of them; parts of one webhook are joined.
-fn quarantine(json: &Value) -> Result<Vec<Captured>, String> {
-    let mut webhooks: BTreeMap<String, Vec<Quarantined>> = BTreeMap::new();
-    for record in records(json)? {
-        webhooks.entry(record.id.clone()).or_default().push(record);
+/// Records, or messages of SQS with records in them, one or several; parts of one webhook are joined.
+fn quarantine(text: &str) -> Result<Vec<Captured>, String> {
+    let mut webhooks: Vec<Vec<Quarantined>> = Vec::new();
+    // Several answers of SQS, one behind the other, are what a large webhook takes.
+    for json in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+        for record in records(&json.map_err(|error| no_json("a message of the quarantine", &error))?)? {
+            match webhooks.iter_mut().find(|parts| parts[0].id == record.id) {
+                Some(parts) => parts.push(record),
+                None => webhooks.push(vec![record]),
+            }
+        }
     }
-    webhooks.into_values().map(joined).collect()
+    webhooks.into_iter().map(joined).collect()
 }
 
 fn records(json: &Value) -> Result<Vec<Quarantined>, String> {
-    let foreign = |error: serde_json::Error| format!("this is not written by voicehook's quarantine: {error}");
     let messages = ["/Messages", "/Records", ""].iter().find_map(|pointer| json.pointer(pointer)?.as_array());
     let Some(messages) = messages else {
-        return match json["Body"].as_str().or_else(|| json["body"].as_str()) {
-            Some(body) => serde_json::from_str(body).map(|record| vec![record]).map_err(foreign),
-            None => serde_json::from_value(json.clone()).map(|record| vec![record]).map_err(foreign),
-        };
+        let body = json["Body"].as_str().or_else(|| json["body"].as_str());
+        let record = body.map_or_else(|| serde_json::from_value(json.clone()), serde_json::from_str);
+        return record.map(|record| vec![record]).map_err(|error| match body {
+            Some(body) if Event::from_json(body.to_owned()).is_ok() => {
+                "this message is not of the quarantine but of the event queue: its Body is the event, decrypted already"
+                    .to_owned()
+            }
+            _ => format!("this was not written by voicehook's quarantine: {error}"),
+        });
     };
     messages.iter().try_fold(Vec::new(), |mut all, message| {
         all.extend(records(message)?);

@@ -55,7 +55,8 @@ the function.",
   echo 9f86d081… | voicehook decrypt --algorithm aes-256-cbc --format hex
   aws sqs receive-message --queue-url $QUARANTINE_QUEUE_URL | voicehook decrypt
 
-Status: 0 if every webhook opened as the function would open it, 1 if one did not, 2 if the command line is wrong."
+Status: 0 if every webhook opened as the function would open it, 1 if one did not or cannot be read, 2 if the command line \
+is wrong."
 )]
 pub(crate) struct Decrypt {
     /// The file; without it, or with -, standard input
@@ -127,7 +128,10 @@ impl Decrypt {
             "ENABLEX_APP_ID_SECRET" | "ALLOWED_ALGORITHMS" | "ALLOW_PLAINTEXT" => std::env::var(name).ok(),
             _ => None,
         });
-        config.map_err(|error| format!("{error}; or give --app-id"))
+        config.map_err(|error| match &error.mistakes[..] {
+            [(variable, _), ..] if variable == "ENABLEX_APP_ID" => format!("{error}; or give --app-id"),
+            _ => error.to_string(),
+        })
     }
 
     async fn report(&self, webhook: &Captured, opener: &Opener<ConfiguredSource>, known: &KnownAppIds) -> Report {
@@ -187,6 +191,11 @@ fn read(file: Option<&Path>) -> Result<String, String> {
             std::io::stdin().lock().read_to_end(&mut bytes).map_err(|error| error.to_string())?;
         }
     }
+    if let [0xff, 0xfe, text @ ..] = &*bytes {
+        // What PowerShell writes into a file.
+        let units = text.as_chunks::<2>().0.iter().copied().map(u16::from_le_bytes);
+        return Ok(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect());
+    }
     // Bytes that are no UTF-8 are a ciphertext as it is.
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
 }
@@ -224,7 +233,7 @@ fn not_a_webhook(webhook: &Captured, app: &str, is_named: bool, known: &KnownApp
     if known.current(app).is_some() {
         return None;
     }
-    let names: Vec<&str> = known.app_ids.iter().map(|known| known.app.as_str()).collect();
+    let names: Vec<&str> = known.names().collect();
     Some(Finding::new(
         format!("the webhook came for app {app}, and there is no such app; there are: {}", names.join(", ")),
         "Correct the URL in the EnableX portal, or the secret; --app NAME opens the webhook as that of another app",

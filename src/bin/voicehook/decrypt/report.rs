@@ -62,6 +62,7 @@ impl Report {
             let of_call = self.voice_id.as_ref().map_or_else(String::new, |id| format!(" of call {id}"));
             text += &format!("\nRead in that way it is the event {event_type}{of_call}; --anyway prints it.\n");
         }
-        text
+        // What a stranger sent must not steer the terminal.
+        text.replace(|character: char| character.is_control() && character != '\n', "\u{fffd}")
     }
 }

@@ -7,7 +7,7 @@ use voicehook::{
     app_id::KeyAndIv,
     decrypt::{self, Fault, Plaintext},
     event::Event,
-    webhook::{Algorithm, Encoding, Format, KeySize},
+    webhook::{ALGORITHM_HEADER, Algorithm, ENCODING_HEADER, Encoding, Format, KeySize},
 };
 use zeroize::Zeroizing;
 
@@ -20,12 +20,24 @@ const MOST: u8 = 3;
 /// What a foreign key derivation counts.
 const SCHEME: u8 = 2;
 
-/// What the headers say, as far as it is supported.
+/// What the headers say, as far as it is supported; or the options, where there are no headers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Declared {
     pub(super) algorithm: Option<Algorithm>,
     pub(super) format: Option<Format>,
     pub(super) encoding: Option<Encoding>,
+    pub(super) by_options: bool,
+}
+
+impl Declared {
+    /// Says that a header, or the option in its place, should have another value.
+    pub(super) fn correction(&self, header: &str, option: &str, value: &str) -> String {
+        if self.by_options {
+            format!("Give --{option} {value}, if the webhook had the header {header}: {value}")
+        } else {
+            format!("Send the header {header}: {value}")
+        }
+    }
 }
 
 /// A reading that gives an event.
@@ -98,9 +110,9 @@ fn with(
         ..reading
     };
     let standard = KeyAndIv::derive(&app_id.value);
-    for (algorithm, finding) in algorithms(declared.algorithm).filter(|(_, finding)| finding.is_some() == (cost == 1)) {
+    for (algorithm, finding) in algorithms(declared).filter(|(_, finding)| finding.is_some() == (cost == 1)) {
         if cost <= 1
-            && let Some(reading) = attempt(&ciphertext.value, algorithm, &standard, declared.encoding)
+            && let Some(reading) = attempt(&ciphertext.value, algorithm, &standard, declared)
         {
             return Some(found(reading, finding.into_iter().collect()));
         }
@@ -110,13 +122,13 @@ fn with(
         let wanted = |(algorithm, finding): &(Algorithm, Option<Finding>)| {
             algorithm.key_size == key_size && finding.is_some() == (cost == 1)
         };
-        let algorithms: Vec<_> = algorithms(declared.algorithm).filter(wanted).collect();
+        let algorithms: Vec<_> = algorithms(declared).filter(wanted).collect();
         let schemes =
             if algorithms.is_empty() { vec![] } else { schemes::others(&app_id.value, &ciphertext.value, key_size) };
         for scheme in schemes {
             let bytes = ciphertext.value.get(scheme.skip..).unwrap_or_default();
             for (algorithm, finding) in &algorithms {
-                if let Some(reading) = attempt(bytes, *algorithm, &scheme.secret, declared.encoding) {
+                if let Some(reading) = attempt(bytes, *algorithm, &scheme.secret, declared) {
                     let foreign = Finding::new(
                         format!("this was not encrypted as EnableX does it, but with {}", scheme.name),
                         "Make the sender derive key and IV as Node's crypto.createCipher does: EVP_BytesToKey with MD5, \
@@ -131,44 +143,51 @@ fn with(
 }
 
 /// Each algorithm once: the declared one, and then the others, with the finding that it is another.
-fn algorithms(declared: Option<Algorithm>) -> impl Iterator<Item = (Algorithm, Option<Finding>)> {
+fn algorithms(declared: Declared) -> impl Iterator<Item = (Algorithm, Option<Finding>)> {
     let is_alias = |name: &str| !name.contains('-');
-    let others =
-        Algorithm::NAMES.iter().filter(move |(name, algorithm)| !is_alias(name) && Some(*algorithm) != declared);
+    let others = Algorithm::NAMES
+        .iter()
+        .filter(move |(name, algorithm)| !is_alias(name) && Some(*algorithm) != declared.algorithm);
     let others = others.map(move |(name, algorithm)| {
-        let problem = match declared {
-            Some(declared) => format!("the header says {declared}, but the webhook is encrypted with {name}"),
-            None => format!("the webhook is encrypted with {name}, and no supported header says so"),
+        let problem = match declared.algorithm {
+            Some(declared) => format!("it was to be {declared}, but the webhook is encrypted with {name}"),
+            None => format!("the webhook is encrypted with {name}, and nothing says so that is supported"),
         };
-        (*algorithm, Some(Finding::new(problem, format!("Send the header x-algoritm: {name}"))))
+        let next = declared.correction(ALGORITHM_HEADER, "algorithm", name);
+        (*algorithm, Some(Finding::new(problem, next)))
     });
-    declared.map(|algorithm| (algorithm, None)).into_iter().chain(others)
+    declared.algorithm.map(|algorithm| (algorithm, None)).into_iter().chain(others)
 }
 
-fn attempt(bytes: &[u8], algorithm: Algorithm, secret: &KeyAndIv, declared: Option<Encoding>) -> Option<Reading> {
+fn attempt(bytes: &[u8], algorithm: Algorithm, secret: &KeyAndIv, declared: Declared) -> Option<Reading> {
     let start = bytes.get(..BLOCK.min(bytes.len())).filter(|start| !start.is_empty())?;
     if bytes.len() > BLOCK {
-        // The first block decides nearly always, and costs nothing.
+        // The first block decides nearly always, where a wrong key costs the whole text thousands of times.
         let start = decrypt::open_ciphertext(start.to_vec(), algorithm, Encoding::Latin1, secret).ok()?;
-        let plausible = |first: char| {
-            first.is_ascii_alphanumeric() || first.is_ascii_whitespace() || "{[\"\u{ef}\u{ff}".contains(first)
-        };
-        start.text().chars().next().filter(|first| plausible(*first))?;
+        Some(start.text()).filter(|start| begins_as_text(start))?;
     }
     let open = |encoding| decrypt::open_ciphertext(bytes.to_vec(), algorithm, encoding, secret).ok();
-    let in_declared = declared.and_then(|encoding| event_in(&open(encoding)?));
+    let in_declared = declared.encoding.and_then(|encoding| event_in(&open(encoding)?));
     in_declared.or_else(|| {
         let others = [("utf8", Encoding::Utf8), ("utf16le", Encoding::Utf16le), ("latin1", Encoding::Latin1)];
-        others.into_iter().filter(|(_, encoding)| declared != Some(*encoding)).find_map(|(name, encoding)| {
+        others.into_iter().filter(|(_, encoding)| declared.encoding != Some(*encoding)).find_map(|(name, encoding)| {
             let mut reading = event_in(&open(encoding)?)?;
-            let problem = match declared {
-                Some(_) => format!("x-encoding names another encoding, but the event is written in {name}"),
-                None => format!("the event is written in {name}, and no supported x-encoding says so"),
+            let problem = match declared.encoding {
+                Some(_) => format!("it was to be another encoding, but the event is written in {name}"),
+                None => format!("the event is written in {name}, and nothing says so that is supported"),
             };
-            reading.findings.insert(0, Finding::new(problem, format!("Send the header x-encoding: {name}")));
+            let next = declared.correction(ENCODING_HEADER, "encoding", name);
+            reading.findings.insert(0, Finding::new(problem, next));
             Some(reading)
         })
     })
+}
+
+/// Whether bytes, one a character, may be the beginning of an event in any encoding, or of one that was encoded again.
+fn begins_as_text(start: &str) -> bool {
+    let start =
+        ["\u{ef}\u{bb}\u{bf}", "\u{ff}\u{fe}"].iter().find_map(|mark| start.strip_prefix(mark)).unwrap_or(start);
+    start.chars().take(BLOCK / 2).all(|byte| matches!(byte, '\0' | '\t' | '\n' | '\r' | ' '..='~'))
 }
 
 /// The event in a plaintext, also where it was wrapped once more.

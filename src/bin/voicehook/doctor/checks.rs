@@ -103,7 +103,8 @@ impl Checks {
                 Cell::new(format!("{}{next}", check.detail)),
             ]);
         }
-        console::line(table.trim_fmt());
+        // A reader that has gone away is no error.
+        let _ = console::styled_line(table.trim_fmt());
         let (failed, warnings) = (self.count(Status::Failed), self.count(Status::Warning));
         console::line(format_args!("\n{failed} failed, {warnings} warnings, {} ok", self.count(Status::Ok)));
         Ok(())

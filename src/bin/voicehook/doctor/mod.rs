@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use clap::Args;
 use voicehook::{
-    app_id::{AppIdSource as _, ConfiguredSource, DEFAULT_APP, Version},
+    app_id::{AppIdSource as _, AppIdUnavailable, ConfiguredSource, DEFAULT_APP, SecretsManagerError, Version},
     aws::Aws,
     config::{AppIdSetting, Config},
     queue::QueueUrl,
@@ -95,6 +95,11 @@ impl Doctor {
         };
         let config = configuration(&variables, checks)?;
         let known = secret(&aws, &config, checks).await;
+        let token_of_the_secret = known.as_ref().and_then(|known| known.token.as_ref());
+        if config.settings.accept.plaintext && config.settings.token.is_none() && token_of_the_secret.is_none() {
+            let next = "Set WEBHOOK_TOKEN too (WebhookToken of the template)";
+            checks.warning("variables", "ALLOW_PLAINTEXT lets whoever knows the URL send events", next);
+        }
 
         let receivable = queues::check(&aws, &config.queue_url, Purpose::Events, checks).await;
         for (url, purpose) in
@@ -113,8 +118,16 @@ impl Doctor {
             checks.skipped("test webhook", "--no-send", "Leave --no-send away to see that events get through");
             return None;
         }
+        let Some(known) = known else {
+            checks.skipped(
+                "test webhook",
+                "there is no AppID to encrypt it with",
+                "Put the secret right, and look again",
+            );
+            return None;
+        };
         let token = variables.get("WEBHOOK_TOKEN").filter(|token| !token.trim().is_empty()).map(|token| token.trim());
-        self.send(&aws, &config, &known?, stack_url.as_deref(), token, receivable, checks).await
+        self.send(&aws, &config, &known, stack_url.as_deref(), token, receivable, checks).await
     }
 
     #[allow(clippy::too_many_arguments, reason = "what the checks before it found")]
@@ -191,10 +204,6 @@ fn configuration(variables: &BTreeMap<String, String>, checks: &mut Checks) -> O
         Ok(config) => {
             let set = NAMES.iter().filter(|name| variables.get(**name).is_some_and(|value| !value.trim().is_empty()));
             checks.ok("variables", set.copied().collect::<Vec<_>>().join(", "));
-            if config.settings.accept.plaintext && !variables.contains_key("WEBHOOK_TOKEN") {
-                let next = "Set WEBHOOK_TOKEN too (WebhookToken of the template)";
-                checks.warning("variables", "ALLOW_PLAINTEXT lets whoever knows the URL send events", next);
-            }
             Some(config)
         }
         Err(wrong) => {
@@ -230,18 +239,11 @@ async fn secret(aws: &Aws, config: &Config, checks: &mut Checks) -> Option<Known
     let known = match KnownAppIds::of(&config.app_id, aws).await {
         Ok(known) => known,
         Err(error) => {
-            let next =
-                "Correct the secret, or ENABLEX_APP_ID_SECRET; what a secret may hold is in the README under Configure";
-            checks.failed("secret", error.to_string(), next);
+            checks.failed("secret", error.to_string(), next_for_the_secret(&error));
             return None;
         }
     };
-    let names: Vec<&str> = known
-        .app_ids
-        .iter()
-        .filter(|known| known.version == Version::Current)
-        .map(|known| known.app.as_str())
-        .collect();
+    let names: Vec<&str> = known.names().collect();
     let token = if known.token.is_some() { ", and a token" } else { "" };
     let detail = format!("AppIDs of {}{token}", names.join(", "));
     let AppIdSetting::Secret(_) = &config.app_id else {
@@ -262,6 +264,26 @@ async fn secret(aws: &Aws, config: &Config, checks: &mut Checks) -> Option<Known
         }
     }
     Some(known)
+}
+
+const fn next_for_the_secret(error: &AppIdUnavailable) -> &'static str {
+    match error {
+        AppIdUnavailable::SecretsManager(SecretsManagerError::NotFound) => {
+            "See that ENABLEX_APP_ID_SECRET (AppIdSecretArn of the template) names a secret of the account and region that \
+             you look at, and give it a value: aws secretsmanager put-secret-value"
+        }
+        AppIdUnavailable::SecretsManager(SecretsManagerError::Denied(_)) => {
+            "Use credentials with secretsmanager:GetSecretValue, and kms:Decrypt where the secret has a key of its own; they \
+             are yours, not the function's"
+        }
+        AppIdUnavailable::SecretsManager(SecretsManagerError::Unreachable(_)) | AppIdUnavailable::NotYet => {
+            "See that AWS_REGION and your credentials are right, and that Secrets Manager can be reached"
+        }
+        _ => {
+            "Correct the value of the secret (aws secretsmanager put-secret-value); what it may be is in the README under \
+             Configure"
+        }
+    }
 }
 
 /// The stack's URL, for an app and with the token.

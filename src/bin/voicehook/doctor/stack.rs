@@ -30,7 +30,10 @@ pub(super) async fn read(aws: &Aws, name: &str, checks: &mut Checks) -> Option<S
             return None;
         }
     };
-    let stack = answer.stacks().first()?;
+    let Some(stack) = answer.stacks().first() else {
+        checks.failed("stack", format!("there is no stack {name}"), "See that the name is that of the deployment");
+        return None;
+    };
     let status = stack.stack_status().map_or("", aws_sdk_cloudformation::types::StackStatus::as_str);
     let detail = format!("{name} is {status}");
     if matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE") {

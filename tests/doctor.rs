@@ -1,0 +1,477 @@
+//! `voicehook doctor`, as a person runs it: on a configuration that is right, and on one with each thing that can be wrong.
+//! AWS answers as each test wants, and the webhook goes through a real receiver. A deployed stack is checked end to end.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "support/aws_stub.rs"]
+mod aws_stub;
+#[path = "support/tool.rs"]
+mod tool;
+
+use std::{
+    process::Output,
+    sync::{Arc, Mutex},
+};
+
+use aws_stub::{AwsStub, error};
+use serde_json::{Value, json};
+use tool::{Dev, printed, typing, voicehook};
+
+const APP_ID: &str = "5f1e0a77-the-app-id-that-nobody-may-see";
+const TOKEN: &str = "0123456789abcdef-token";
+
+/// An answer in the place of the right one.
+type Instead = fn(&str, &Value) -> Option<(u16, Value)>;
+
+/// Everything is right.
+const AS_IT_SHOULD_BE: Instead = |_, _| None;
+
+/// A configuration whose parts are all there: secret, queues, and a receiver that sends to the queue.
+struct Deployment {
+    aws: AwsStub,
+    /// What was asked of SQS: the operation and the request.
+    asked: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Deployment {
+    /// With one thing that is otherwise.
+    async fn with(instead: Instead) -> Self {
+        let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+        let on_the_queue: Mutex<Vec<Value>> = Mutex::default();
+        let log = Arc::clone(&asked);
+        let aws = AwsStub::start(move |operation, request| {
+            log.lock().unwrap().push((operation.to_owned(), request.clone()));
+            instead(operation, request).unwrap_or_else(|| right(operation, request, &on_the_queue))
+        })
+        .await;
+        Self { aws, asked }
+    }
+
+    fn queue(&self, name: &str) -> String {
+        format!("{}/000000000000/{name}", self.aws.endpoint)
+    }
+
+    /// The tool with the variables of the function.
+    fn voicehook(&self) -> std::process::Command {
+        let mut command = voicehook();
+        self.aws.point(&mut command).envs([
+            ("ENABLEX_APP_ID_SECRET", "enablex"),
+            ("QUEUE_URL", &self.queue("events.fifo")),
+            ("QUARANTINE_QUEUE_URL", &self.queue("quarantine")),
+        ]);
+        command
+    }
+
+    /// The receiver that stands for the deployed function.
+    fn receiver(&self, app_id: &str) -> Dev {
+        let mut command = voicehook();
+        self.aws.point(&mut command).env("ENABLEX_APP_ID", app_id).env("WEBHOOK_TOKEN", TOKEN);
+        Dev::start_on_queue(&mut command, &self.queue("events.fifo"))
+    }
+
+    fn doctor(&self, arguments: &[&str]) -> Checked {
+        self.doctor_with(&[], arguments)
+    }
+
+    fn doctor_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Checked {
+        let mut command = self.voicehook();
+        command.args(["doctor", "--json"]).args(arguments).envs(variables.iter().copied());
+        Checked::new(&command.output().unwrap())
+    }
+
+    fn asked(&self, operation: &str) -> Vec<Value> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|(asked, _)| asked == operation).map(|(_, request)| request.clone()).collect()
+    }
+}
+
+fn right(operation: &str, request: &Value, on_the_queue: &Mutex<Vec<Value>>) -> (u16, Value) {
+    let mut on_the_queue = on_the_queue.lock().unwrap();
+    let is_of_dead_letters = request["QueueUrl"].as_str().is_some_and(|url| url.ends_with("dead"));
+    match operation {
+        "GetSecretValue" if request["VersionStage"] == "AWSPREVIOUS" => error("ResourceNotFoundException"),
+        "GetSecretValue" => (200, json!({"SecretString": json!({"app_id": APP_ID, "token": TOKEN}).to_string()})),
+        "GetQueueUrl" => (200, json!({"QueueUrl": "http://127.0.0.1/000000000000/dead"})),
+        "GetQueueAttributes" if is_of_dead_letters => {
+            (200, json!({"Attributes": {"ApproximateNumberOfMessages": "0"}}))
+        }
+        "GetQueueAttributes" => (200, json!({"Attributes": attributes()})),
+        "SendMessage" => {
+            on_the_queue.push(request.clone());
+            (200, json!({"MessageId": format!("message-{}", on_the_queue.len())}))
+        }
+        "ReceiveMessage" => {
+            let message = |(index, sent): (usize, Value)| {
+                json!({"MessageId": index.to_string(), "ReceiptHandle": sent["MessageAttributes"]["voice_id"]["StringValue"],
+                       "Body": sent["MessageBody"], "MessageAttributes": sent["MessageAttributes"]})
+            };
+            let messages: Vec<Value> = on_the_queue.drain(..).enumerate().map(message).collect();
+            (200, json!({"Messages": messages}))
+        }
+        "DeleteMessage" => (200, json!({})),
+        "ChangeMessageVisibilityBatch" => (200, json!({"Successful": [], "Failed": []})),
+        _ => (404, json!({"error": "not found"})),
+    }
+}
+
+fn attributes() -> Value {
+    json!({
+        "ApproximateNumberOfMessages": "0", "MessageRetentionPeriod": "1209600", "MaximumMessageSize": "1048576",
+        "VisibilityTimeout": "60", "SqsManagedSseEnabled": "true", "FifoQueue": "true",
+        "RedrivePolicy": r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead","maxReceiveCount":5}"#,
+    })
+}
+
+/// The attributes of every queue, with some that are otherwise.
+fn with_attributes(operation: &str, otherwise: Value) -> Option<(u16, Value)> {
+    let mut attributes = attributes();
+    for (name, value) in otherwise.as_object().unwrap() {
+        attributes[name] = value.clone();
+    }
+    attributes.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    (operation == "GetQueueAttributes").then(|| (200, json!({"Attributes": attributes})))
+}
+
+/// What doctor found.
+struct Checked {
+    status: i32,
+    text: String,
+    checks: Vec<Value>,
+}
+
+impl Checked {
+    fn new(output: &Output) -> Self {
+        let text = printed(output);
+        for secret in [APP_ID, TOKEN] {
+            assert!(!text.contains(secret), "a secret is echoed: {text}");
+        }
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let checks = report["checks"].as_array().unwrap().clone();
+        for check in &checks {
+            assert_eq!(check["status"] == "ok", check["next"].is_null(), "what is not ok has a next step: {check}");
+        }
+        Self { status: output.status.code().unwrap(), text, checks }
+    }
+
+    /// Whether one check has this status, and says this and what to do.
+    fn has(&self, name: &str, status: &str, detail: &str, next: &str) -> bool {
+        self.checks.iter().any(|check| {
+            check["name"] == name
+                && check["status"] == status
+                && check["detail"].as_str().unwrap().contains(detail)
+                && check["next"].as_str().unwrap_or_default().contains(next)
+        })
+    }
+
+    fn assert(&self, status: i32, name: &str, result: &str, detail: &str, next: &str) {
+        assert!(self.has(name, result, detail, next), "{name}: {result}: {detail} -> {next}: {}", self.text);
+        assert_eq!(self.status, status, "{}", self.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_configuration_passes_and_its_test_webhook_goes_from_the_url_to_the_queue_and_off_it_again() {
+    let deployment = Deployment::with(AS_IT_SHOULD_BE).await;
+    let receiver = deployment.receiver(APP_ID);
+    let found = deployment.doctor(&["--url", &receiver.url]);
+    assert_eq!(found.status, 0, "{}", found.text);
+    assert!(found.checks.iter().all(|check| check["status"] == "ok"), "{}", found.text);
+    for (name, says) in [
+        ("variables", "ENABLEX_APP_ID_SECRET, QUEUE_URL, QUARANTINE_QUEUE_URL"),
+        ("secret", "AppIDs of default, and a token"),
+        ("secret", "not rotated"),
+        ("queue", "events.fifo: FIFO, kept 14 days"),
+        ("dead-letter queue", "dead is empty"),
+        ("quarantine", "quarantine: standard"),
+        ("url", "/webhook/default/… answers"),
+        ("test webhook", "answered 200"),
+        // The sample call of the receiver.
+        ("event", "behind 9 others, and was taken off again"),
+    ] {
+        assert!(found.has(name, "ok", says, ""), "{name}: {says}: {}", found.text);
+    }
+    let deleted = deployment.asked("DeleteMessage");
+    assert!(deleted.len() == 1 && deleted[0]["ReceiptHandle"].as_str().unwrap().starts_with("voicehook-doctor-"));
+    let given_back = deployment.asked("ChangeMessageVisibilityBatch");
+    let entries: Vec<&Value> = given_back.iter().flat_map(|request| request["Entries"].as_array().unwrap()).collect();
+    assert!(entries.len() == 9 && entries.iter().all(|entry| entry["VisibilityTimeout"] == 0), "{entries:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_variables_are_each_named_with_what_would_be_right() {
+    let deployment = Deployment::with(AS_IT_SHOULD_BE).await;
+    let failover = deployment.queue("failover");
+    for (variable, value, says) in [
+        ("QUEUE_URL", "", "QUEUE_URL is not set"),
+        ("QUEUE_URL", "events", "QUEUE_URL"),
+        ("ENABLEX_APP_ID_SECRET", "", "ENABLEX_APP_ID is not set, nor is ENABLEX_APP_ID_SECRET"),
+        ("ENABLEX_APP_ID", APP_ID, "are both set"),
+        ("FAILOVER_QUEUE_URL", &failover, "same type as QUEUE_URL"),
+        ("WEBHOOK_TOKEN", "short", "at least 16 characters"),
+        ("ALLOWED_ALGORITHMS", "rot13", "\"rot13\" is not supported"),
+    ] {
+        let found = deployment.doctor_with(&[(variable, value)], &[]);
+        found.assert(1, "variables", "failed", says, "the function does not start");
+    }
+    let all = deployment.doctor_with(&[("QUEUE_URL", ""), ("WEBHOOK_TOKEN", "short")], &[]);
+    assert_eq!(all.checks.len(), 2, "{}", all.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_the_secret_is_told_apart() {
+    let cases: [(Instead, &str, &str); 6] = [
+        (
+            |operation, _| (operation == "GetSecretValue").then(|| error("ResourceNotFoundException")),
+            "does not exist in this account and region",
+            "names a secret of the account and region",
+        ),
+        (
+            |operation, _| (operation == "GetSecretValue").then(|| error("AccessDeniedException")),
+            "may not read the secret",
+            "Use credentials with secretsmanager:GetSecretValue",
+        ),
+        (
+            |operation, _| (operation == "GetSecretValue").then(|| error("UnrecognizedClientException")),
+            "UnrecognizedClientException",
+            "your credentials are right",
+        ),
+        (
+            |operation, _| (operation == "GetSecretValue").then(|| (200, json!({"SecretString": r#"{"appid":"a"}"#}))),
+            "neither a field app_id nor a field apps",
+            "in the README under Configure",
+        ),
+        (
+            |operation, _| (operation == "GetSecretValue").then(|| (200, json!({"SecretBinary": "AAAA"}))),
+            "it is binary",
+            "Correct the value of the secret",
+        ),
+        (
+            |operation, _| {
+                let short = r#"{"app_id":"a","token":"short"}"#;
+                (operation == "GetSecretValue").then(|| (200, json!({"SecretString": short})))
+            },
+            "its token must have at least 16 characters",
+            "Correct the value of the secret",
+        ),
+    ];
+    for (instead, detail, next) in cases {
+        let found = Deployment::with(instead).await.doctor(&[]);
+        found.assert(1, "secret", "failed", detail, next);
+        assert!(found.has("test webhook", "skipped", "no AppID", "Put the secret right"), "{}", found.text);
+    }
+    let previous: Instead = |operation, request| {
+        (operation == "GetSecretValue" && request["VersionStage"] == "AWSPREVIOUS")
+            .then(|| (200, json!({"SecretString": "{}"})))
+    };
+    let found = Deployment::with(previous).await.doctor(&["--no-send"]);
+    found.assert(0, "secret", "warning", "AWSPREVIOUS", "twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_the_queues_is_told_apart() {
+    let cases: [(Instead, i32, &str, &str, &str, &str); 9] = [
+        (
+            |operation, _| (operation == "GetQueueAttributes").then(|| error("com.amazonaws.sqs#QueueDoesNotExist")),
+            1,
+            "queue",
+            "failed",
+            "events.fifo does not exist",
+            "Correct QUEUE_URL",
+        ),
+        (
+            |operation, _| (operation == "GetQueueAttributes").then(|| error("AccessDeniedException")),
+            0,
+            "queue",
+            "warning",
+            "you may not look at",
+            "sqs:GetQueueAttributes",
+        ),
+        (
+            |operation, _| (operation == "GetQueueAttributes").then(|| error("InvalidAddress")),
+            1,
+            "quarantine",
+            "failed",
+            "cannot be looked at",
+            "QUARANTINE_QUEUE_URL",
+        ),
+        (
+            |operation, _| with_attributes(operation, json!({"RedrivePolicy": null})),
+            0,
+            "dead-letter queue",
+            "warning",
+            "has none",
+            "RedrivePolicy",
+        ),
+        (
+            |operation, _| (operation == "GetQueueUrl").then(|| error("com.amazonaws.sqs#QueueDoesNotExist")),
+            0,
+            "dead-letter queue",
+            "warning",
+            "dead cannot be looked at",
+            "Create it again",
+        ),
+        (
+            |operation, _| with_attributes(operation, json!({"ApproximateNumberOfMessages": "3"})),
+            0,
+            "dead-letter queue",
+            "warning",
+            "3 events are in dead",
+            "aws sqs start-message-move-task",
+        ),
+        (
+            |operation, _| with_attributes(operation, json!({"ApproximateNumberOfMessages": "3"})),
+            0,
+            "quarantine",
+            "warning",
+            "3 webhooks wait in it",
+            "voicehook redrive",
+        ),
+        (
+            |operation, _| with_attributes(operation, json!({"MaximumMessageSize": "262144"})),
+            0,
+            "queue",
+            "warning",
+            "262144 bytes at most",
+            "MaximumMessageSize to 1048576",
+        ),
+        (
+            |operation, _| with_attributes(operation, json!({"SqsManagedSseEnabled": "false"})),
+            0,
+            "queue",
+            "warning",
+            "not encrypted at rest",
+            "SqsManagedSseEnabled",
+        ),
+    ];
+    for (instead, status, name, result, detail, next) in cases {
+        let found = Deployment::with(instead).await.doctor(&["--no-send"]);
+        found.assert(status, name, result, detail, next);
+    }
+    let short: Instead = |operation, _| with_attributes(operation, json!({"MessageRetentionPeriod": "3600"}));
+    let found = Deployment::with(short).await.doctor(&["--no-send"]);
+    found.assert(0, "queue", "warning", "lost after 3600 s", "MessageRetentionPeriod");
+    let deployment = Deployment::with(AS_IT_SHOULD_BE).await;
+    let none = deployment.doctor_with(&[("QUARANTINE_QUEUE_URL", "")], &["--no-send"]);
+    none.assert(0, "quarantine", "warning", "not kept", "QUARANTINE_QUEUE_URL");
+    let open = deployment.doctor_with(
+        &[("ALLOW_PLAINTEXT", "true"), ("ENABLEX_APP_ID", APP_ID), ("ENABLEX_APP_ID_SECRET", "")],
+        &["--no-send"],
+    );
+    open.assert(0, "variables", "warning", "ALLOW_PLAINTEXT", "Set WEBHOOK_TOKEN too");
+    let closed = deployment.doctor_with(&[("ALLOW_PLAINTEXT", "true")], &["--no-send"]);
+    assert!(!closed.text.contains("whoever knows the URL"), "the secret has a token: {}", closed.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_url_answers_decides_the_advice() {
+    let deployment = Deployment::with(AS_IT_SHOULD_BE).await;
+    let receiver = deployment.receiver(APP_ID);
+    let base = receiver.url.strip_suffix(&format!("/default/{TOKEN}")).unwrap();
+    let no_such_path = receiver.url.replace("/webhook", "/webhooks");
+    let wrong_token = format!("{base}/default/another-token-of-16");
+    let without_token = base.to_owned();
+    for url in [&no_such_path, &wrong_token, &without_token] {
+        let found = deployment.doctor(&["--url", url]);
+        found.assert(1, "url", "failed", "answered a probe with 404", "the token is the one of WEBHOOK_TOKEN");
+        assert!(!found.text.contains("another-token-of-16"), "a token is echoed: {}", found.text);
+    }
+    let nobody = format!("http://127.0.0.1:9/webhook/default/{TOKEN}");
+    let found = deployment.doctor(&["--url", &nobody]);
+    found.assert(1, "url", "failed", "cannot be reached", "WebhookUrl");
+    let found = deployment.doctor(&[]);
+    found.assert(0, "test webhook", "skipped", "no URL", "--url");
+    let found = deployment.doctor(&["--url", &receiver.url, "--app", "sales"]);
+    found.assert(1, "test webhook", "failed", "no app sales", "--app");
+    let found = deployment.doctor(&["--url", &receiver.url, "--no-receive"]);
+    found.assert(0, "event", "skipped", "not looked at", "voicehook-doctor-");
+
+    let with_another_app_id = deployment.receiver("another");
+    let found = deployment.doctor(&["--url", &with_another_app_id.url]);
+    found.assert(1, "test webhook", "failed", "answered 400", "today's AppID");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_voicehooks_is_told_apart() {
+    let cases: [(Instead, &str, &str); 5] = [
+        (|operation, _| (operation == "POST /webhook").then(|| (200, json!({}))), "no voicehook", "WebhookUrl"),
+        (
+            |operation, _| (operation == "POST /webhook").then(|| (202, json!({}))),
+            "put it into quarantine",
+            "APP_ID_TTL_SECONDS",
+        ),
+        (|operation, _| (operation == "POST /webhook").then(|| (403, json!({}))), "turned it away", "AWS WAF"),
+        (|operation, _| (operation == "POST /webhook").then(|| (503, json!({}))), "did not take the event", "sam logs"),
+        (|operation, _| (operation == "POST /webhook").then(|| (502, json!({}))), "does not answer", "sam logs"),
+    ];
+    for (post, detail, next) in cases {
+        let aws = AwsStub::start(move |operation, request| match operation {
+            "GET /webhook" => (200, json!({})),
+            _ => post(operation, request).unwrap_or_else(|| right(operation, request, &Mutex::default())),
+        })
+        .await;
+        let deployment = Deployment { aws, asked: Arc::default() };
+        let url = format!("{}/webhook", deployment.aws.endpoint);
+        deployment.doctor(&["--url", &url]).assert(1, "test webhook", "failed", detail, next);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_does_not_come_is_a_failure_and_so_is_a_queue_that_may_not_be_read() {
+    let silent: Instead = |operation, _| (operation == "ReceiveMessage").then(|| (200, json!({"Messages": []})));
+    let deployment = Deployment::with(silent).await;
+    let receiver = deployment.receiver(APP_ID);
+    let found = deployment.doctor(&["--url", &receiver.url, "--wait", "1"]);
+    found.assert(1, "event", "failed", "did not come within 1 s", "a subscriber reads this queue");
+    let denied: Instead = |operation, _| (operation == "ReceiveMessage").then(|| error("AccessDeniedException"));
+    let deployment = Deployment::with(denied).await;
+    let receiver = deployment.receiver(APP_ID);
+    let found = deployment.doctor(&["--url", &receiver.url]);
+    found.assert(1, "event", "failed", "cannot be read", "--no-receive");
+    let lost: Instead =
+        |operation, _| (operation == "SendMessage").then(|| error("com.amazonaws.sqs#QueueDoesNotExist"));
+    let deployment = Deployment::with(lost).await;
+    let receiver = deployment.receiver(APP_ID);
+    let found = deployment.doctor(&["--url", &receiver.url]);
+    found.assert(1, "test webhook", "failed", "the queue did not take the event", "not_queued");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_has_each_check_with_its_next_step_and_no_colours_in_a_pipe() {
+    let none: Instead = |operation, _| (operation == "GetQueueAttributes").then(|| error("QueueDoesNotExist"));
+    let deployment = Deployment::with(none).await;
+    let mut command = deployment.voicehook();
+    command.args(["doctor", "--no-send"]);
+    let output = command.output().unwrap();
+    let table = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{table}");
+    assert!(output.stderr.is_empty() && !table.contains('\u{1b}'), "{table:?}");
+    let row = table.lines().position(|line| line.contains("failed") && line.contains("does not exist")).unwrap();
+    assert!(table.lines().nth(row + 1).unwrap().trim_start().starts_with("-> Correct QUEUE_URL"), "{table}");
+    assert!(table.lines().next_back().unwrap().contains("2 failed, 0 warnings"), "{table}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_terminal_the_table_is_as_wide_as_the_terminal_and_coloured_unless_no_color_is_set() {
+    let none: Instead = |operation, _| (operation == "GetQueueAttributes").then(|| error("QueueDoesNotExist"));
+    let deployment = Deployment::with(none).await;
+    let mut command = deployment.voicehook();
+    command.args(["doctor", "--no-send"]);
+    for (no_color, coloured) in [("", true), ("1", false)] {
+        let Some(mut terminal) = typing(command.env("NO_COLOR", no_color), 60, "", "") else { return };
+        let output = terminal.output().unwrap();
+        let shown = printed(&output);
+        assert_eq!(output.status.code(), Some(1), "{shown:?}");
+        assert_eq!(shown.contains("\u{1b}[31m") || shown.contains("\u{1b}[38;5;9m"), coloured, "{shown:?}");
+        let plain = without_escapes(&shown);
+        assert!(plain.contains("does not exist") && plain.contains("-> Correct"), "{plain}");
+        let widest = plain.split(['\r', '\n']).map(|line| line.chars().count()).max();
+        assert!(widest.is_some_and(|widest| (50..=60).contains(&widest)), "{widest:?}: {plain}");
+    }
+}
+
+/// What a terminal shows, without what steers it.
+fn without_escapes(shown: &str) -> String {
+    let mut parts = shown.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let is_end = |character: char| character.is_ascii_alphabetic();
+    first + &parts.map(|part| part.split_once(is_end).map_or("", |(_, rest)| rest)).collect::<String>()
+}
