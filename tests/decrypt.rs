@@ -239,7 +239,7 @@ fn the_ready_made_lambda_events_open_where_the_function_would_queue_them_and_els
         if file.extension().is_none_or(|extension| extension != "json") {
             continue;
         }
-        let output = voicehook().arg("decrypt").arg(&file).args(["--app-id", "voicehook-dev"]).output().unwrap();
+        let output = voicehook().arg("decrypt").arg(&file).env("ENABLEX_APP_ID", "voicehook-dev").output().unwrap();
         let (event, explanation) =
             (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         if name.starts_with("queued-") {
@@ -252,6 +252,20 @@ fn the_ready_made_lambda_events_open_where_the_function_would_queue_them_and_els
         }
     }
     assert!(opened > 20);
+}
+
+#[test]
+fn who_gives_an_app_id_need_not_name_the_app_but_a_path_that_is_no_webhooks_is_named_all_the_same() {
+    let with_app_id = |file: &str, options: &[&str]| -> Said {
+        let mut command = voicehook();
+        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).args(["decrypt", file]);
+        command.args(["--app-id", "voicehook-dev"]).args(options).output().unwrap().into()
+    };
+    assert_eq!(with_app_id("not_found-unknown-app.json", &[]).status, 0);
+    let elsewhere = with_app_id("not_found-unknown-path.json", &[]);
+    assert_eq!((elsewhere.status, elsewhere.event.as_str()), (1, ""));
+    assert!(elsewhere.explanation.contains("not that of a webhook"), "{}", elsewhere.explanation);
+    assert_eq!(with_app_id("not_found-unknown-path.json", &["--app", "default"]).status, 0);
 }
 
 #[test]

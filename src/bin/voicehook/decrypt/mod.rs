@@ -148,7 +148,7 @@ impl Decrypt {
             encoding: value("x-encoding"),
             ..Report::default()
         };
-        let is_named = self.app.is_some() || named.is_some() || !webhook.is_invocation();
+        let is_named = self.app.is_some() || webhook.app.is_some() || !webhook.is_invocation();
         if let Some(finding) = not_a_webhook(webhook, app, is_named, known) {
             let detail = Some("the function answers it before it opens anything".to_owned());
             return Report { reason: Some("not_found"), detail, findings: vec![finding], ..report };

@@ -10,7 +10,7 @@ use aws_sdk_sqs::{
     types::{ChangeMessageVisibilityBatchRequestEntry, Message},
 };
 use jiff::Timestamp;
-use voicehook::{config::Config, queue::QueueUrl, webhook::Algorithm};
+use voicehook::{app_id::Token, config::Config, queue::QueueUrl, webhook::Algorithm};
 
 use super::{checks::Checks, described};
 use crate::send::{Encrypted, Writing};
@@ -178,15 +178,20 @@ pub(super) async fn probe(url: &str, checks: &mut Checks) -> bool {
     matches!(status, Ok(200))
 }
 
-/// The URL without its token.
+/// The URL without its token, also where the token is in a wrong place: nothing after the app, and no segment that is long
+/// enough for a token.
 pub(super) fn shown(url: &str) -> String {
-    let (path, query) = url.split_once('?').map_or((url, ""), |(path, _)| (path, "?…"));
-    match path.split_once("/webhook/") {
-        Some((before, rest)) if rest.contains('/') => {
-            format!("{before}/webhook/{}/…{query}", rest.split('/').next().unwrap_or_default())
-        }
-        _ => format!("{path}{query}"),
-    }
+    let (url, query) = url.split_once('?').map_or((url, ""), |(url, _)| (url, "?…"));
+    let (url, more) = match url.split_once("/webhook/").and_then(|(_, rest)| Some((rest, rest.find('/')?))) {
+        Some((rest, end_of_app)) => (&url[..url.len() - rest.len() + end_of_app], "/…"),
+        None => (url, ""),
+    };
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let could_be_a_token = |segment: &str| segment.len() >= Token::SHORTEST;
+    let segments = path.split('/').map(|segment| if could_be_a_token(segment) { "…" } else { segment });
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{host}{}{more}{query}", segments.collect::<Vec<_>>().join("/"))
 }
 
 /// What a status means when it comes from a deployed voicehook, or from what stands before it.
@@ -226,5 +231,26 @@ const fn explain(status: u16) -> (&'static str, &'static str) {
             "Read the last lines of the function's log (sam logs --tail): a wrong configuration ends it at its start",
         ),
         _ => ("this is no answer of voicehook", "Compare the URL with the stack's output WebhookUrl"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_token_wherever_the_token_is() {
+        for (url, expected) in [
+            ("https://abc.execute-api.us-east-1.amazonaws.com/webhook", ""),
+            ("https://abc.execute-api.us-east-1.amazonaws.com/prod/webhook/sales", ""),
+            ("http://127.0.0.1:8787/webhook/default/0123456789abcdef", "http://127.0.0.1:8787/webhook/default/…"),
+            ("https://a.example/webhook/default/short/and/more", "https://a.example/webhook/default/…"),
+            ("https://a.example/webhook/0123456789abcdef", "https://a.example/webhook/…"),
+            ("https://a.example/webhooks/default/0123456789abcdef", "https://a.example/webhooks/default/…"),
+            ("https://a.example/webhook?token=0123456789abcdef", "https://a.example/webhook?…"),
+            ("a.example/0123456789abcdef", "a.example/…"),
+        ] {
+            assert_eq!(shown(url), if expected.is_empty() { url } else { expected });
+        }
     }
 }
