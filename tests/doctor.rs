@@ -396,7 +396,7 @@ async fn an_answer_that_is_not_voicehooks_is_told_apart() {
         (
             |operation, _| (operation == "POST /webhook").then(|| (202, json!({}))),
             "put it into quarantine",
-            "APP_ID_TTL_SECONDS",
+            "at most every 10 s",
         ),
         (|operation, _| (operation == "POST /webhook").then(|| (403, json!({}))), "turned it away", "AWS WAF"),
         (|operation, _| (operation == "POST /webhook").then(|| (503, json!({}))), "did not take the event", "sam logs"),
@@ -474,4 +474,19 @@ fn without_escapes(shown: &str) -> String {
     let first = parts.next().unwrap_or_default().to_owned();
     let is_end = |character: char| character.is_ascii_alphabetic();
     first + &parts.map(|part| part.split_once(is_end).map_or("", |(_, rest)| rest)).collect::<String>()
+}
+
+#[test]
+fn an_aws_that_cannot_be_reached_is_named_in_one_short_line_with_what_to_see_to() {
+    let mut command = voicehook();
+    command.args(["doctor", "--stack", "voicehook", "--json"]).envs([
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+    ]);
+    let found = Checked::new(&command.output().unwrap());
+    found.assert(1, "stack", "failed", "voicehook cannot be read in us-east-1: dispatch failure", "AWS_REGION");
+    let detail = found.checks[0]["detail"].as_str().unwrap();
+    assert!(!detail.contains("DispatchFailure") && detail.contains("refused"), "{detail}");
 }

@@ -10,7 +10,7 @@ mod test_webhook;
 
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 use voicehook::{
     app_id::{AppIdSource as _, AppIdUnavailable, ConfiguredSource, DEFAULT_APP, SecretsManagerError, Version},
@@ -304,6 +304,10 @@ where
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
-        _ => DisplayErrorContext(error).to_string(),
+        // Not the SDK's DisplayErrorContext: it goes on with a page of debugging output.
+        _ => {
+            let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+            causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+        }
     }
 }

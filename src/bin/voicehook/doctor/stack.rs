@@ -23,10 +23,10 @@ pub(super) async fn read(aws: &Aws, name: &str, checks: &mut Checks) -> Option<S
     let answer = match client.describe_stacks().stack_name(name).send().await {
         Ok(answer) => answer,
         Err(error) => {
-            let region = aws.shared().region().map_or("no region", |region| region.as_ref());
-            let next = "See that the name, AWS_REGION and AWS_PROFILE are those of the deployment; it needs \
-                        cloudformation:DescribeStacks";
-            checks.failed("stack", format!("{name} cannot be read in {region}: {}", described(&error)), next);
+            let region = aws.shared().region().map_or(String::new(), |region| format!(" in {region}"));
+            let next = "See that the name, AWS_REGION and your credentials (AWS_PROFILE) are those of the deployment; it \
+                        needs cloudformation:DescribeStacks";
+            checks.failed("stack", format!("{name} cannot be read{region}: {}", described(&error)), next);
             return None;
         }
     };

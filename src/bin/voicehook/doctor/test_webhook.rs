@@ -203,8 +203,9 @@ const fn explain(status: u16) -> (&'static str, &'static str) {
         ),
         202 => (
             "the function could not open it, and put it into quarantine",
-            "The function has another AppID than the secret now says: wait for APP_ID_TTL_SECONDS, and see that --app and \
-             the URL name the same app. The test webhook stays in quarantine; redrive passes it on or it expires",
+            "The function has another AppID. It reads a changed secret anew at most every 10 s: look again then. Else see that \
+             --app and the URL name the same app, and, without --stack, that this environment has the function's AppID. The \
+             test webhook stays in quarantine; redrive passes it on or it expires",
         ),
         400 => (
             "the function could not open it",
