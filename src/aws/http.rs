@@ -1,7 +1,7 @@
 //! The HTTP client of the AWS clients: hyper's pool, TLS by rustls on ring, and HTTP/1.1.
 //!
 //! In comes a request of the SDK; out comes the answer, or an error of a kind that the SDK knows whether to try again.
-//! The SDK's own client brings HTTP/2 besides, which SQS does not speak, and costs each webhook more than the request.
+//! The SDK's own client brings HTTP/2 besides, which a webhook has no use for, and a pool with more work in it.
 
 use std::time::Duration;
 
