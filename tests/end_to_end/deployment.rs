@@ -134,7 +134,15 @@ fn assert_defaults(stack: &Value) {
     alarms.sort_unstable();
     assert_eq!(keys(&stack["alarms"]), alarms);
     let variables = &stack["function"]["Environment"]["Variables"];
-    let set = ["ALLOWED_ALGORITHMS", "ENABLEX_APP_ID_SECRET", "METRICS_NAMESPACE", "QUARANTINE_QUEUE_URL", "QUEUE_URL"];
+    let set = [
+        "ALLOWED_ALGORITHMS",
+        "ENABLEX_APP_ID_SECRET",
+        "MALLOC_MMAP_THRESHOLD_",
+        "MALLOC_TRIM_THRESHOLD_",
+        "METRICS_NAMESPACE",
+        "QUARANTINE_QUEUE_URL",
+        "QUEUE_URL",
+    ];
     assert_eq!(keys(variables), set);
     let function = &stack["properties"]["WebhookFunction"];
     for option in ["ReservedConcurrentExecutions", "KmsKeyArn", "CapacityProviderConfig", "PublishToLatestPublished"] {
