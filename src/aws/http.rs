@@ -16,15 +16,15 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, builderstates::WantsSchemes};
 use hyper_util::{
-    client::legacy::{Client, Error, connect},
+    client::legacy::{Client, connect},
     rt::TokioExecutor,
 };
 
 /// How long an idle connection is kept. SQS closes idle ones after a minute or so, and a function that was frozen does
 /// not notice: a connection older than this is opened anew rather than tried.
 const POOL_IDLE: Duration = Duration::from_secs(20);
-/// Longest wait for a TCP connection, so that a lost packet leaves time for another attempt.
-const CONNECT: Duration = Duration::from_millis(700);
+/// Longest wait for a TCP connection. Where one attempt has less time than that, as for a secret, that is the limit.
+const CONNECT: Duration = Duration::from_secs(1);
 
 /// Whose word is taken that a server is who it says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,13 +84,10 @@ impl HttpConnector for Http {
         };
         let answer = client.request(request);
         HttpConnectorFuture::new(async move {
-            let answer = answer.await.map_err(network)?.map(SdkBody::from_body_1_x);
+            // Whatever happens to a connection, the SDK tries again: an event that arrives twice has the same
+            // deduplication id.
+            let answer = answer.await.map_err(|error| ConnectorError::io(error.into()))?.map(SdkBody::from_body_1_x);
             HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
-}
-
-/// Whatever happens to a connection, the SDK tries again: an event that arrives twice has the same deduplication id.
-fn network(error: Error) -> ConnectorError {
-    ConnectorError::io(error.into())
 }

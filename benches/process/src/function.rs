@@ -12,6 +12,9 @@ use nix::{time::clock_getcpuclockid, unistd::Pid};
 
 use crate::{tls, webhooks};
 
+/// What `template.yaml` sets for the C library.
+const TEMPLATE: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "33554432"), ("MALLOC_MMAP_THRESHOLD_", "33554432")];
+
 /// What is deployed, and how it is started.
 pub struct Function {
     pub name: String,
@@ -19,12 +22,9 @@ pub struct Function {
     pub files: Vec<PathBuf>,
     /// Whether a webhook ends in a message.
     pub sends: bool,
-    /// Whether it takes several webhooks at once.
-    pub concurrent: bool,
-    /// The file with the authorities that it trusts, in the directory of the benchmark.
-    pub trusts: &'static str,
-    /// What its template sets besides.
-    pub variables: &'static [(&'static str, &'static str)],
+    /// A build of voicehook: it takes several webhooks at once, carries the authorities that it trusts, and has the
+    /// variables of its template.
+    pub is_voicehook: bool,
 }
 
 /// A function that was started.
@@ -59,8 +59,11 @@ impl Function {
             ("ENABLEX_APP_ID", webhooks::APP_ID),
         ]);
         command.env("PATH", std::env::var_os("PATH").expect("PATH"));
-        command.env("SSL_CERT_FILE", directory.join(self.trusts));
-        command.envs(self.variables.iter().copied());
+        if self.is_voicehook {
+            command.env("SSL_CERT_FILE", directory.join(tls::AUTHORITY)).envs(TEMPLATE);
+        } else {
+            command.env("SSL_CERT_FILE", directory.join(tls::TRUSTED));
+        }
         command.env("NODE_EXTRA_CA_CERTS", directory.join(tls::AUTHORITY));
         if concurrency > 1 {
             command.env("AWS_LAMBDA_MAX_CONCURRENCY", concurrency.to_string());

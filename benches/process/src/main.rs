@@ -29,9 +29,6 @@ const CONCURRENCY: usize = 32;
 /// The pause of the queue in that comparison.
 const QUEUE_LATENCY: Duration = Duration::from_millis(5);
 
-/// What `template.yaml` sets for the C library.
-const TEMPLATE: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "33554432"), ("MALLOC_MMAP_THRESHOLD_", "33554432")];
-
 /// A size of event: its bytes, how many different ones, webhooks to warm up with, and webhooks to measure.
 struct Load {
     name: &'static str,
@@ -68,7 +65,7 @@ async fn main() {
         for function in &arguments.functions {
             bench.one_at_a_time(function, &mut report).await;
         }
-        for function in arguments.functions.iter().filter(|function| function.concurrent) {
+        for function in arguments.functions.iter().filter(|function| function.is_voicehook) {
             bench.side_by_side(function, &mut report).await;
         }
     }
@@ -175,14 +172,11 @@ impl Arguments {
     fn parse() -> Self {
         let mut arguments = std::env::args().skip(1);
         let directory = PathBuf::from(arguments.next().expect("the directory with the built functions"));
-        let built = |name: &str, files: &[&str], sends, concurrent| Function {
+        let built = |name: &str, files: &[&str], sends, is_voicehook| Function {
             name: name.to_owned(),
             files: files.iter().map(|file| directory.join(file)).collect(),
             sends,
-            concurrent,
-            // voicehook carries the authorities that it trusts, and needs only the one of the run besides.
-            trusts: if concurrent { tls::AUTHORITY } else { tls::TRUSTED },
-            variables: if concurrent { &TEMPLATE } else { &[] },
+            is_voicehook,
         };
         let mut functions = vec![
             built("voicehook", &["voicehook/bootstrap"], true, true),

@@ -122,7 +122,7 @@ impl<'a> Report<'a> {
     /// Who is compared with whom.
     fn pairs(&self) -> Vec<(&str, &str)> {
         let functions = || self.arguments.functions.iter().map(|function| function.name.as_str());
-        let ours = self.arguments.functions.iter().filter(|function| function.concurrent);
+        let ours = self.arguments.functions.iter().filter(|function| function.is_voicehook);
         ours.flat_map(|function| {
             let peers = functions().filter(|name| PEERS.contains(name));
             peers.map(|peer| (function.name.as_str(), peer))
@@ -158,7 +158,7 @@ impl<'a> Report<'a> {
 
     fn print_side_by_side(&self) {
         let many = crate::CONCURRENCY;
-        for Function { name, .. } in self.arguments.functions.iter().filter(|function| function.concurrent) {
+        for Function { name, .. } in self.arguments.functions.iter().filter(|function| function.is_voicehook) {
             let title = format!("{name}, {} ms of queue latency", crate::QUEUE_LATENCY.as_millis());
             header(&title, ["one at a time".to_owned(), format!("{many} at once"), "ratio".to_owned()].into_iter());
             for (metric, target) in [
