@@ -4,12 +4,12 @@
 //!     cargo bench --no-default-features --features receiver --bench instructions               # compare with benches/instructions.json
 //!     cargo bench --no-default-features --features receiver --bench instructions -- --update   # write it anew, and say why in the commit
 //!
-//! A webhook (aes-256-cbc, hex, UTF-8) goes through the receiver without input and output, and once more only through
-//! the part of it that opens the envelope. The count is the difference between many webhooks and few, so that what is
+//! A webhook (aes-256-cbc, hex, UTF-8) goes through the receiver without input and output, once more only through the
+//! part of it that opens the envelope, and once more up to the request that would go to SQS. The count is the difference between many webhooks and few, so that what is
 //! done once does not count. The profiles of the runs stay in `target/callgrind`, for `callgrind_annotate`.
 //!
 //! The processor that valgrind shows to a program has AES-NI and AVX2, and neither AVX-512 nor the SHA extensions. So
-//! here SHA-256 (`event_id`) counts for far more than it costs, and would hide the rest of a large webhook: that is why
+//! here SHA-256 (`event_id`, and the request's signature) counts for far more than it costs, and would hide the rest of a large webhook: that is why
 //! opening is counted alone as well. The committed numbers are those of x86-64 and of the
 //! Rust version in `.github/workflows/ci.yml`.
 #![allow(
@@ -23,8 +23,15 @@ mod support;
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
 
-use support::{NoQueue, opener, receiver, request, runtime};
-use voicehook::{app_id::DEFAULT_APP, telemetry::Stages};
+use lambda_http::Request;
+use support::{NoQueue, opener, receiver, request, runtime, sqs};
+use tokio::runtime::Runtime;
+use voicehook::{
+    app_id::{DEFAULT_APP, FixedAppId},
+    gateway::Receiver,
+    queue::Queue,
+    telemetry::Stages,
+};
 
 /// Events in bytes, each with the webhooks of the short and of the long run.
 const CASES: [(usize, [usize; 2]); 2] = [(300, [100, 600]), (64 << 10, [5, 25])];
@@ -33,8 +40,8 @@ const CASES: [(usize, [usize; 2]); 2] = [(300, [100, 600]), (64 << 10, [5, 25])]
 const TOLERANCE: f64 = 0.05;
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
 
-/// What is counted: the whole handler, and the part of it from the request to the event.
-const WAYS: [&str; 2] = ["handler", "open"];
+/// What is counted: the handler, the part of it from the request to the event, and the handler with the request to SQS.
+const WAYS: [&str; 3] = ["handler", "open", "send"];
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -50,19 +57,24 @@ fn main() {
 fn take(way: &str, bytes: usize, webhooks: usize) {
     let runtime = runtime();
     let request = request(bytes);
-    if way == "handler" {
-        let receiver = receiver(NoQueue);
-        for _ in 0..webhooks {
-            let (response, _) = runtime.block_on(receiver.receive(&request));
-            assert_eq!(response.status(), 200);
+    match way {
+        "handler" => respond(&runtime, &receiver(NoQueue), &request, webhooks),
+        "send" => respond(&runtime, &receiver(sqs()), &request, webhooks),
+        _ => {
+            let opener = opener();
+            for _ in 0..webhooks {
+                let mut stages = Stages::default();
+                let opened = opener.open(request.headers(), request.body(), DEFAULT_APP, &mut stages);
+                assert!(runtime.block_on(opened).is_ok());
+            }
         }
-    } else {
-        let opener = opener();
-        for _ in 0..webhooks {
-            let mut stages = Stages::default();
-            let opened = opener.open(request.headers(), request.body(), DEFAULT_APP, &mut stages);
-            assert!(runtime.block_on(opened).is_ok());
-        }
+    }
+}
+
+fn respond<Q: Queue>(runtime: &Runtime, receiver: &Receiver<FixedAppId, Q>, request: &Request, webhooks: usize) {
+    for _ in 0..webhooks {
+        let (response, _) = runtime.block_on(receiver.receive(request));
+        assert_eq!(response.status(), 200);
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqs_stub::{Reaction, SqsStub};
-use support::aws;
+use support::{aws, aws_by_the_sdk};
 use tokio::{task::JoinSet, time::Instant};
 use voicehook::{
     event::Event,
@@ -61,6 +61,26 @@ async fn a_message_that_comes_alone_goes_at_once_and_by_itself() {
         queue.send(message("call", number, 0), Instant::now() + DEADLINE).await.unwrap();
     }
     assert_eq!((stub.requests(), stub.batches()), (3, vec![]));
+}
+
+#[tokio::test]
+async fn a_batch_without_the_sdk_says_what_one_of_the_sdk_says() {
+    let messages: Vec<Message> = (0..3).map(|number| message(&format!("call-{number}"), number, 0)).collect();
+    let mut said = Vec::new();
+    for aws in [aws, aws_by_the_sdk] {
+        let stub = SqsStub::start(&[], Reaction::Accept).await;
+        stub.open(false);
+        let url = QueueUrl::new("https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo").unwrap();
+        let queue = GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), url, DEADLINE));
+        let in_flight = send_all(&queue, messages.clone());
+        stub.read(2).await;
+        stub.open(true);
+        assert_all_sent(in_flight).await;
+        let (_, body) = stub.last_request();
+        said.push((stub.batches(), serde_json::from_str::<serde_json::Value>(&body).unwrap()));
+    }
+    assert_eq!(said[0].0, [2]);
+    assert_eq!(said[0], said[1]);
 }
 
 #[tokio::test]

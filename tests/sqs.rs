@@ -6,37 +6,40 @@
 mod sqs_stub;
 mod support;
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use sqs_stub::{Reaction, SqsStub};
-use support::{APP_ID, EVENT, aws, request, text};
-use tokio::task::JoinSet;
+use support::{APP_ID, EVENT, SECRET_ACCESS_KEY, aws, aws_by_the_sdk, request, text};
+use tokio::{task::JoinSet, time::Instant};
 use voicehook::{
     app_id::{AppIds, FixedAppId},
+    aws::Aws,
     config::Settings,
+    event::Event,
     gateway::Receiver,
-    queue::{Failover, GroupCommit, QueueUrl, Sqs},
+    queue::{Delivery, Failover, GroupCommit, Message, Queue as _, QueueKind, QueueUrl, Sqs},
 };
 
+const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo";
 /// Short, so that time-outs do not take long; long enough for two attempts on a busy machine.
 const DEADLINE: Duration = Duration::from_millis(900);
 /// What a busy machine may add to a deadline.
 const SLACK: Duration = Duration::from_secs(3);
 
-fn receiver(endpoint: &str, queue_url: &str) -> Receiver<FixedAppId, Sqs> {
+fn receiver(aws: &Aws, queue_url: &str) -> Receiver<FixedAppId, Sqs> {
     let settings = Settings { publish_deadline: DEADLINE, ..Settings::default() };
-    let queue = Sqs::new(&aws(endpoint), QueueUrl::new(queue_url).unwrap(), DEADLINE);
+    let queue = Sqs::new(aws, QueueUrl::new(queue_url).unwrap(), DEADLINE);
     Receiver::new(settings, AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300)), queue)
 }
 
 #[tokio::test]
 async fn the_request_to_sqs_carries_body_attributes_and_ids() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
-    let response = receiver(&stub.endpoint(), &stub.queue_url()).respond(request(EVENT)).await;
+    let response = receiver(&aws(&stub.endpoint()), &stub.queue_url()).respond(request(EVENT)).await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["x-message-id"], "5fea7756-0ea4-451a-a703-a558b933e274");
     let sent = &stub.accepted()[0];
@@ -46,6 +49,66 @@ async fn the_request_to_sqs_carries_body_attributes_and_ids() {
     assert_eq!(sent["MessageDeduplicationId"], sent["MessageAttributes"]["event_id"]["StringValue"]);
     assert_eq!(sent["MessageAttributes"]["event_type"]["StringValue"], "call.connected");
     assert_eq!(sent["MessageAttributes"]["event_type"]["DataType"], "String");
+    assert_eq!(stub.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_request_without_the_sdk_says_what_one_of_the_sdk_says() {
+    let header = "Root=1-5759e988-bd862e3fe1be46a994272793";
+    let delivery =
+        Delivery { app: "default", received_at: Timestamp::now(), request_id: "r", trace_header: Some(header) };
+    let mut said = Vec::new();
+    for aws in [aws, aws_by_the_sdk] {
+        for kind in [QueueKind::Fifo, QueueKind::Standard] {
+            let stub = SqsStub::start(&[], Reaction::Accept).await;
+            let queue = Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(QUEUE_URL).unwrap(), DEADLINE);
+            let message = Message::new(Event::from_json(EVENT.to_owned()).unwrap(), &delivery, kind);
+            queue.send(message, Instant::now() + DEADLINE).await.unwrap();
+            queue.warm_up().await;
+            let (head, body) = stub.last_request();
+            let headers = ["x-amz-target", "content-type"].map(|name| header_of(&head, name).to_owned());
+            said.push((stub.accepted(), headers, serde_json::from_str::<Value>(&body).unwrap(), stub.requests()));
+        }
+    }
+    assert_eq!(said[..2], said[2..]);
+}
+
+#[tokio::test]
+async fn the_signature_of_a_request_without_the_sdk_is_the_one_that_aws_computes_of_it() {
+    let stub = SqsStub::start(&[], Reaction::Accept).await;
+    assert_eq!(receiver(&aws(&stub.endpoint()), &stub.queue_url()).respond(request(EVENT)).await.status(), 200);
+    let (head, body) = stub.last_request();
+    assert_eq!(header_of(&head, "x-amz-security-token"), "token");
+
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    let authorization = header_of(&head, "authorization");
+    let part = |name| authorization.split_once(name).unwrap().1.split(',').next().unwrap();
+    let signed = part("SignedHeaders=");
+    for header in ["content-type", "host", "x-amz-date", "x-amz-security-token", "x-amz-target"] {
+        assert!(signed.split(';').any(|name| name == header), "{header} is not signed");
+    }
+    let headers: String = signed.split(';').map(|name| format!("{name}:{}\n", header_of(&head, name))).collect();
+    let canonical = format!("POST\n/\n\n{headers}\n{signed}\n{}", hex(&Sha256::digest(body)));
+    let time = header_of(&head, "x-amz-date");
+    let scope = format!("{}/us-east-1/sqs/aws4_request", &time[..8]);
+    let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
+    let key = scope.split('/').fold(format!("AWS4{SECRET_ACCESS_KEY}").into_bytes(), |key, part| hmac(&key, part));
+    assert_eq!(part("Credential="), format!("test/{scope}"));
+    assert_eq!(part("Signature="), hex(&hmac(&key, &to_sign)));
+}
+
+fn header_of<'h>(head: &'h str, name: &str) -> &'h str {
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = lines.into_iter().find(|(of_line, _)| of_line.eq_ignore_ascii_case(name)).unwrap();
+    value.trim()
+}
+
+fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+    Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(text).finalize().into_bytes().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test]
@@ -58,10 +121,12 @@ async fn a_passing_fault_costs_a_retry_and_no_event() {
         Reaction::DropAnswer,
         Reaction::Stall,
     ] {
-        let stub = SqsStub::start(&[fault], Reaction::Accept).await;
-        let response = receiver(&stub.endpoint(), &stub.queue_url()).respond(request(EVENT)).await;
-        assert_eq!((response.status().as_u16(), stub.accepted().len()), (200, 1), "{fault:?}");
-        assert_eq!(stub.requests(), 2, "{fault:?}");
+        for aws in [aws, aws_by_the_sdk] {
+            let stub = SqsStub::start(&[fault], Reaction::Accept).await;
+            let response = receiver(&aws(&stub.endpoint()), &stub.queue_url()).respond(request(EVENT)).await;
+            assert_eq!((response.status().as_u16(), stub.accepted().len()), (200, 1), "{fault:?}");
+            assert_eq!(stub.requests(), 2, "{fault:?}");
+        }
     }
 }
 
@@ -79,29 +144,32 @@ async fn a_lasting_fault_gets_503_in_time_and_never_200() {
         Reaction::DropAnswer,
         Reaction::Stall,
     ] {
-        let stub = SqsStub::start(&[], fault).await;
-        let receiver = receiver(&stub.endpoint(), &stub.queue_url());
-        let start = Instant::now();
-        let answered = tokio::time::timeout(DEADLINE + SLACK, receiver.respond(request(EVENT))).await;
-        let response = answered.unwrap_or_else(|_| panic!("{fault:?}: no answer after {:?}", start.elapsed()));
-        assert_eq!((response.status().as_u16(), stub.accepted().len()), (503, 0), "{fault:?}");
-        assert_eq!(response.headers()["retry-after"], "1", "{fault:?}");
-        assert!(text(&response).contains("try again"), "{fault:?}");
+        for aws in [aws, aws_by_the_sdk] {
+            let stub = SqsStub::start(&[], fault).await;
+            let receiver = receiver(&aws(&stub.endpoint()), &stub.queue_url());
+            let start = Instant::now();
+            let answered = tokio::time::timeout(DEADLINE + SLACK, receiver.respond(request(EVENT))).await;
+            let response = answered.unwrap_or_else(|_| panic!("{fault:?}: no answer after {:?}", start.elapsed()));
+            assert_eq!((response.status().as_u16(), stub.accepted().len()), (503, 0), "{fault:?}");
+            assert_eq!(response.headers()["retry-after"], "1", "{fault:?}");
+            assert!(text(&response).contains("try again"), "{fault:?}");
+        }
     }
 }
 
 #[tokio::test]
 async fn a_refused_connection_gets_503() {
     // Nobody listens on the discard port.
-    let response =
-        receiver("http://127.0.0.1:9", "http://127.0.0.1:9/000000000000/events.fifo").respond(request(EVENT)).await;
+    let response = receiver(&aws("http://127.0.0.1:9"), "http://127.0.0.1:9/000000000000/events.fifo")
+        .respond(request(EVENT))
+        .await;
     assert_eq!(response.status(), 503);
 }
 
 #[tokio::test]
 async fn connections_that_the_other_side_closed_while_idle_cost_no_event() {
     let stub = SqsStub::start(&[], Reaction::AcceptAndClose).await;
-    let receiver = receiver(&stub.endpoint(), &stub.queue_url());
+    let receiver = receiver(&aws(&stub.endpoint()), &stub.queue_url());
     for _ in 0..20 {
         assert_eq!(receiver.respond(request(EVENT)).await.status(), 200);
     }

@@ -11,7 +11,7 @@ use std::{hint::black_box, time::Duration};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector},
     orchestrator::{HttpRequest, HttpResponse},
 };
 use aws_smithy_types::body::SdkBody;
@@ -93,16 +93,18 @@ impl HttpConnector for NoNetwork {
     }
 }
 
-/// SQS by its SDK, up to the HTTP request.
+/// SQS as the function has it, up to the HTTP request.
 pub fn aws() -> Aws {
+    let connector = SharedHttpConnector::new(NoNetwork);
+    let credentials = Credentials::new("bench", "bench", Some("token".repeat(100)), None, "bench");
     let shared = SdkConfig::builder()
         .behavior_version(aws::behavior_version())
         .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("bench", "bench", None, None, "bench")))
-        .http_client(http_client_fn(|_, _| SharedHttpConnector::new(NoNetwork)))
+        .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+        .http_client(aws::http_client(connector.clone()))
         .sleep_impl(TokioSleep::new())
         .build();
-    Aws::new(shared)
+    Aws::new(shared).sending_directly(connector, credentials)
 }
 
 pub const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo";

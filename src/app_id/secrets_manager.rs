@@ -71,7 +71,8 @@ impl SecretsManager {
             Version::Previous => "AWSPREVIOUS",
         };
         telemetry::count("AppIdRefresh");
-        let answer = self.client.get_secret_value().secret_id(&self.secret_id).version_stage(stage).send().await;
+        let request = self.client.get_secret_value().secret_id(&self.secret_id).version_stage(stage);
+        let answer = Box::pin(request.send()).await;
         if version == Version::Previous && answer.as_ref().is_err_and(|error| error.code() == Some(NOT_FOUND)) {
             return Ok(None);
         }

@@ -56,7 +56,7 @@ impl Authorities {
 /// An HTTP client with TLS by rustls and ring, whatever the SDK's default is: the default's first random number costs a
 /// cold start 25 to 100 ms of CPU.
 #[must_use]
-pub fn http_client(authorities: Authorities) -> SharedHttpClient {
+pub fn http_connector(authorities: Authorities) -> SharedHttpConnector {
     let mut tcp = connect::HttpConnector::new();
     tcp.set_connect_timeout(Some(CONNECT));
     tcp.set_nodelay(true);
@@ -66,7 +66,12 @@ pub fn http_client(authorities: Authorities) -> SharedHttpClient {
         // The pool has no timer: a connection's age is looked at when it is wanted.
         Client::builder(TokioExecutor::new()).pool_idle_timeout(POOL_IDLE).build(connector)
     });
-    let connector = SharedHttpConnector::new(Http(client.map_err(|error| error.to_string())));
+    SharedHttpConnector::new(Http(client.map_err(|error| error.to_string())))
+}
+
+/// The same as the SDK takes it.
+#[must_use]
+pub fn http_client(connector: SharedHttpConnector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 

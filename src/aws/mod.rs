@@ -2,14 +2,17 @@
 //!
 //! In come the `AWS_*` variables that Lambda sets; out comes an [`Aws`], from which each client is made.
 
+mod direct;
 mod http;
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sqs::config::{BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
 
-pub use self::http::{Authorities, http_client};
+pub(crate) use self::direct::Direct;
+pub use self::http::{Authorities, http_client, http_connector};
 use crate::config::ConfigError;
 
 /// The defaults of the SDK that voicehook was written against.
@@ -22,6 +25,8 @@ pub fn behavior_version() -> BehaviorVersion {
 #[derive(Clone, Debug)]
 pub struct Aws {
     shared: SdkConfig,
+    /// What [`Direct`] needs.
+    direct: Option<(SharedHttpConnector, Credentials)>,
 }
 
 impl Aws {
@@ -49,11 +54,12 @@ impl Aws {
         if !missing.mistakes.is_empty() {
             return Err(missing);
         }
+        let connector = http_connector(Authorities::of_the_environment());
         let shared = SdkConfig::builder()
             .behavior_version(behavior_version())
             .region(Region::new(region))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(http_client(Authorities::of_the_environment()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .http_client(http_client(connector.clone()))
             // What neither expires nor is loaded need not be kept with a clock beside it.
             .identity_cache(IdentityCache::no_cache())
             // A request has a time-out as a whole, and none is streamed.
@@ -62,13 +68,27 @@ impl Aws {
             .use_fips(flag("AWS_USE_FIPS_ENDPOINT"))
             .use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"))
             .build();
-        Ok(Self { shared })
+        Ok(Self::new(shared).sending_directly(connector, credentials))
     }
 
     /// From a configuration that the caller loaded, for instance with `aws_config`.
     #[must_use]
     pub const fn new(shared: SdkConfig) -> Self {
-        Self { shared }
+        Self { shared, direct: None }
+    }
+
+    /// Makes the first attempt of what a webhook needs without the SDK. The credentials must be good for as long as
+    /// the process lives, as those are that Lambda gives.
+    #[must_use]
+    pub fn sending_directly(mut self, connector: SharedHttpConnector, credentials: Credentials) -> Self {
+        self.direct = Some((connector, credentials));
+        self
+    }
+
+    /// A way to a service of AWS without the SDK, where there is one. `endpoint` is a URL with a path.
+    pub(crate) fn direct(&self, service: &'static str, region: &str, endpoint: &str) -> Option<Direct> {
+        let (connector, credentials) = self.direct.clone()?;
+        Some(Direct::new(connector, credentials, service, region, endpoint))
     }
 
     /// What all clients share.

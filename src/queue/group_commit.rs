@@ -169,7 +169,7 @@ async fn commit(sqs: &Sqs, mut batch: Vec<Waiting>) {
         [] | [_] => Ok(vec![None]),
         _ => {
             let deadline = batch.iter().map(|waiting| waiting.deadline).max().unwrap_or_else(Instant::now);
-            sqs.send_batch(batch.iter().map(|waiting| waiting.message.clone()), deadline).await
+            sqs.send_batch(batch.iter().map(|waiting| &waiting.message), deadline).await
         }
     };
     let taken = match taken {

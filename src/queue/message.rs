@@ -144,6 +144,10 @@ fn escape_noncharacters(text: String) -> String {
 }
 
 fn attribute_value(value: &str) -> String {
+    // Most values are plain, and take a copy.
+    if value.len() <= MAX_ATTRIBUTE_CHARACTERS && value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return value.to_owned();
+    }
     value
         .chars()
         .take(MAX_ATTRIBUTE_CHARACTERS)

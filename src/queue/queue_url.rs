@@ -66,6 +66,17 @@ impl QueueUrl {
         let mut labels = service.split('.').skip_while(|label| !matches!(*label, "sqs" | "sqs-fips"));
         labels.nth(1)
     }
+
+    /// `https://sqs.REGION.amazonaws.com`, where the URL begins with that.
+    pub(super) fn regional_endpoint(&self) -> Option<String> {
+        let endpoint = format!("https://sqs.{}.amazonaws.com", self.region()?);
+        let rest = self.0.strip_prefix(&endpoint)?;
+        match rest.split('/').next()? {
+            "" => Some(endpoint),
+            ".cn" => Some(endpoint + ".cn"),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ use voicehook::{
 /// The AppID of the files in `events/`.
 pub const APP_ID: &str = "voicehook-dev";
 
+/// Of the clients.
+pub const SECRET_ACCESS_KEY: &str = "secret of the tests";
+
 /// An event like those of EnableX.
 pub const EVENT: &str = r#"{"voice_id": "5f2d8a66", "state":"connected", "from":"+12025550123", "n":1.50}"#;
 
@@ -95,17 +98,28 @@ pub fn headers() -> http::request::Builder {
         .header("x-encoding", "utf8")
 }
 
-/// AWS clients for an emulator or a stub.
+/// AWS clients for an emulator or a stub, as the function has them.
 pub fn aws(endpoint: &str) -> Aws {
+    let connector = aws::http_connector(aws::Authorities::OfTheMachine);
+    aws_by_the_sdk(endpoint).sending_directly(connector, credentials())
+}
+
+/// The same as the command-line tool has them: everything goes through the SDK.
+pub fn aws_by_the_sdk(endpoint: &str) -> Aws {
     let shared = SdkConfig::builder()
         .behavior_version(aws::behavior_version())
         .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
-        .http_client(aws::http_client(aws::Authorities::OfTheMachine))
+        .credentials_provider(SharedCredentialsProvider::new(credentials()))
+        .http_client(aws::http_client(aws::http_connector(aws::Authorities::OfTheMachine)))
         .sleep_impl(TokioSleep::new())
         .endpoint_url(endpoint)
         .build();
     Aws::new(shared)
+}
+
+/// With a session token, as Lambda's have one.
+fn credentials() -> Credentials {
+    Credentials::new("test", SECRET_ACCESS_KEY, Some("token".to_owned()), None, "test")
 }
 
 /// The request in an event of a gateway.

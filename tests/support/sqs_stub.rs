@@ -56,6 +56,8 @@ struct State {
     accepted: Vec<Value>,
     requests: usize,
     batches: Vec<usize>,
+    /// The last request that was read to its end: head and body.
+    last: (String, String),
 }
 
 /// The server.
@@ -79,6 +81,7 @@ impl SqsStub {
             accepted: Vec::new(),
             requests: 0,
             batches: Vec::new(),
+            last: Default::default(),
         };
         let stub = Self {
             address: listener.local_addr().unwrap(),
@@ -136,6 +139,11 @@ impl SqsStub {
         self.state.lock().unwrap().requests
     }
 
+    /// Head and body of the last request that was read to its end.
+    pub fn last_request(&self) -> (String, String) {
+        self.state.lock().unwrap().last.clone()
+    }
+
     fn next(&self) -> Reaction {
         let mut state = self.state.lock().unwrap();
         state.requests += 1;
@@ -159,6 +167,7 @@ impl SqsStub {
             let Some(body) = read_body(&mut connection, &mut read, &head).await else {
                 return;
             };
+            self.state.lock().unwrap().last = (head, body.clone());
             let body: Value = serde_json::from_str(&body).unwrap();
             if let Some(entries) = body["Entries"].as_array() {
                 self.state.lock().unwrap().batches.push(entries.len());

@@ -1,6 +1,15 @@
 //! Amazon SQS.
+//!
+//! In come messages; out comes the queue's word that it has them. The first attempt goes [directly](direct), and what
+//! does not come back well from it is sent by the SDK, with its retries.
 
-use std::{collections::HashMap, time::Duration};
+mod direct;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use aws_sdk_sqs::{
     Client,
@@ -14,6 +23,7 @@ use aws_sdk_sqs::{
 };
 use tokio::time::Instant;
 
+use self::direct::DirectQueue;
 use super::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, QueueUrl, Sent, message::STRING};
 use crate::aws::Aws;
 
@@ -21,7 +31,8 @@ use crate::aws::Aws;
 const WARM_UP: Duration = Duration::from_secs(2);
 /// One attempt gets this part of the whole deadline, so that an answer that never comes leaves time for another try.
 const ATTEMPTS_IN_A_DEADLINE: u32 = 3;
-const MAX_ATTEMPTS: u32 = 5;
+/// Beside the direct one.
+const MAX_ATTEMPTS: u32 = 4;
 /// The most messages in one request.
 pub(super) const MAX_ENTRIES: usize = 10;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(40);
@@ -30,15 +41,20 @@ const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// A queue in SQS.
 #[derive(Clone, Debug)]
 pub struct Sqs {
-    client: Client,
     url: QueueUrl,
+    direct: Option<Arc<DirectQueue>>,
+    /// Made when it is first needed, which costs time and memory.
+    sdk: Arc<LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>>,
 }
 
 impl Sqs {
     /// Prepares to send to a queue. `deadline` is the longest time that [`Queue::send`] will be given.
     #[must_use]
     pub fn new(aws: &Aws, url: QueueUrl, deadline: Duration) -> Self {
-        Self { client: Self::client(aws, &url, deadline), url }
+        let direct = DirectQueue::new(aws, &url, deadline / ATTEMPTS_IN_A_DEADLINE).map(Arc::new);
+        let (aws, of_sdk) = (aws.clone(), url.clone());
+        let sdk = LazyLock::new(Box::new(move || Self::client(&aws, &of_sdk, deadline)) as Box<_>);
+        Self { url, direct, sdk: Arc::new(sdk) }
     }
 
     /// A client for a queue, in the region that its URL names, else the one of the configuration, with retries and
@@ -64,7 +80,7 @@ impl Sqs {
 
     fn request(&self, message: Message) -> Result<SendMessageFluentBuilder, QueueError> {
         Ok(self
-            .client
+            .sdk
             .send_message()
             .queue_url(self.url.as_str())
             .message_group_id(message.group_id)
@@ -76,16 +92,22 @@ impl Sqs {
 
     /// Sends up to [`MAX_ENTRIES`] messages, of [`MAX_MESSAGE_BYTES`] in all, in one request. What comes back has a
     /// place for each, in their order: `None` where the queue did not take that one.
-    pub(super) async fn send_batch(
+    pub(super) async fn send_batch<'m>(
         &self,
-        messages: impl Iterator<Item = Message>,
+        messages: impl Iterator<Item = &'m Message> + Clone,
         deadline: Instant,
     ) -> Result<Vec<Option<Sent>>, QueueError> {
-        let entries = messages.enumerate().map(|(place, message)| entry(place, message));
+        if let Some(direct) = &self.direct {
+            if let Some(places) = direct.send_batch(messages.clone(), deadline).await {
+                return Ok(places);
+            }
+            pause().await;
+        }
+        let entries = messages.cloned().enumerate().map(|(place, message)| entry(place, message));
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut places = vec![None; entries.len()];
-        let request = self.client.send_message_batch().queue_url(self.url.as_str()).set_entries(Some(entries));
-        let answer = tokio::time::timeout_at(deadline, request.send()).await;
+        let request = self.sdk.send_message_batch().queue_url(self.url.as_str()).set_entries(Some(entries));
+        let answer = tokio::time::timeout_at(deadline, Box::pin(request.send())).await;
         let answer = answer.map_err(|_| QueueError::OutOfTime)?.map_err(classify)?;
         for taken in answer.successful {
             if let Some(place) = taken.id.parse().ok().and_then(|place: usize| places.get_mut(place)) {
@@ -94,6 +116,11 @@ impl Sqs {
         }
         Ok(places)
     }
+}
+
+/// Before the second attempt, as the SDK does it before the ones after it.
+async fn pause() {
+    tokio::time::sleep(INITIAL_BACKOFF / 2).await;
 }
 
 fn entry(place: usize, message: Message) -> Result<SendMessageBatchRequestEntry, QueueError> {
@@ -134,13 +161,18 @@ impl Queue for Sqs {
     }
 
     async fn warm_up(&self) {
+        if let Some(direct) = &self.direct
+            && direct.look_at().await
+        {
+            return;
+        }
         let contact = self
-            .client
+            .sdk
             .get_queue_attributes()
             .queue_url(self.url.as_str())
             .attribute_names(QueueAttributeName::QueueArn)
             .send();
-        match tokio::time::timeout(WARM_UP, contact).await {
+        match tokio::time::timeout(WARM_UP, Box::pin(contact)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(error = %classify(error), "the queue could not be looked at"),
             Err(_) => tracing::warn!(error = %QueueError::OutOfTime, "the queue could not be looked at"),
@@ -152,7 +184,13 @@ impl Queue for Sqs {
         if bytes > MAX_MESSAGE_BYTES {
             return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
         }
-        let answer = tokio::time::timeout_at(deadline, self.request(message)?.send()).await;
+        if let Some(direct) = &self.direct {
+            if let Some(sent) = direct.send(&message, deadline).await {
+                return Ok(sent);
+            }
+            pause().await;
+        }
+        let answer = tokio::time::timeout_at(deadline, Box::pin(self.request(message)?.send())).await;
         let sent = answer.map_err(|_| QueueError::OutOfTime)?.map_err(|error| match classify(error) {
             QueueError::TooLarge { limit, .. } => QueueError::TooLarge { bytes, limit },
             other => other,
