@@ -107,6 +107,8 @@ fn named_in_the_source(folder: &Path, names: &mut BTreeSet<String>) {
         }
         let is_variable = |text: &&str| {
             text.contains('_')
+                // Read when the code is compiled.
+                && !text.starts_with("CARGO_")
                 && text.starts_with(|first: char| first.is_ascii_uppercase())
                 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
         };
