@@ -6,12 +6,19 @@
 mod sqs_stub;
 mod support;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
 use jiff::Timestamp;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use sqs_stub::{Reaction, SqsStub};
 use support::{APP_ID, EVENT, SECRET_ACCESS_KEY, aws, aws_by_the_sdk, request, text};
 use tokio::{task::JoinSet, time::Instant};
@@ -74,41 +81,35 @@ async fn a_request_without_the_sdk_says_what_one_of_the_sdk_says() {
 }
 
 #[tokio::test]
-async fn the_signature_of_a_request_without_the_sdk_is_the_one_that_aws_computes_of_it() {
+async fn the_signature_of_a_request_without_the_sdk_is_the_one_that_the_sdk_computes_of_it() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
     assert_eq!(receiver(&aws(&stub.endpoint()), &stub.queue_url()).respond(request(EVENT)).await.status(), 200);
     let (head, body) = stub.last_request();
     assert_eq!(header_of(&head, "x-amz-security-token"), "token");
 
-    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-    let authorization = header_of(&head, "authorization");
-    let part = |name| authorization.split_once(name).unwrap().1.split(',').next().unwrap();
-    let signed = part("SignedHeaders=");
-    for header in ["content-type", "host", "x-amz-date", "x-amz-security-token", "x-amz-target"] {
-        assert!(signed.split(';').any(|name| name == header), "{header} is not signed");
-    }
-    let headers: String = signed.split(';').map(|name| format!("{name}:{}\n", header_of(&head, name))).collect();
-    let canonical = format!("POST\n/\n\n{headers}\n{signed}\n{}", hex(&Sha256::digest(body)));
-    let time = header_of(&head, "x-amz-date");
-    let scope = format!("{}/us-east-1/sqs/aws4_request", &time[..8]);
-    let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
-    let key = scope.split('/').fold(format!("AWS4{SECRET_ACCESS_KEY}").into_bytes(), |key, part| hmac(&key, part));
-    assert_eq!(part("Credential="), format!("test/{scope}"));
-    assert_eq!(part("Signature="), hex(&hmac(&key, &to_sign)));
+    let identity = Credentials::new("test", SECRET_ACCESS_KEY, Some("token".to_owned()), None, "test").into();
+    let time = Timestamp::strptime("%Y%m%dT%H%M%S%z", header_of(&head, "x-amz-date").replace('Z', "+0000")).unwrap();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name("sqs")
+        .time(SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_second().unsigned_abs()))
+        .settings(SigningSettings::default())
+        .build()
+        .unwrap();
+    let headers = ["content-type", "x-amz-target"].map(|name| (name, header_of(&head, name)));
+    let url = format!("http://{}/", header_of(&head, "host"));
+    let request =
+        SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes())).unwrap();
+    let signed = sign(request, &parameters.into()).unwrap();
+    let (_, expected) = signed.output().headers().find(|(name, _)| *name == "authorization").unwrap();
+    assert_eq!(header_of(&head, "authorization"), expected);
 }
 
 fn header_of<'h>(head: &'h str, name: &str) -> &'h str {
     let lines = head.lines().filter_map(|line| line.split_once(':'));
     let (_, value) = lines.into_iter().find(|(of_line, _)| of_line.eq_ignore_ascii_case(name)).unwrap();
     value.trim()
-}
-
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(text).finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test]

@@ -2,31 +2,27 @@
 //!
 //! In come an operation and its input in JSON; out comes its output in JSON, if the service did what it was asked for.
 //! If not, or if anything else is wrong, the caller has the SDK do it: the SDK tries again, and knows what an error
-//! means. Signature and connections are the SDK's own. What is saved is all that the SDK does around an operation, which
-//! is most of a small webhook's CPU.
+//! means. The connections are the SDK's own. What is saved is all that the SDK does around an operation, which is most of
+//! a small webhook's CPU.
 //!
 //! The protocol is AWS JSON 1.0. <https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html>
 
-use std::time::SystemTime;
-
 use aws_credential_types::Credentials;
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
-    sign::v4,
-};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
         http::{HttpConnector as _, SharedHttpConnector},
-        identity::Identity,
         orchestrator::HttpRequest,
     },
 };
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use jiff::Timestamp;
 use lambda_http::http::{
-    Request,
-    header::{CONTENT_TYPE, USER_AGENT},
+    HeaderValue, Request, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
+
+use super::signature::{Signed, Signer};
 
 const JSON: &str = "application/x-amz-json-1.0";
 const NAME: &str = concat!("voicehook/", env!("CARGO_PKG_VERSION"));
@@ -35,22 +31,23 @@ const NAME: &str = concat!("voicehook/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub(crate) struct Direct {
     connector: SharedHttpConnector,
-    identity: Identity,
-    service: &'static str,
-    region: String,
-    endpoint: String,
+    signer: Signer,
+    endpoint: Uri,
+    host: String,
 }
 
 impl Direct {
+    /// `None` where the endpoint is no URL of a server's root.
     pub(super) fn new(
         connector: SharedHttpConnector,
         credentials: Credentials,
         service: &'static str,
         region: &str,
         endpoint: &str,
-    ) -> Self {
-        let identity = credentials.into();
-        Self { connector, identity, service, region: region.to_owned(), endpoint: endpoint.to_owned() }
+    ) -> Option<Self> {
+        let endpoint: Uri = endpoint.parse().ok()?;
+        let host = endpoint.authority().filter(|_| endpoint.path() == "/")?.as_str().to_owned();
+        Some(Self { connector, signer: Signer::new(credentials, service, region.to_owned()), endpoint, host })
     }
 
     /// One attempt at an operation, without a time-out. `target` is the value of `X-Amz-Target`.
@@ -66,22 +63,23 @@ impl Direct {
     }
 
     fn signed(&self, target: &'static str, input: Vec<u8>) -> Result<HttpRequest, BoxError> {
-        let headers = [(CONTENT_TYPE.as_str(), JSON), ("x-amz-target", target)];
-        let parameters = v4::SigningParams::builder()
-            .identity(&self.identity)
-            .region(&self.region)
-            .name(self.service)
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()?;
-        let signable = SignableRequest::new("POST", &self.endpoint, headers.into_iter(), SignableBody::Bytes(&input))?;
-        let (signature, _) = sign(signable, &parameters.into())?.into_parts();
-        let mut request = Request::post(&self.endpoint).header(USER_AGENT, NAME);
-        for (name, value) in headers {
-            request = request.header(name, value);
+        let signed = Signed { content_type: JSON, host: &self.host, target, body: &input };
+        let signature = self.signer.sign(&signed, Timestamp::now())?;
+        let secret = |text: &str| {
+            let mut value = HeaderValue::from_str(text)?;
+            value.set_sensitive(true);
+            Ok::<_, BoxError>(value)
+        };
+        let mut request = Request::post(self.endpoint.clone())
+            .header(CONTENT_TYPE, JSON)
+            .header(HOST, &self.host)
+            .header(USER_AGENT, NAME)
+            .header("x-amz-date", signature.date)
+            .header("x-amz-target", target)
+            .header(AUTHORIZATION, secret(&signature.authorization)?);
+        if let Some(token) = self.signer.session_token() {
+            request = request.header("x-amz-security-token", secret(token)?);
         }
-        let mut request = request.body(SdkBody::from(input))?;
-        signature.apply_to_request_http1x(&mut request);
-        Ok(request.try_into()?)
+        Ok(request.body(SdkBody::from(input))?.try_into()?)
     }
 }

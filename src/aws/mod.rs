@@ -4,6 +4,7 @@
 
 mod direct;
 mod http;
+mod signature;
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sqs::config::{BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig};
@@ -85,10 +86,10 @@ impl Aws {
         self
     }
 
-    /// A way to a service of AWS without the SDK, where there is one. `endpoint` is a URL with a path.
+    /// A way to a service of AWS without the SDK, where there is one. `endpoint` is the URL of its root.
     pub(crate) fn direct(&self, service: &'static str, region: &str, endpoint: &str) -> Option<Direct> {
         let (connector, credentials) = self.direct.clone()?;
-        Some(Direct::new(connector, credentials, service, region, endpoint))
+        Direct::new(connector, credentials, service, region, endpoint)
     }
 
     /// What all clients share.
