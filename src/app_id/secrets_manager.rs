@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::{
-    Client, config::retry::RetryConfig, config::timeout::TimeoutConfig, error::DisplayErrorContext,
-    error::ProvideErrorMetadata,
+    Client, config::retry::RetryConfig, config::timeout::TimeoutConfig, error::ProvideErrorMetadata,
 };
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::{AppIdSource, AppIdUnavailable, Apps, SecretError, Version};
-use crate::{aws::Aws, telemetry};
+use crate::{
+    aws::{Aws, described},
+    telemetry,
+};
 
 /// The longest wait for a secret, retries included: a webhook has five seconds in all, and needs some for the queue.
 const DEADLINE: Duration = Duration::from_millis(1500);
@@ -82,7 +84,7 @@ impl SecretsManager {
                 SecretsManagerError::Denied(code.to_owned())
             }
             Some(code) => SecretsManagerError::Unreachable(code.to_owned()),
-            None => SecretsManagerError::Unreachable(DisplayErrorContext(&error).to_string()),
+            None => SecretsManagerError::Unreachable(described(&error)),
         })?;
         Ok(Some(Zeroizing::new(answer.secret_string.ok_or(SecretError::Binary)?)))
     }

@@ -3,6 +3,7 @@
 //! In come the `AWS_*` variables that Lambda sets; out comes an [`Aws`], from which each client is made.
 
 mod direct;
+mod error;
 mod http;
 mod signature;
 
@@ -13,6 +14,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
 
 pub(crate) use self::direct::Direct;
+pub use self::error::described;
 pub use self::http::{Authorities, http_client, http_connector};
 use crate::config::ConfigError;
 

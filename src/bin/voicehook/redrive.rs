@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_sqs::{Client, error::DisplayErrorContext};
+use aws_sdk_sqs::Client;
 use clap::Args;
 use tokio::time::Instant;
 use voicehook::{
     app_id::{AppIds, ConfiguredSource},
-    aws::Aws,
+    aws::{Aws, described},
     config::Config,
     event::Event,
     gateway::{Opener, Refusal, Unopened},
@@ -224,7 +224,7 @@ impl Source {
     async fn receive(&self) -> Result<Vec<Option<Part>>, String> {
         let receive = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
         let received = receive.visibility_timeout(self.visibility).wait_time_seconds(1).send().await;
-        let received = received.map_err(|error| format!("--from: {}", DisplayErrorContext(error)))?;
+        let received = received.map_err(|error| format!("--from: {}", described(&error)))?;
         let parts = received.messages.unwrap_or_default().into_iter().map(|message| {
             let record: Quarantined = serde_json::from_str(&message.body?).ok()?;
             (record.version == 1).then_some(Part { record, receipt: message.receipt_handle? })
@@ -235,7 +235,7 @@ impl Source {
     async fn delete(&self, parts: &[Part]) -> Result<(), String> {
         for part in parts {
             let delete = self.client.delete_message().queue_url(&self.url).receipt_handle(&part.receipt);
-            delete.send().await.map_err(|error| format!("--from: {}", DisplayErrorContext(error)))?;
+            delete.send().await.map_err(|error| format!("--from: {}", described(&error)))?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::{
 use aws_sdk_sqs::{
     Client,
     config::{Region, retry::RetryConfig, timeout::TimeoutConfig},
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     operation::send_message::builders::SendMessageFluentBuilder,
     types::{
         MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use self::direct::DirectQueue;
 use super::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, QueueUrl, Sent, message::STRING};
-use crate::aws::Aws;
+use crate::aws::{Aws, described};
 
 /// Longest wait of the first contact during a cold start.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -212,7 +212,7 @@ fn classify<
     let SdkError::ServiceError(answer) = &error else {
         return match error {
             SdkError::TimeoutError(_) => QueueError::OutOfTime,
-            other => QueueError::Unreachable(DisplayErrorContext(other).to_string()),
+            other => QueueError::Unreachable(described(&other)),
         };
     };
     let code = answer.err().code().unwrap_or("no error code").to_owned();

@@ -10,7 +10,6 @@ mod test_webhook;
 
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
-use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 use voicehook::{
     app_id::{AppIdSource as _, AppIdUnavailable, ConfiguredSource, DEFAULT_APP, SecretsManagerError, Version},
@@ -292,22 +291,5 @@ fn url_for(webhook_url: &str, app: &str, token: Option<&str>) -> String {
         Some(token) => format!("{webhook_url}/{app}/{token}"),
         None if app == DEFAULT_APP => webhook_url.to_owned(),
         None => format!("{webhook_url}/{app}"),
-    }
-}
-
-/// What AWS says is wrong, in one line.
-fn described<E, R>(error: &SdkError<E, R>) -> String
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug + 'static,
-{
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        // Not the SDK's DisplayErrorContext: it goes on with a page of debugging output.
-        _ => {
-            let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-            causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-        }
     }
 }

@@ -5,11 +5,11 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_sqs::{Client, error::ProvideErrorMetadata as _, types::QueueAttributeName as Name};
 use serde_json::Value;
 use voicehook::{
-    aws::Aws,
+    aws::{Aws, described},
     queue::{MAX_MESSAGE_BYTES, QueueKind, QueueUrl, Sqs},
 };
 
-use super::{checks::Checks, described};
+use super::checks::Checks;
 
 /// Time for one answer of SQS, its waiting for messages included.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
-use voicehook::aws::Aws;
+use voicehook::aws::{Aws, described};
 
-use super::{checks::Checks, described};
+use super::checks::Checks;
 
 /// What doctor needs to know of a stack.
 pub(super) struct Stack {

@@ -10,9 +10,9 @@ use aws_sdk_sqs::{
     types::{ChangeMessageVisibilityBatchRequestEntry, Message},
 };
 use jiff::Timestamp;
-use voicehook::{app_id::Token, config::Config, queue::QueueUrl, webhook::Algorithm};
+use voicehook::{app_id::Token, aws::described, config::Config, queue::QueueUrl, webhook::Algorithm};
 
-use super::{checks::Checks, described};
+use super::checks::Checks;
 use crate::send::{Encrypted, Writing};
 
 /// EnableX ends its waiting after five seconds.

@@ -11,11 +11,11 @@ use std::{
 
 use aws_sdk_sqs::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     types::{ChangeMessageVisibilityBatchRequestEntry as Change, MessageSystemAttributeName, QueueAttributeName},
 };
 use voicehook::{
-    aws::Aws,
+    aws::{Aws, described},
     queue::{QueueKind, QueueUrl, Sqs},
 };
 
@@ -178,7 +178,7 @@ where
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     let code = error.code().unwrap_or_default();
-    let text = DisplayErrorContext(error).to_string();
+    let text = described(error);
     let message = if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") {
         "there is no such queue in this account and region; `aws sqs list-queues` names those that there are".to_owned()
     } else if code.contains("Denied") {
