@@ -15,8 +15,8 @@
 //! 5. [`event`]: the plaintext as a voice event: its text, and the few fields that it is routed by.
 //! 6. [`queue`]: the SQS message, its attributes, group and deduplication id, and the queue's word that it has it.
 //!
-//! Beside them: [`config`] reads the environment, [`aws`] is what the AWS clients share, [`telemetry`] writes the log,
-//! and [`sender`] is the other side, EnableX's own, for tests and tools.
+//! Beside them: [`config`] reads the environment, [`aws`] is what the AWS clients share and the way to SQS without the
+//! SDK, [`telemetry`] writes the log, and [`sender`] is the other side, EnableX's own, for tests and tools.
 //!
 //! # Cargo features
 //!

@@ -1,6 +1,7 @@
 //! What the AWS clients share: region, credentials, endpoints, TLS.
 //!
-//! In come the `AWS_*` variables that Lambda sets; out comes an [`Aws`], from which each client is made.
+//! In come the `AWS_*` variables that Lambda sets; out comes an [`Aws`], from which each client is made, and with which
+//! the first attempt of what a webhook needs goes without the SDK.
 
 mod direct;
 mod error;
@@ -14,8 +15,10 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
 
 pub(crate) use self::direct::Direct;
-pub use self::error::described;
-pub use self::http::{Authorities, http_client, http_connector};
+pub use self::{
+    error::described,
+    http::{Authorities, http_client, http_connector},
+};
 use crate::config::ConfigError;
 
 /// The defaults of the SDK that voicehook was written against.
