@@ -168,6 +168,9 @@ async fn each_request_is_one_flat_line_with_the_time_of_each_stage_and_so_are_th
     for step in steps {
         assert!(lines.iter().filter(of_init).any(|line| line[step].is_u64()), "{step} is not in the log");
     }
+    // The last webhook's.
+    let direct = |line: &&Value| line["message"] == "the direct attempt failed; the SDK takes over";
+    assert!(lines.iter().filter(direct).any(|line| line["error"] == "deadline has elapsed"));
     let webhooks: Vec<&Value> = lines.iter().filter(|line| line["message"] == "webhook").collect();
     let outcomes: Vec<(&str, Option<&str>, u64)> = webhooks
         .iter()

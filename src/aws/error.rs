@@ -15,9 +15,12 @@ where
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
-        _ => {
-            let causes = successors(Some(error as &dyn Error), |&error| error.source());
-            causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-        }
+        _ => causes(error),
     }
+}
+
+/// An error and what caused it, and what caused that, in one line.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
+    let causes = successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -14,7 +14,7 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
 
-pub(crate) use self::direct::Direct;
+pub(crate) use self::{direct::Direct, error::causes};
 pub use self::{
     error::described,
     http::{Authorities, http_client, http_connector},

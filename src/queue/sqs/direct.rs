@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::{Message, QueueUrl, Sent, message::STRING};
-use crate::aws::{Aws, Direct};
+use crate::aws::{Aws, Direct, causes};
 
 /// What JSON adds to a message at the most, where nothing in it needs an escape, in bytes.
 const ROOM: usize = 1024;
@@ -81,9 +81,13 @@ impl DirectQueue {
             Ok::<O, BoxError>(serde_json::from_slice(self.aws.call(target, json).await?.as_ref())?)
         };
         let output = timeout_at(deadline.min(Instant::now() + self.attempt), attempt).await;
-        let failed =
-            |error| tracing::debug!(target: "voicehook", error, "the direct attempt failed; the SDK takes over");
-        output.unwrap_or_else(|late| Err(late.into())).inspect_err(|error| failed(error.to_string())).ok()
+        output
+            .unwrap_or_else(|late| Err(late.into()))
+            .inspect_err(|error| {
+                let error = causes(error.as_ref());
+                tracing::debug!(target: "voicehook", error, "the direct attempt failed; the SDK takes over");
+            })
+            .ok()
     }
 }
 
