@@ -5,13 +5,14 @@
 //!     cargo bench --no-default-features --features receiver --bench instructions -- --update   # write it anew, and say why in the commit
 //!
 //! A webhook (aes-256-cbc, hex, UTF-8) goes through the receiver without input and output, once more only through the
-//! part of it that opens the envelope, and once more up to the request that would go to SQS. The count is the difference between many webhooks and few, so that what is
-//! done once does not count. The profiles of the runs stay in `target/callgrind`, for `callgrind_annotate`.
+//! part of it that opens the envelope, and once more up to the request that would go to SQS. The count is the difference
+//! between many webhooks and few, so that what is done once does not count. The profiles of the runs stay in
+//! `target/callgrind`, for `callgrind_annotate`.
 //!
 //! The processor that valgrind shows to a program has AES-NI and AVX2, and neither AVX-512 nor the SHA extensions. So
-//! here SHA-256 (`event_id`, and the request's signature) counts for far more than it costs, and would hide the rest of a large webhook: that is why
-//! opening is counted alone as well. The committed numbers are those of x86-64 and of the
-//! Rust version in `.github/workflows/ci.yml`.
+//! here SHA-256 (`event_id`, and the request's signature) counts for far more than it costs, and would hide the rest of a
+//! large webhook: that is why opening is counted alone as well. The committed numbers are those of x86-64 and of the Rust
+//! version in `.github/workflows/ci.yml`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -159,6 +159,14 @@ async fn a_lasting_fault_gets_503_in_time_and_never_200() {
 }
 
 #[tokio::test]
+async fn a_cold_start_waits_seconds_for_a_queue_that_stalls_and_not_as_long_as_a_webhook_may() {
+    let stub = SqsStub::start(&[], Reaction::Stall).await;
+    let longest = Duration::from_secs(25);
+    let queue = Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap(), longest);
+    assert!(tokio::time::timeout(Duration::from_secs(2) + SLACK, queue.warm_up()).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_refused_connection_gets_503() {
     // Nobody listens on the discard port.
     let response = receiver(&aws("http://127.0.0.1:9"), "http://127.0.0.1:9/000000000000/events.fifo")

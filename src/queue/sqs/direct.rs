@@ -26,8 +26,8 @@ pub(super) struct DirectQueue {
 impl DirectQueue {
     /// `None` where the SDK must do it all. One attempt may take as long as `attempt`.
     pub(super) fn new(aws: &Aws, url: &QueueUrl, attempt: Duration) -> Option<Self> {
-        let region = url.region().or_else(|| aws.shared().region().map(AsRef::as_ref))?;
-        let aws = aws.direct("sqs", region, &endpoint(aws, url)?)?;
+        let region = super::region(aws, url)?;
+        let aws = aws.direct("sqs", region.as_ref(), &endpoint(aws, url)?)?;
         Some(Self { aws, url: url.as_str().to_owned(), attempt })
     }
 
@@ -51,19 +51,16 @@ impl DirectQueue {
         let mut places = vec![None; entries.len()];
         let input = BatchInput { queue_url: &self.url, entries };
         let output: BatchOutput = self.call("AmazonSQS.SendMessageBatch", bytes, &input, deadline).await?;
-        for taken in output.successful {
-            let place = taken.id.as_ref().and_then(|id| id.parse().ok());
-            if let Some(place) = place.and_then(|place: usize| places.get_mut(place)) {
-                *place = taken.sent();
-            }
+        for mut taken in output.successful {
+            let id = taken.id.take().unwrap_or_default();
+            super::put(&mut places, &id, taken.sent());
         }
         Some(places)
     }
 
     /// Whether the queue is there.
-    pub(super) async fn look_at(&self) -> bool {
+    pub(super) async fn look_at(&self, deadline: Instant) -> bool {
         let input = AttributesInput { queue_url: &self.url, attribute_names: ["QueueArn"] };
-        let deadline = Instant::now() + self.attempt;
         self.call::<serde::de::IgnoredAny>("AmazonSQS.GetQueueAttributes", 0, &input, deadline).await.is_some()
     }
 

@@ -31,8 +31,8 @@ use crate::aws::{Aws, described};
 const WARM_UP: Duration = Duration::from_secs(2);
 /// One attempt gets this part of the whole deadline, so that an answer that never comes leaves time for another try.
 const ATTEMPTS_IN_A_DEADLINE: u32 = 3;
-/// Beside the direct one.
-const MAX_ATTEMPTS: u32 = 4;
+/// By the SDK.
+const MAX_ATTEMPTS: u32 = 5;
 /// The most messages in one request.
 pub(super) const MAX_ENTRIES: usize = 10;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(40);
@@ -69,9 +69,8 @@ impl Sqs {
             .with_max_attempts(MAX_ATTEMPTS)
             .with_initial_backoff(INITIAL_BACKOFF)
             .with_max_backoff(MAX_BACKOFF);
-        let region = url.region().map(|region| Region::new(region.to_owned()));
         let mut config = aws_sdk_sqs::config::Builder::from(aws.shared())
-            .region(region.or_else(|| aws.shared().region().cloned()))
+            .region(region(aws, url))
             .timeout_config(timeouts)
             .retry_config(retries);
         config.set_endpoint_url(aws.endpoint_url("SQS"));
@@ -110,11 +109,22 @@ impl Sqs {
         let answer = tokio::time::timeout_at(deadline, Box::pin(request.send())).await;
         let answer = answer.map_err(|_| QueueError::OutOfTime)?.map_err(classify)?;
         for taken in answer.successful {
-            if let Some(place) = taken.id.parse().ok().and_then(|place: usize| places.get_mut(place)) {
-                *place = Some(Sent { message_id: taken.message_id, failover: false });
-            }
+            put(&mut places, &taken.id, Some(Sent { message_id: taken.message_id, failover: false }));
         }
         Ok(places)
+    }
+}
+
+/// The one that the queue's URL names, else the one of the configuration.
+fn region(aws: &Aws, url: &QueueUrl) -> Option<Region> {
+    let of_url = url.region().map(|region| Region::new(region.to_owned()));
+    of_url.or_else(|| aws.shared().region().cloned())
+}
+
+/// Puts what became of a batch's entry in its place; an id that nobody gave is passed over.
+fn put(places: &mut [Option<Sent>], id: &str, sent: Option<Sent>) {
+    if let Some(place) = id.parse().ok().and_then(|place: usize| places.get_mut(place)) {
+        *place = sent;
     }
 }
 
@@ -161,8 +171,9 @@ impl Queue for Sqs {
     }
 
     async fn warm_up(&self) {
+        let deadline = Instant::now() + WARM_UP;
         if let Some(direct) = &self.direct
-            && direct.look_at().await
+            && direct.look_at(deadline).await
         {
             return;
         }
@@ -172,7 +183,7 @@ impl Queue for Sqs {
             .queue_url(self.url.as_str())
             .attribute_names(QueueAttributeName::QueueArn)
             .send();
-        match tokio::time::timeout(WARM_UP, Box::pin(contact)).await {
+        match tokio::time::timeout_at(deadline, Box::pin(contact)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(error = %classify(error), "the queue could not be looked at"),
             Err(_) => tracing::warn!(error = %QueueError::OutOfTime, "the queue could not be looked at"),
