@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     app_id::Token,
+    gateway::Actions,
     queue::{EventFormat, QueueUrl},
     webhook::{Accept, Algorithm, list},
 };
@@ -48,6 +49,8 @@ pub struct Settings {
     pub max_event_age: Option<Duration>,
     /// How a message carries its event (`EVENT_FORMAT`).
     pub event_format: EventFormat,
+    /// What senders are answered with (`ACTIONS`), where a token is asked for.
+    pub actions: Actions,
     /// Time from a webhook's arrival to the answer (`PUBLISH_DEADLINE_MS`).
     pub publish_deadline: Duration,
 }
@@ -59,6 +62,7 @@ impl Default for Settings {
             token: None,
             max_event_age: None,
             event_format: EventFormat::default(),
+            actions: Actions::default(),
             publish_deadline: PUBLISH_DEADLINE,
         }
     }
@@ -201,6 +205,7 @@ impl Reader<'_> {
             token: self.parsed("WEBHOOK_TOKEN", |token| Token::new(token).map_err(str::to_owned)),
             max_event_age: self.number("MAX_EVENT_AGE_SECONDS", 1..=31_536_000).map(Duration::from_secs),
             event_format: self.parsed("EVENT_FORMAT", event_format).unwrap_or(defaults.event_format),
+            actions: self.parsed("ACTIONS", Actions::parse).unwrap_or_default(),
             publish_deadline: self
                 .number("PUBLISH_DEADLINE_MS", 100..=25_000)
                 .map_or(defaults.publish_deadline, Duration::from_millis),
@@ -276,6 +281,7 @@ mod tests {
             ("QUARANTINE_QUEUE_URL", "quarantine"),
             ("MAX_EVENT_AGE_SECONDS", "-1"),
             ("EVENT_FORMAT", "xml"),
+            ("ACTIONS", r#"{"call.incomingcall": 1}"#),
         ]);
         assert_eq!(
             all,
@@ -289,6 +295,7 @@ mod tests {
                 "WEBHOOK_TOKEN",
                 "MAX_EVENT_AGE_SECONDS",
                 "EVENT_FORMAT",
+                "ACTIONS",
                 "PUBLISH_DEADLINE_MS",
                 "APP_ID_TTL_SECONDS"
             ]

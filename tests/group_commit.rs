@@ -19,7 +19,7 @@ use voicehook::{
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn group_commit(stub: &SqsStub) -> GroupCommit {
-    GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap(), DEADLINE))
+    GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap()))
 }
 
 fn message(call: &str, number: usize, bytes: usize) -> Message {
@@ -71,7 +71,7 @@ async fn a_batch_without_the_sdk_says_what_one_of_the_sdk_says() {
         let stub = SqsStub::start(&[], Reaction::Accept).await;
         stub.open(false);
         let url = QueueUrl::new("https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo").unwrap();
-        let queue = GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), url, DEADLINE));
+        let queue = GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), url));
         let in_flight = send_all(&queue, messages.clone());
         stub.read(2).await;
         stub.open(true);
@@ -101,7 +101,7 @@ async fn messages_that_come_during_a_request_share_the_next_ones_though_the_firs
 
 #[tokio::test]
 async fn the_messages_of_a_call_keep_their_order_through_faults() {
-    for fault in [Reaction::Accept, Reaction::InternalError, Reaction::AcceptHalf, Reaction::DropAnswer] {
+    for fault in [Reaction::Accept, Reaction::InternalError, Reaction::Throttle, Reaction::DropAnswer] {
         let stub = SqsStub::start_with_fault(fault, 2).await;
         let queue = group_commit(&stub);
         let calls = ["a", "b", "c"];
@@ -111,6 +111,78 @@ async fn the_messages_of_a_call_keep_their_order_through_faults() {
             let expected: Vec<u64> = (0..8).map(|number| number * 3 + place as u64).collect();
             assert_eq!(numbers_of(&stub, call), expected, "{fault:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_has_gathered_of_a_call_goes_together_and_in_order() {
+    let stub = SqsStub::start(&[], Reaction::Accept).await;
+    stub.open(false);
+    let queue = group_commit(&stub);
+    let in_flight = send_all(&queue, (0..32).map(|number| message("call", number, 0)));
+    stub.read(1).await;
+    stub.open(true);
+    assert_all_sent(in_flight).await;
+    assert_eq!(stub.batches(), [10, 10, 10], "after the first one alone, and before the last one");
+    assert_eq!(numbers_of(&stub, "call"), (0..32).collect::<Vec<u64>>());
+}
+
+#[tokio::test]
+async fn two_messages_with_one_deduplication_id_never_share_a_batch() {
+    let stub = SqsStub::start(&[], Reaction::Accept).await;
+    stub.open(false);
+    let queue = group_commit(&stub);
+    let twice = message("call", 1, 0);
+    let in_flight = send_all(&queue, [message("call", 0, 0), twice.clone(), twice, message("call", 2, 0)]);
+    stub.read(1).await;
+    stub.open(true);
+    assert_all_sent(in_flight).await;
+    assert_eq!(stub.batches(), [2], "the second of the two, with the one behind it");
+    assert_eq!(numbers_of(&stub, "call"), [0, 1, 1, 2]);
+}
+
+#[tokio::test]
+async fn an_entry_that_was_not_taken_holds_up_its_own_call_and_no_other() {
+    let stub = SqsStub::start(&[Reaction::Accept, Reaction::AcceptHalf], Reaction::Accept).await;
+    stub.open(false);
+    let queue = group_commit(&stub);
+    let mut first = send_all(&queue, (0..11).map(|number| message(&format!("call-{number}"), 0, 0)));
+    stub.read(2).await;
+    // Of the batch of call-1 to call-10, those at even places are taken; the others are sent again, and never answered.
+    stub.never_answer([2, 4, 6, 8, 10].map(|number| format!("default:call-{number}")));
+    stub.open(true);
+    for _ in 0..6 {
+        assert!(first.join_next().await.unwrap().unwrap().1.is_ok());
+    }
+    let mut held_up = send_all(&queue, [message("call-2", 1, 0)]);
+    assert_all_sent(send_all(&queue, [1, 3, 5, 7, 9].map(|number| message(&format!("call-{number}"), 1, 0)))).await;
+    assert!(held_up.try_join_next().is_none(), "its call's first message is not there yet");
+}
+
+#[tokio::test]
+async fn a_message_that_was_not_taken_is_sent_again_before_the_next_ones_of_its_call() {
+    let stub = SqsStub::start(&[Reaction::Accept, Reaction::AcceptHalf], Reaction::Accept).await;
+    stub.open(false);
+    let queue = group_commit(&stub);
+    let in_flight = send_all(&queue, (0..12).map(|number| message("call", number, 0)));
+    stub.read(1).await;
+    stub.open(true);
+    assert_all_sent(in_flight).await;
+    assert_eq!(numbers_of(&stub, "call"), [0, 1, 3, 5, 7, 9, 2, 4, 6, 8, 10, 11]);
+}
+
+#[tokio::test]
+async fn an_entry_that_was_taken_and_failed_counts_as_failed() {
+    for aws in [aws, aws_by_the_sdk] {
+        let stub = SqsStub::start(&[Reaction::Accept, Reaction::Contradict], Reaction::Accept).await;
+        stub.open(false);
+        let url = QueueUrl::new("https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo").unwrap();
+        let queue = GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), url));
+        let in_flight = send_all(&queue, (0..3).map(|number| message("call", number, 0)));
+        stub.read(1).await;
+        stub.open(true);
+        assert_all_sent(in_flight).await;
+        assert_eq!(numbers_of(&stub, "call"), [0, 1, 2, 1, 2], "each sent again, under its own id");
     }
 }
 

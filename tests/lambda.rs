@@ -15,7 +15,12 @@ use runtime_api::{PATIENCE, RuntimeApi, terminate, webhook_event};
 use serde_json::{Value, json};
 use sqs_stub::{Reaction, SqsStub};
 use support::{APP_ID, encrypted_body};
-use tokio::{io::AsyncReadExt as _, process::Child, sync::oneshot, time::timeout};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
+    process::Child,
+    sync::oneshot,
+    time::timeout,
+};
 
 const IN_FLIGHT: usize = 64;
 const TOKEN: &str = "token-0123456789abcdef";
@@ -92,6 +97,62 @@ async fn a_function_that_is_told_to_end_answers_what_is_in_flight_first() {
     assert!(ended.success(), "{ended}");
 }
 
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_no_answer_and_has_every_line_once_somebody_does() {
+    const WEBHOOKS: usize = 400;
+    let (stub, api) = (SqsStub::start(&[], Reaction::Accept).await, RuntimeApi::start().await);
+    let mut function = function(&stub, &api).await;
+    for call in 0..WEBHOOKS {
+        let body = encrypted_body(&format!(r#"{{"voice_id":"call-{call}","state":"connected"}}"#));
+        let answer = api.invoke(webhook_event("/webhook", "", &body), None);
+        assert_eq!(timeout(PATIENCE, answer).await.unwrap().unwrap()["statusCode"], 200, "webhook {call}");
+    }
+    let mut log = BufReader::new(function.stdout.take().unwrap()).lines();
+    for call in 0..WEBHOOKS {
+        let line = timeout(PATIENCE, log.next_line()).await.unwrap().unwrap().unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["voice_id"], format!("call-{call}"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_whose_credentials_have_expired_ends_after_it_has_answered() {
+    for at_once in ["1", "64"] {
+        let stub = SqsStub::start(&[], Reaction::Accept).await;
+        let api = RuntimeApi::start().await;
+        let (queue_url, endpoint) = (stub.queue_url(), stub.endpoint());
+        let mut function = api.function(&[
+            ("AWS_LAMBDA_MAX_CONCURRENCY", at_once),
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("QUEUE_URL", &queue_url),
+            ("ENABLEX_APP_ID", APP_ID),
+        ]);
+        let mut stdout = function.stdout.take().unwrap();
+        let log = tokio::spawn(async move {
+            let mut log = String::new();
+            stdout.read_to_string(&mut log).await.map(|_| log)
+        });
+        let webhook = || webhook_event("/webhook", "", &encrypted_body(EVENT));
+        let status = async |answer: oneshot::Receiver<Value>| {
+            timeout(PATIENCE, answer).await.unwrap().unwrap()["statusCode"].clone()
+        };
+        assert_eq!(status(api.invoke(webhook(), None)).await, 200);
+        stub.script(&[], Reaction::ExpiredToken);
+        // One webhook after the other, for as long as the function takes them.
+        let ended = loop {
+            let answer = api.invoke(webhook(), None);
+            tokio::select! {
+                status = status(answer) => assert_eq!(status, 503),
+                ended = function.wait() => break ended.unwrap(),
+            }
+        };
+        assert!(ended.success(), "{ended}");
+        let log = log.await.unwrap().unwrap();
+        assert!(log.contains("AWS no longer accepts the credentials"));
+        assert!(log.contains("ExpiredTokenException: the credentials are not valid"));
+    }
+}
+
 /// What a run of requests of every kind left in the log, at some level.
 async fn log_of_every_outcome(level: &str) -> String {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
@@ -114,9 +175,9 @@ async fn log_of_every_outcome(level: &str) -> String {
         (path.as_str(), "", good.as_str(), 200),
         ("/webhook", &format!("token={TOKEN}"), &good, 200),
         (&path, "", "", 200),
-        (&path, "", &good.replace('7', "8"), 202),
-        (&path, "", &old, 202),
-        (&path, "", "+12025550123", 202),
+        (&path, "", &good.replace('7', "8"), 200),
+        (&path, "", &old, 200),
+        (&path, "", "+12025550123", 200),
         (&path, "", EVENT, 400),
         ("/webhook/default/0123456789abcdeF-wrong", "", &good, 404),
         ("/webhook", "token=0123456789abcdeF-wrong", &good, 404),
@@ -169,8 +230,8 @@ async fn each_request_is_one_flat_line_with_the_time_of_each_stage_and_so_are_th
         assert!(lines.iter().filter(of_init).any(|line| line[step].is_u64()), "{step} is not in the log");
     }
     // The last webhook's.
-    let direct = |line: &&Value| line["message"] == "the direct attempt failed; the SDK takes over";
-    assert!(lines.iter().filter(direct).any(|line| line["error"] == "deadline has elapsed"));
+    let late = "SQS did not answer in time; the next attempt uses a new connection";
+    assert!(lines.iter().any(|line| line["message"] == late));
     let webhooks: Vec<&Value> = lines.iter().filter(|line| line["message"] == "webhook").collect();
     let outcomes: Vec<(&str, Option<&str>, u64)> = webhooks
         .iter()
@@ -182,9 +243,9 @@ async fn each_request_is_one_flat_line_with_the_time_of_each_stage_and_so_are_th
             ("queued", None, 200),
             ("queued", None, 200),
             ("probe", None, 200),
-            ("quarantined", Some("undecryptable"), 202),
-            ("quarantined", Some("too_old"), 202),
-            ("quarantined", Some("malformed"), 202),
+            ("quarantined", Some("undecryptable"), 200),
+            ("quarantined", Some("too_old"), 200),
+            ("quarantined", Some("malformed"), 200),
             ("refused", Some("malformed"), 400),
             ("not_found", Some("not_found"), 404),
             ("not_found", Some("not_found"), 404),

@@ -387,6 +387,6 @@ async fn with_a_quarantine_each_kind_is_accepted_alike_and_when_that_is_full_ref
     }
     assert!(faults.len() >= 5 && !faults.contains("opened"), "{faults:?}");
     assert_eq!(answers.len(), 2, "{answers:?}");
-    assert!(answers[0].contains(" 202 ") && answers[1].contains(" 503 "), "{answers:?}");
+    assert!(answers[0].contains(" 200 ") && answers[1].contains(" 503 "), "{answers:?}");
     assert_eq!((queue.messages().len(), quarantine.messages().len()), (0, 500));
 }

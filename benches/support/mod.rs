@@ -110,7 +110,7 @@ pub fn aws() -> Aws {
 pub const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo";
 
 pub fn sqs() -> Sqs {
-    Sqs::new(&aws(), QueueUrl::new(QUEUE_URL).unwrap(), Duration::from_secs(4))
+    Sqs::new(&aws(), QueueUrl::new(QUEUE_URL).unwrap())
 }
 
 fn app_ids() -> AppIds<FixedAppId> {

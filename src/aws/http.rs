@@ -3,7 +3,10 @@
 //! In comes a request of the SDK; out comes the answer, or an error of a kind that the SDK knows whether to try again.
 //! The SDK's own client brings HTTP/2 besides, which a webhook has no use for, and a pool with more work in it.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
 
 use aws_smithy_runtime_api::{
     box_error::BoxError,
@@ -14,6 +17,7 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::body::SdkBody;
+use http_body_util::Limited;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, builderstates::WantsSchemes};
 use hyper_util::{
     client::legacy::{Client, connect},
@@ -25,6 +29,10 @@ use hyper_util::{
 const POOL_IDLE: Duration = Duration::from_secs(20);
 /// Longest wait for a TCP connection. Where one attempt has less time than that, as for a secret, that is the limit.
 const CONNECT: Duration = Duration::from_secs(1);
+
+/// Shorter than any time after which a request is given up: connections that are younger were not among those that
+/// timed out, or have been renewed already.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Whose word is taken that a server is who it says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +62,63 @@ impl Authorities {
 }
 
 /// An HTTP client with TLS by rustls and ring, whatever the SDK's default is: the default's first random number costs a
-/// cold start 25 to 100 ms of CPU.
-#[must_use]
-pub fn http_connector(authorities: Authorities) -> SharedHttpConnector {
-    let mut tcp = connect::HttpConnector::new();
-    tcp.set_connect_timeout(Some(CONNECT));
-    tcp.set_nodelay(true);
-    tcp.enforce_http(false);
-    let client = authorities.tls().map(|tls| {
-        let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
-        // The pool has no timer: a connection's age is looked at when it is wanted.
-        Client::builder(TokioExecutor::new()).pool_idle_timeout(POOL_IDLE).build(connector)
-    });
-    SharedHttpConnector::new(Http(client.map_err(|error| error.to_string())))
+/// cold start 25 to 100 ms of CPU. Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// How to make a client, or why that is not possible.
+    connector: Result<HttpsConnector<connect::HttpConnector>, Arc<str>>,
+    /// The client with the pool in use.
+    client: Arc<RwLock<Option<Pool>>>,
+    largest_answer: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Pool {
+    client: Client<HttpsConnector<connect::HttpConnector>, SdkBody>,
+    since: Instant,
+}
+
+impl Connections {
+    /// None yet.
+    #[must_use]
+    pub fn new(authorities: Authorities) -> Self {
+        let mut tcp = connect::HttpConnector::new();
+        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        let connector = authorities.tls().map(|tls| tls.https_or_http().enable_http1().wrap_connector(tcp));
+        let connector = connector.map_err(|error| error.to_string().into());
+        Self { connector, client: Arc::default(), largest_answer: usize::MAX }
+    }
+
+    /// Reads answers up to this size, in bytes, and fails with larger ones.
+    #[must_use]
+    pub fn with_limit(self, largest_answer: usize) -> Self {
+        Self { largest_answer, ..self }
+    }
+
+    /// Uses none of the idle connections any more. Requests that are on their way end as they would have; many that time
+    /// out together renew the connections once.
+    pub fn renew(&self) {
+        let mut pool = self.client.write().unwrap_or_else(PoisonError::into_inner);
+        if pool.as_ref().is_some_and(|pool| pool.since.elapsed() >= SHORTEST_TIMEOUT) {
+            *pool = None;
+        }
+    }
+
+    fn client(&self) -> Result<Client<HttpsConnector<connect::HttpConnector>, SdkBody>, BoxError> {
+        if let Some(pool) = &*self.client.read().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(pool.client.clone());
+        }
+        let connector = self.connector.clone().map_err(|error| error.to_string())?;
+        let mut pool = self.client.write().unwrap_or_else(PoisonError::into_inner);
+        let pool = pool.get_or_insert_with(|| Pool {
+            // The pool has no timer: a connection's age is looked at when it is wanted.
+            client: Client::builder(TokioExecutor::new()).pool_idle_timeout(POOL_IDLE).build(connector),
+            since: Instant::now(),
+        });
+        Ok(pool.client.clone())
+    }
 }
 
 /// The same as the SDK takes it.
@@ -75,23 +127,20 @@ pub fn http_client(connector: SharedHttpConnector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// The client, or why there is none.
-#[derive(Debug)]
-struct Http(Result<Client<HttpsConnector<connect::HttpConnector>, SdkBody>, String>);
-
-impl HttpConnector for Http {
+impl HttpConnector for Connections {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let failed = |error: BoxError| HttpConnectorFuture::ready(Err(ConnectorError::user(error)));
-        let (client, request) = match (&self.0, request.try_into_http1x()) {
+        let (client, request) = match (self.client(), request.try_into_http1x()) {
             (Ok(client), Ok(request)) => (client, request),
-            (Err(error), _) => return failed(error.clone().into()),
+            (Err(error), _) => return failed(error),
             (_, Err(error)) => return failed(error.into()),
         };
-        let answer = client.request(request);
+        let (answer, limit) = (client.request(request), self.largest_answer);
         HttpConnectorFuture::new(async move {
-            // Whatever happens to a connection, the SDK tries again: an event that arrives twice has the same
+            // Whatever happens to a connection, the caller tries again: an event that arrives twice has the same
             // deduplication id.
-            let answer = answer.await.map_err(|error| ConnectorError::io(error.into()))?.map(SdkBody::from_body_1_x);
+            let answer = answer.await.map_err(|error| ConnectorError::io(error.into()))?;
+            let answer = answer.map(|body| SdkBody::from_body_1_x(Limited::new(body, limit)));
             HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
         })
     }

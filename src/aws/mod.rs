@@ -3,6 +3,7 @@
 //! In come the `AWS_*` variables that Lambda sets; out comes an [`Aws`], from which each client is made, and with which
 //! the first attempt of what a webhook needs goes without the SDK.
 
+mod credentials;
 mod direct;
 mod error;
 mod http;
@@ -14,11 +15,12 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
 
-pub(crate) use self::{direct::Direct, error::causes};
 pub use self::{
+    credentials::CredentialsHealth,
     error::described,
-    http::{Authorities, http_client, http_connector},
+    http::{Authorities, Connections, http_client},
 };
+pub(crate) use self::{direct::Direct, error::causes};
 use crate::config::ConfigError;
 
 /// The defaults of the SDK that voicehook was written against.
@@ -27,12 +29,19 @@ pub fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::latest()
 }
 
+/// The function reads an answer of AWS up to this size, in bytes. Those of SQS that it asks for have some hundred bytes, a
+/// secret has 64 KiB at most.
+const LARGEST_ANSWER: usize = 1024 * 1024;
+
 /// Region, credentials and HTTP client of all AWS clients.
 #[derive(Clone, Debug)]
 pub struct Aws {
     shared: SdkConfig,
     /// What [`Direct`] needs.
     direct: Option<(SharedHttpConnector, Credentials)>,
+    /// Those of the HTTP client, where they can be renewed.
+    connections: Option<Connections>,
+    credentials: CredentialsHealth,
 }
 
 impl Aws {
@@ -60,7 +69,8 @@ impl Aws {
         if !missing.mistakes.is_empty() {
             return Err(missing);
         }
-        let connector = http_connector(Authorities::of_the_environment());
+        let connections = Connections::new(Authorities::of_the_environment()).with_limit(LARGEST_ANSWER);
+        let connector = SharedHttpConnector::new(connections.clone());
         let shared = SdkConfig::builder()
             .behavior_version(behavior_version())
             .region(Region::new(region))
@@ -74,13 +84,34 @@ impl Aws {
             .use_fips(flag("AWS_USE_FIPS_ENDPOINT"))
             .use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"))
             .build();
-        Ok(Self::new(shared).sending_directly(connector, credentials))
+        Ok(Self::new(shared).sending_directly(connector, credentials).over(connections))
     }
 
     /// From a configuration that the caller loaded, for instance with `aws_config`.
     #[must_use]
-    pub const fn new(shared: SdkConfig) -> Self {
-        Self { shared, direct: None }
+    pub fn new(shared: SdkConfig) -> Self {
+        Self { shared, direct: None, connections: None, credentials: CredentialsHealth::default() }
+    }
+
+    /// Names the connections of the HTTP client, so that they can be renewed after one of them did not answer.
+    #[must_use]
+    pub fn over(mut self, connections: Connections) -> Self {
+        self.connections = Some(connections);
+        self
+    }
+
+    /// Whether AWS accepts the credentials.
+    #[must_use]
+    pub const fn credentials(&self) -> &CredentialsHealth {
+        &self.credentials
+    }
+
+    /// Lets the next request open a new connection: one that did not answer may be dead, and so may the idle ones
+    /// beside it, which the same freeze of the environment has left.
+    pub(crate) fn renew_connections(&self) {
+        if let Some(connections) = &self.connections {
+            connections.renew();
+        }
     }
 
     /// Makes the first attempt of what a webhook needs without the SDK. The credentials must be good for as long as

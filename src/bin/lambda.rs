@@ -50,7 +50,12 @@ async fn run() -> ExitCode {
     // The log lets only the library's own target speak below WARN.
     tracing::debug!(target: "voicehook", configuration_micros, clients_micros, "the configuration is read and the clients are made");
     receiver.warm_up().await;
-    if let Err(error) = gateway::run_on_lambda(receiver).await {
+    let credentials = aws.credentials().clone();
+    let ended = async move {
+        credentials.ended().await;
+        tracing::error!("AWS no longer accepts the credentials; the process ends, so that Lambda starts another one");
+    };
+    if let Err(error) = gateway::run_on_lambda(receiver, ended).await {
         tracing::error!(%error, "the Runtime API is lost");
         return ExitCode::FAILURE;
     }
@@ -58,9 +63,7 @@ async fn run() -> ExitCode {
 }
 
 fn receiver(config: Config, aws: &Aws) -> Receiver<ConfiguredSource, Failover<GroupCommit>> {
-    let time = config.settings.publish_deadline;
-    let share = if config.failover_queue_url.is_some() { time / 2 } else { time };
-    let sqs = |url| GroupCommit::new(Sqs::new(aws, url, share));
+    let sqs = |url| GroupCommit::new(Sqs::new(aws, url));
     let queue = Failover::new(sqs(config.queue_url), config.failover_queue_url.map(sqs));
     let quarantine = config.quarantine_queue_url.map(|url| Failover::new(sqs(url), None));
     let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, aws), config.app_id_ttl);

@@ -25,10 +25,10 @@ const RETRY_AFTER: &str = "1";
 pub enum Outcome {
     /// The event is on the queue.
     Queued {
+        /// What the sender is told to do (`ACTIONS`): a JSON object.
+        action: Option<String>,
         /// The queue's id of the message.
         message_id: String,
-        /// The event's idempotency key.
-        event_id: String,
         /// Whether the failover queue took it.
         failover: bool,
     },
@@ -139,18 +139,21 @@ impl Outcome {
     }
 
     /// The HTTP response. Only a request that is malformed is told what is wrong with it; every failed decryption gets
-    /// the same bytes.
+    /// the same bytes. The request's id is on every response, so that its line in the log can be found.
     #[must_use]
-    pub fn response(&self) -> Response<Body> {
+    pub fn response(&self, request_id: &str) -> Response<Body> {
+        let mut response = self.response_without_id();
+        set(&mut response, "x-request-id", request_id);
+        response
+    }
+
+    fn response_without_id(&self) -> Response<Body> {
         match self {
-            Self::Queued { message_id, event_id, .. } => {
-                let mut response = json(StatusCode::OK, "{}".to_owned());
-                set(&mut response, "x-message-id", message_id);
-                set(&mut response, "x-event-id", event_id);
-                response
+            Self::Queued { action: Some(action), .. } => json(StatusCode::OK, action.clone()),
+            // The same for all of them, so that nobody can tell whether a ciphertext opened.
+            Self::Queued { action: None, .. } | Self::Probe | Self::Quarantined(_) => {
+                json(StatusCode::OK, "{}".to_owned())
             }
-            Self::Probe => json(StatusCode::OK, "{}".to_owned()),
-            Self::Quarantined(_) => json(StatusCode::ACCEPTED, "{}".to_owned()),
             Self::Refused(refusal) => refusal.response(),
             Self::NotFound => error(StatusCode::NOT_FOUND, "not found"),
             Self::MethodNotAllowed => {

@@ -1,8 +1,14 @@
 //! The receiver as a Lambda function.
 
 use std::{
-    sync::Arc,
-    task::{Context, Poll},
+    cell::Cell,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
 };
 
 use lambda_http::{Error, LambdaEvent, service_fn};
@@ -10,10 +16,12 @@ use lambda_runtime::{
     Diagnostic, Runtime,
     tower::{Layer, Service},
 };
+use pin_project_lite::pin_project;
 use tokio_util::task::{TaskTracker, task_tracker::TrackedFuture};
 
 use super::{
     Receiver,
+    arrivals::{Arrivals, Place},
     payload::{GatewayAnswer, GatewayEvent, NotAGatewayEvent},
     shutdown,
 };
@@ -27,17 +35,21 @@ pub fn invocations_at_once() -> u32 {
 }
 
 /// Serves invocations until Lambda ends the process: one at a time, or as many as `AWS_LAMBDA_MAX_CONCURRENCY` says.
-/// After SIGTERM it returns once everything in flight is answered.
+/// After SIGTERM, or when `ended` is ready, it returns once everything in flight is answered.
 ///
 /// # Errors
 /// Where the Runtime API is lost.
-pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(receiver: Receiver<S, Q>) -> Result<(), Error> {
+pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(
+    receiver: Receiver<S, Q>,
+    ended: impl Future<Output = ()>,
+) -> Result<(), Error> {
     let receiver = Arc::new(receiver);
+    let invocations = Invocations { arrivals: receiver.arrivals().clone(), ..Invocations::default() };
     let respond = service_fn(move |event: LambdaEvent<GatewayEvent>| {
-        let receiver = Arc::clone(&receiver);
+        let (receiver, place) = (Arc::clone(&receiver), PLACE.try_with(Cell::take).ok().flatten());
         async move {
             let (request, gateway) = event.payload.into_request(event.context)?;
-            Ok::<_, NotAGatewayEvent>(GatewayAnswer::new(gateway, receiver.respond(request).await))
+            Ok::<_, NotAGatewayEvent>(GatewayAnswer::new(gateway, receiver.respond_in(place, request).await))
         }
     });
     if invocations_at_once() > 1
@@ -45,16 +57,17 @@ pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(receiver: Receiver<S, Q>) -
     {
         tracing::warn!(%error, "no extension; at the end of this environment, what is in flight may go without an answer");
     }
-    // Around everything, so that an invocation is in flight until Lambda has its answer.
-    let in_flight = TaskTracker::new();
-    let serving = Runtime::new(respond).layer(Track(in_flight.clone())).run_concurrent();
+    let serving = Runtime::new(respond).layer(invocations.clone()).run_concurrent();
+    let ended = async {
+        tokio::select! {
+            () = shutdown::terminated() => {}
+            () = ended => {}
+        }
+        invocations.end().await;
+    };
     tokio::select! {
         lost = serving => lost,
-        () = shutdown::terminated() => {
-            in_flight.close();
-            in_flight.wait().await;
-            Ok(())
-        }
+        () = ended => Ok(()),
     }
 }
 
@@ -64,33 +77,129 @@ impl From<NotAGatewayEvent> for Diagnostic {
     }
 }
 
-/// Counts what is in flight. Tower's own layer for that, around a closure, is not `Send` in the eyes of the compiler.
-struct Track(TaskTracker);
+tokio::task_local! {
+    /// From the layer, which sees an invocation first, to the handler, which is called when it has been parsed.
+    static PLACE: Cell<Option<Place>>;
+}
 
-impl<S> Layer<S> for Track {
-    type Service = Tracked<S>;
+/// Wraps the whole of each invocation, from before it is parsed until Lambda has its answer: takes its place in the order
+/// of arrival, and counts what is in flight.
+#[derive(Clone, Default)]
+struct Invocations {
+    arrivals: Arrivals,
+    in_flight: TaskTracker,
+    is_ending: Arc<AtomicBool>,
+}
 
-    fn layer(&self, inner: S) -> Tracked<S> {
-        Tracked { inner, in_flight: self.0.clone() }
+impl Invocations {
+    /// Takes no further invocations, but for one by each worker that waits for one already, and waits until everything
+    /// in flight is answered.
+    async fn end(&self) {
+        self.is_ending.store(true, Ordering::SeqCst);
+        self.in_flight.close();
+        self.in_flight.wait().await;
+    }
+}
+
+impl<S> Layer<S> for Invocations {
+    type Service = Invoked<S>;
+
+    fn layer(&self, inner: S) -> Invoked<S> {
+        Invoked { inner, invocations: self.clone() }
     }
 }
 
 #[derive(Clone)]
-struct Tracked<S> {
+struct Invoked<S> {
     inner: S,
-    in_flight: TaskTracker,
+    invocations: Invocations,
 }
 
-impl<R, S: Service<R>> Service<R> for Tracked<S> {
+impl<R, S: Service<R>> Service<R> for Invoked<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = TrackedFuture<S::Future>;
+    type Future = Answered<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, invocation: R) -> Self::Future {
-        self.in_flight.track_future(self.inner.call(invocation))
+        let place = Cell::new(Some(self.invocations.arrivals.take_place()));
+        let answered = PLACE.sync_scope(place, || self.inner.call(invocation));
+        Answered {
+            answered: Some(self.invocations.in_flight.track_future(answered)),
+            is_ending: Arc::clone(&self.invocations.is_ending),
+        }
+    }
+}
+
+pin_project! {
+    /// An invocation until Lambda has its answer; for ever, once the process is ending, so that its worker fetches no
+    /// invocation that nobody would answer.
+    struct Answered<F> {
+        // Counts as in flight until it is dropped.
+        #[pin]
+        answered: Option<TrackedFuture<F>>,
+        is_ending: Arc<AtomicBool>,
+    }
+}
+
+impl<F: Future> Future for Answered<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let mut invocation = self.project();
+        let Some(answered) = invocation.answered.as_mut().as_pin_mut() else { return Poll::Pending };
+        let result = ready!(answered.poll(context));
+        invocation.answered.set(None);
+        if invocation.is_ending.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(result) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[test]
+    fn the_handler_gets_the_place_that_was_taken_before_it_was_called() {
+        let invocations = Invocations::default();
+        let handler = service_fn(|_: ()| {
+            let place = PLACE.with(Cell::take).map(|place| place.number());
+            async move { Ok::<_, Infallible>(place) }
+        });
+        let mut service = invocations.layer(handler);
+        for number in 0..3 {
+            assert_eq!(service.call(()).now_or_never(), Some(Ok(Some(number))));
+        }
+    }
+
+    #[test]
+    fn an_invocation_that_cannot_be_parsed_gives_up_its_place() {
+        let invocations = Invocations::default();
+        let fails = service_fn(|_: ()| async { Err::<(), _>("not JSON") });
+        let failing = invocations.layer(fails).call(());
+        assert!(invocations.arrivals.take_place().is_first().now_or_never().is_some());
+        drop(failing);
+    }
+
+    #[tokio::test]
+    async fn the_end_waits_for_what_is_in_flight_and_lets_no_worker_go_on() {
+        let invocations = Invocations::default();
+        let (answer, answered) = oneshot::channel::<()>();
+        let answered = answered.shared();
+        let mut service = invocations.layer(service_fn(move |_: ()| answered.clone()));
+        let mut in_flight = Box::pin(service.call(()));
+        assert!(in_flight.as_mut().now_or_never().is_none());
+        let mut end = Box::pin(invocations.end());
+        assert!(end.as_mut().now_or_never().is_none());
+        answer.send(()).unwrap();
+        assert!(in_flight.as_mut().now_or_never().is_none(), "its worker would fetch the next invocation");
+        assert!(end.as_mut().now_or_never().is_some());
     }
 }

@@ -4,7 +4,9 @@
 //! [`Request`]; out comes a response. `Receiver::handle` is the way of a webhook from end to end: it is the one place
 //! that knows all the other modules.
 
+mod actions;
 mod answer;
+mod arrivals;
 mod invocation;
 mod lambda;
 mod open;
@@ -20,14 +22,16 @@ use lambda_http::{Body, Request, Response, http::Method};
 use tokio::time::Instant;
 
 pub use self::{
+    actions::Actions,
     answer::{MAX_BODY_BYTES, Outcome, Refusal},
+    arrivals::{Arrivals, Place},
     lambda::{invocations_at_once, run_on_lambda},
     open::{Opener, Unopened},
     payload::{Gateway, GatewayEvent, NotAGatewayEvent},
 };
 use self::{invocation::Invocation, route::Route};
 use crate::{
-    app_id::{AppIdSource, AppIds},
+    app_id::{AppIdSource, AppIds, Apps},
     config::Settings,
     event::Event,
     queue::{Delivery, Quarantine, Queue, QueueError, Refused, Sent},
@@ -50,13 +54,14 @@ pub struct Receiver<S, Q> {
     opener: Opener<S>,
     queue: Q,
     quarantine: Option<Quarantine<Q>>,
+    arrivals: Arrivals,
 }
 
 impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
     /// Puts a receiver together.
     pub fn new(settings: Settings, app_ids: AppIds<S>, queue: Q) -> Self {
         let opener = Opener { accept: settings.accept.clone(), max_event_age: settings.max_event_age, app_ids };
-        Self { settings, opener, queue, quarantine: None }
+        Self { settings, opener, queue, quarantine: None, arrivals: Arrivals::default() }
     }
 
     /// Keeps what cannot be opened on another queue.
@@ -80,58 +85,66 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         tracing::debug!(app_id_micros, queue_micros, "the AppIDs are fetched and the queue is connected, side by side");
     }
 
+    /// The order in which requests arrive.
+    #[must_use]
+    pub const fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
+    }
+
     /// Receives one request, answers it and writes its line to the log.
     pub async fn respond(&self, request: Request) -> Response<Body> {
-        let (response, record) = self.receive(&request).await;
+        self.respond_in(None, request).await
+    }
+
+    /// The same for a request whose place in the order was taken when it arrived.
+    pub async fn respond_in(&self, place: Option<Place>, request: Request) -> Response<Body> {
+        let (response, record) = self.receive_in(place, &request).await;
         telemetry::webhook(&record);
         response
     }
 
     /// Receives one request, and says what there is to say about it. A panic on the way is answered as well.
     pub async fn receive(&self, request: &Request) -> (Response<Body>, Record) {
+        self.receive_in(None, request).await
+    }
+
+    async fn receive_in(&self, place: Option<Place>, request: &Request) -> (Response<Body>, Record) {
+        let place = place.unwrap_or_else(|| self.arrivals.take_place());
         let arrived = Instant::now();
-        let invocation = Invocation::of(request);
+        let invocation = &Invocation::of(request);
+        let received = Received {
+            request,
+            invocation,
+            at: Timestamp::now(),
+            deadline: invocation.deadline(arrived, self.settings.publish_deadline),
+        };
         let trace_header = invocation.trace_header.as_deref();
         let mut record = Record::new(invocation.request_id.clone(), trace_header, request.body().len());
-        let handled = self.handle(request, &invocation, arrived, &mut record);
+        let handled = self.handle(&received, place, &mut record);
         if let Ok(outcome) = AssertUnwindSafe(handled).catch_unwind().await {
             record.outcome = outcome;
         }
-        let response = record.outcome.response();
+        let response = record.outcome.response(&record.request_id);
         record.status = response.status();
         record.stages.total = arrived.elapsed();
         (response, record)
     }
 
-    /// The way of a webhook.
-    async fn handle(
-        &self,
-        request: &Request,
-        invocation: &Invocation,
-        arrived: Instant,
-        record: &mut Record,
-    ) -> Outcome {
-        let route = Route::of(&invocation.path, invocation.stage.as_deref(), invocation.token.as_deref());
-        let Some(route) = route else { return Outcome::NotFound };
-        let apps = match Stages::wait(&mut record.stages.app_id, self.opener.app_ids.current()).await {
+    async fn handle(&self, received: &Received<'_>, place: Place, record: &mut Record) -> Outcome {
+        let Invocation { path, stage, token, .. } = received.invocation;
+        let Some(route) = Route::of(path, stage.as_deref(), token.as_deref()) else { return Outcome::NotFound };
+        let apps = Stages::wait(&mut record.stages.app_id, self.opener.app_ids.current());
+        let (place, apps) = place.during(apps).await;
+        let apps = match apps {
             Ok(apps) => apps,
             Err(error) => return Outcome::AppIdUnavailable(error),
         };
         let Some(app) = route.find(&apps, self.settings.token.as_ref()) else { return Outcome::NotFound };
         record.app = Some(app.to_owned());
-        match (request.method(), request.body().as_ref()) {
+        match (received.request.method(), received.request.body().as_ref()) {
             (&Method::GET | &Method::HEAD, _) | (&Method::POST, []) => Outcome::Probe,
             (&Method::POST, body) if body.len() > MAX_BODY_BYTES => Outcome::BodyTooLarge,
-            (&Method::POST, body) => {
-                let delivery = Delivery {
-                    app,
-                    received_at: Timestamp::now(),
-                    request_id: &invocation.request_id,
-                    trace_header: invocation.trace_header.as_deref(),
-                };
-                let deadline = invocation.deadline(arrived, self.settings.publish_deadline);
-                self.deliver(request, body, &delivery, deadline, record).await
-            }
+            (&Method::POST, _) => self.deliver(received, &apps, app, place, record).await,
             _ => Outcome::MethodNotAllowed,
         }
     }
@@ -139,16 +152,18 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
     /// A `POST` with a body: onto the queue, else into quarantine.
     async fn deliver(
         &self,
-        request: &Request,
-        body: &[u8],
-        delivery: &Delivery<'_>,
-        deadline: Instant,
+        received: &Received<'_>,
+        apps: &Apps,
+        app: &str,
+        place: Option<Place>,
         record: &mut Record,
     ) -> Outcome {
-        let headers = request.headers();
-        let refusal = match self.opener.open(headers, body, delivery.app, &mut record.stages).await {
-            Ok(event) => match self.publish(event, delivery, deadline, record).await {
-                Ok(queued) => return queued,
+        let (headers, body) = (received.request.headers(), received.request.body().as_ref());
+        let opened = self.opener.open(headers, body, app, &mut record.stages);
+        let (place, opened) = during(place, opened).await;
+        let refusal = match opened {
+            Ok(event) => match self.publish(event, &received.delivery(app), received.deadline, place, record).await {
+                Ok(sent) => return self.queued(sent, apps, record),
                 Err(QueueError::TooLarge { limit, .. }) => Refusal::TooLarge { limit },
                 Err(error) => return Outcome::NotQueued(error),
             },
@@ -160,28 +175,78 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         let Some(quarantine) = self.quarantine.as_ref().filter(|_| looks_like_a_webhook(headers, body)) else {
             return Outcome::Refused(refusal);
         };
-        let Delivery { app, received_at, request_id, .. } = *delivery;
-        let refused = Refused { reason: refusal.reason(), app, received_at, request_id, headers, body };
-        match Stages::wait(&mut record.stages.publish, quarantine.keep(&refused, deadline)).await {
+        let refused = Refused {
+            reason: refusal.reason(),
+            app,
+            received_at: received.at,
+            request_id: &received.invocation.request_id,
+            headers,
+            body,
+        };
+        match Stages::wait(&mut record.stages.publish, quarantine.keep(&refused, received.deadline)).await {
             Ok(()) => Outcome::Quarantined(refusal),
             Err(error) => Outcome::NotQuarantined(refusal, error),
         }
     }
 
+    /// Puts an event on the queue, behind those of the webhooks that arrived before it.
     async fn publish(
         &self,
         event: Event,
         delivery: &Delivery<'_>,
         deadline: Instant,
+        place: Option<Place>,
         record: &mut Record,
-    ) -> Result<Outcome, QueueError> {
+    ) -> Result<Sent, QueueError> {
         let publish = &mut record.stages.publish;
         let message = Stages::time(publish, || self.settings.event_format.message(event, delivery, self.queue.kind()));
         record.event_bytes = Some(message.body.len());
         record.event_type = message.attribute("event_type").map(str::to_owned);
         record.voice_id = message.attribute("voice_id").map(str::to_owned);
-        let event_id = message.event_id().to_owned();
-        let Sent { message_id, failover } = Stages::wait(publish, self.queue.send(message, deadline)).await?;
-        Ok(Outcome::Queued { message_id, event_id, failover })
+        record.event_id = Some(message.event_id().to_owned());
+        if let Some(place) = &place {
+            place.is_first().await;
+        }
+        // The message takes its place on the queue here, and waits for its answer after the webhook's is given up.
+        let sending = self.queue.send(message, deadline);
+        drop(place);
+        Stages::wait(&mut record.stages.publish, sending).await
+    }
+
+    fn queued(&self, Sent { message_id, failover }: Sent, apps: &Apps, record: &Record) -> Outcome {
+        let has_token = self.settings.token.is_some() || apps.token.is_some();
+        let action = match &record.event_type {
+            Some(event_type) if has_token => self.settings.actions.answer(event_type, record.voice_id.as_deref()),
+            _ => None,
+        };
+        Outcome::Queued { action, message_id, failover }
+    }
+}
+
+/// A request, and what is known of its delivery.
+struct Received<'r> {
+    request: &'r Request,
+    invocation: &'r Invocation,
+    at: Timestamp,
+    /// When the answer must be on its way.
+    deadline: Instant,
+}
+
+impl Received<'_> {
+    fn delivery<'a>(&'a self, app: &'a str) -> Delivery<'a> {
+        Delivery {
+            app,
+            received_at: self.at,
+            request_id: &self.invocation.request_id,
+            trace_header: self.invocation.trace_header.as_deref(),
+        }
+    }
+}
+
+/// [`Place::during`] for a webhook that may have given up its place already.
+async fn during<T>(place: Option<Place>, work: impl Future<Output = T>) -> (Option<Place>, T) {
+    match place {
+        Some(place) => place.during(work).await,
+        None => (None, work.await),
     }
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{Message, Queue, QueueError, QueueKind, Sent};
@@ -41,25 +42,43 @@ impl<Q: Queue> Queue for Failover<Q> {
         self.first.warm_up().await;
     }
 
-    async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
-        let Some(second) = &self.second else { return self.first.send(message, deadline).await };
-        if self.breaker.lets_through() {
-            let now = Instant::now();
-            match self.first.send(message.clone(), now + deadline.saturating_duration_since(now) / 2).await {
-                // The second queue would not take it either.
-                Err(error @ QueueError::TooLarge { .. }) => return Err(error),
-                Err(error) => {
-                    self.breaker.failed();
-                    tracing::warn!(%error, reason = error.name(), "the queue failed; the event goes to the failover queue");
-                }
-                Ok(sent) => {
-                    self.breaker.succeeded();
-                    return Ok(sent);
-                }
+    fn send(&self, message: Message, deadline: Instant) -> impl Future<Output = Result<Sent, QueueError>> + Send {
+        let Some(second) = &self.second else { return self.first.send(message, deadline).left_future() };
+        let now = Instant::now();
+        let share = now + deadline.saturating_duration_since(now) / 2;
+        // Called here and not in the future: the message takes its place in its group now.
+        let first = self.breaker.allows().then(|| self.first.send(message.clone(), share));
+        let failed_over = async move {
+            if let Some(first) = first
+                && let Some(decided) = self.decided(first.await)
+            {
+                return decided;
             }
+            let sent = second.send(message.through_failover(), deadline).await?;
+            Ok(Sent { failover: true, ..sent })
+        };
+        failed_over.right_future()
+    }
+}
+
+impl<Q: Queue> Failover<Q> {
+    /// What the first queue said, if the second one need not be asked.
+    fn decided(&self, result: Result<Sent, QueueError>) -> Option<Result<Sent, QueueError>> {
+        match &result {
+            Ok(_) => {
+                self.breaker.succeeded();
+                return Some(result);
+            }
+            // The second queue would not take it either.
+            Err(QueueError::TooLarge { .. }) => return Some(result),
+            // What SQS refuses says something about the message, and nothing about the queue.
+            Err(QueueError::Refused(_)) => {}
+            Err(_) => self.breaker.failed(),
         }
-        let sent = second.send(message.through_failover(), deadline).await?;
-        Ok(Sent { failover: true, ..sent })
+        if let Err(error) = &result {
+            tracing::warn!(%error, reason = error.name(), "the queue failed; the event goes to the failover queue");
+        }
+        None
     }
 }
 
@@ -74,7 +93,7 @@ struct State {
 }
 
 impl Breaker {
-    fn lets_through(&self) -> bool {
+    fn allows(&self) -> bool {
         let mut state = self.state();
         let now = Instant::now();
         match state.next_try {

@@ -1,14 +1,17 @@
-//! Many webhooks at once, with few requests to SQS.
+//! Sends the messages of concurrent webhooks with few requests to SQS, and keeps the order of each message group.
 //!
-//! In come messages, each with somebody who waits for it; out go requests of one message or several, and each waiter
-//! gets the word on its own message. A message that comes alone goes at once. While a request is on its way, messages
-//! gather, and go together as soon as it is back, or ten of them are there, or [`GATHER`] is over: so a slow queue delays
-//! nobody much, and several requests can be on their way.
+//! A message that comes alone goes at once. While a request is on its way, messages gather, and go together as soon as it
+//! is back, or ten of them are there, or [`LINGER`] is over: so a slow queue delays nobody much, and several requests can
+//! be on their way.
 //!
-//! On a FIFO queue a message waits for the one of the same group before it, so that a retry does not change their order.
+//! On a FIFO queue a message takes its place in its group when [`Queue::send`] is called, and a group has one request on
+//! its way at a time, so that a retry does not change the order. What has gathered of a group meanwhile goes in one
+//! batch. Of a batch, each group is free as soon as SQS has all of its messages; what SQS did not take is sent again
+//! before the group's next messages, and counted as `Reordered` where SQS took a later one of the group.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
+    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -20,23 +23,28 @@ use tokio::{
 };
 
 use super::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, Sent, Sqs, sqs::MAX_ENTRIES};
+use crate::telemetry;
 
 /// The longest that a message waits for others. SQS answers in 5 to 20 ms, so nearly always the request before it is back
 /// by then.
-const GATHER: Duration = Duration::from_millis(10);
+const LINGER: Duration = Duration::from_millis(10);
 
 /// A queue in SQS, shared by the webhooks of one process.
 #[derive(Clone, Debug)]
-pub struct GroupCommit {
+pub struct GroupCommit(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     sqs: Sqs,
-    state: Arc<Mutex<State>>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// How many requests are on their way.
     requests: usize,
-    /// The groups of the messages that are on their way, on a FIFO queue.
-    groups: HashSet<String>,
+    /// The groups of which messages are on their way, on a FIFO queue.
+    busy: HashSet<String>,
     waiting: VecDeque<Waiting>,
 }
 
@@ -48,26 +56,31 @@ struct Waiting {
 }
 
 /// A request on its way. When it is back, however it ended, others may go.
-struct Request {
-    queue: GroupCommit,
-    groups: Vec<String>,
-}
+struct Request(GroupCommit);
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let mut state = self.queue.state();
-        state.requests -= 1;
-        for group in &self.groups {
-            state.groups.remove(group);
-        }
-        drop(state);
+        self.0.state().requests -= 1;
+        self.0.send_waiting();
+    }
+}
+
+/// A group of which messages are on their way. When they are not any more, however that ended, its next ones may go.
+struct Group {
+    queue: GroupCommit,
+    id: String,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.queue.state().busy.remove(&self.id);
         self.queue.send_waiting();
     }
 }
 
-/// What a message has to do.
-enum Turn {
-    Go(Box<Message>, Request),
+/// What a new message has to do.
+enum Admission {
+    Go(Box<Message>, Request, Vec<Group>),
     Wait(oneshot::Receiver<Result<Sent, QueueError>>),
 }
 
@@ -75,63 +88,63 @@ impl GroupCommit {
     /// In front of a queue.
     #[must_use]
     pub fn new(sqs: Sqs) -> Self {
-        Self { sqs, state: Arc::default() }
+        Self(Arc::new(Shared { sqs, state: Mutex::default() }))
     }
 
-    fn turn(&self, message: Message, deadline: Instant) -> Turn {
+    fn admit(&self, message: Message, deadline: Instant) -> Admission {
         let mut state = self.state();
-        if state.requests == 0 && state.waiting.is_empty() {
-            let request = self.request(&mut state, [&message].into_iter());
-            return Turn::Go(Box::new(message), request);
+        let is_alone = state.requests == 0 && state.waiting.is_empty();
+        if is_alone && !state.busy.contains(&message.group_id) {
+            let (request, groups) = self.begin(&mut state, [&message].into_iter());
+            return Admission::Go(Box::new(message), request, groups);
         }
         let (answer, receiver) = oneshot::channel();
         state.waiting.push_back(Waiting { message, deadline, answer });
         drop(state);
-        if let Some((request, full)) = self.next(true) {
-            self.spawn(request, full);
+        if let Some((request, groups, full)) = self.next(true) {
+            self.spawn(request, groups, full);
         }
-        Turn::Wait(receiver)
+        Admission::Wait(receiver)
     }
 
     /// Sends everything that may go.
     fn send_waiting(&self) {
-        while let Some((request, batch)) = self.next(false) {
-            self.spawn(request, batch);
+        while let Some((request, groups, batch)) = self.next(false) {
+            self.spawn(request, groups, batch);
         }
     }
 
     /// What can go in one request, if anything can; with `only_full`, if that fills the request.
-    fn next(&self, only_full: bool) -> Option<(Request, Vec<Waiting>)> {
+    fn next(&self, only_full: bool) -> Option<(Request, Vec<Group>, Vec<Waiting>)> {
         let mut state = self.state();
         let batch = state.take(self.kind(), only_full);
         if batch.is_empty() {
             return None;
         }
-        let request = self.request(&mut state, batch.iter().map(|waiting| &waiting.message));
-        Some((request, batch))
+        let (request, groups) = self.begin(&mut state, batch.iter().map(|waiting| &waiting.message));
+        Some((request, groups, batch))
     }
 
-    fn request<'m>(&self, state: &mut State, messages: impl Iterator<Item = &'m Message>) -> Request {
+    fn begin<'m>(&self, state: &mut State, messages: impl Iterator<Item = &'m Message>) -> (Request, Vec<Group>) {
         state.requests += 1;
-        let groups: Vec<String> = match self.kind() {
-            QueueKind::Fifo => messages.map(|message| message.group_id.clone()).collect(),
-            QueueKind::Standard => Vec::new(),
-        };
-        state.groups.extend(groups.iter().cloned());
-        Request { queue: self.clone(), groups }
+        let mut groups = Vec::new();
+        if self.kind() == QueueKind::Fifo {
+            for message in messages {
+                if state.busy.insert(message.group_id.clone()) {
+                    groups.push(Group { queue: self.clone(), id: message.group_id.clone() });
+                }
+            }
+        }
+        (Request(self.clone()), groups)
     }
 
     /// On a task of its own, because none of the waiters may end it for the others.
-    fn spawn(&self, request: Request, batch: Vec<Waiting>) {
-        let sqs = self.sqs.clone();
-        tokio::spawn(async move {
-            commit(&sqs, batch).await;
-            drop(request);
-        });
+    fn spawn(&self, request: Request, groups: Vec<Group>, batch: Vec<Waiting>) {
+        tokio::spawn(commit(self.clone(), request, groups, batch));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -140,12 +153,18 @@ impl State {
     fn take(&mut self, kind: QueueKind, only_full: bool) -> Vec<Waiting> {
         self.waiting.retain(|waiting| !waiting.answer.is_closed());
         let (mut taken, mut bytes, mut is_full) = (Vec::new(), 0, false);
-        let mut groups = HashSet::new();
+        // A group's message that stays holds back the later ones.
+        let mut held_back = HashSet::new();
+        let mut deduplication_ids = HashSet::new();
         for (place, Waiting { message, .. }) in self.waiting.iter().enumerate() {
-            // Also where the message itself has to stay: the next one of its group must not overtake it.
-            let goes_alone = kind == QueueKind::Standard || groups.insert(message.group_id.as_str());
-            if !goes_alone || self.groups.contains(&message.group_id) {
-                continue;
+            let group = message.group_id.as_str();
+            if kind == QueueKind::Fifo {
+                let is_free = !held_back.contains(group) && !self.busy.contains(group);
+                // Two with one id in one batch: SQS does not say which of them it takes.
+                if !is_free || !deduplication_ids.insert(message.deduplication_id.as_deref()) {
+                    held_back.insert(group);
+                    continue;
+                }
             }
             bytes += message.bytes();
             is_full = taken.len() == MAX_ENTRIES || (bytes > MAX_MESSAGE_BYTES && !taken.is_empty());
@@ -162,16 +181,19 @@ impl State {
     }
 }
 
-/// Sends a batch and tells each waiter. What the queue did not take of it is tried alone, so that no message costs
-/// another one its place.
-async fn commit(sqs: &Sqs, mut batch: Vec<Waiting>) {
+/// Sends a batch and tells each waiter. What the queue did not take of it is sent again, so that no message costs another
+/// one its place; meanwhile the groups of the others go on.
+async fn commit(queue: GroupCommit, request: Request, groups: Vec<Group>, batch: Vec<Waiting>) {
+    let sqs = &queue.0.sqs;
     let taken = match batch.as_slice() {
-        [] | [_] => Ok(vec![None]),
+        [] | [_] => Ok(vec![None; batch.len()]),
         _ => {
             let deadline = batch.iter().map(|waiting| waiting.deadline).max().unwrap_or_else(Instant::now);
-            sqs.send_batch(batch.iter().map(|waiting| &waiting.message), deadline).await
+            let messages: Vec<&Message> = batch.iter().map(|waiting| &waiting.message).collect();
+            sqs.send_batch(&messages, deadline).await
         }
     };
+    let is_alone = batch.len() == 1;
     let taken = match taken {
         Ok(taken) => taken,
         Err(QueueError::Refused(_) | QueueError::TooLarge { .. }) => vec![None; batch.len()],
@@ -182,46 +204,89 @@ async fn commit(sqs: &Sqs, mut batch: Vec<Waiting>) {
             return;
         }
     };
-    let alone = batch.drain(..).zip(taken).map(async |(Waiting { message, deadline, answer }, taken)| {
-        let result = match taken {
-            Some(sent) => Ok(sent),
-            None => sqs.send(message, deadline).await,
-        };
-        let _ = answer.send(result);
-    });
-    join_all(alone).await;
+    let left = answer(batch, taken);
+    // The only message of a request is still on its way with it.
+    let request = is_alone.then_some(request);
+    let mut groups: HashMap<String, Group> = groups.into_iter().map(|group| (group.id.clone(), group)).collect();
+    let left: Vec<_> = left.into_iter().map(|(id, waiting)| (groups.remove(&id), waiting)).collect();
+    // These are complete.
+    drop(groups);
+    join_all(left.into_iter().map(|(group, waiting)| send_again(sqs, group, waiting))).await;
+    drop(request);
+}
+
+/// Answers whose message SQS has. Returns the others, by what must stay in order: their group.
+fn answer(batch: Vec<Waiting>, taken: Vec<Option<Sent>>) -> HashMap<String, Vec<Waiting>> {
+    let mut left: HashMap<String, Vec<Waiting>> = HashMap::new();
+    for (waiting, taken) in batch.into_iter().zip(taken) {
+        let is_late = left.contains_key(&waiting.message.group_id);
+        match taken {
+            Some(sent) => {
+                if is_late && waiting.message.deduplication_id.is_some() {
+                    telemetry::count("Reordered");
+                }
+                let _ = waiting.answer.send(Ok(sent));
+            }
+            None => left.entry(waiting.message.group_id.clone()).or_default().push(waiting),
+        }
+    }
+    left
+}
+
+/// Sends messages of one group again, each by itself: on a FIFO queue one after the other, else side by side.
+async fn send_again(sqs: &Sqs, group: Option<Group>, waiting: Vec<Waiting>) {
+    let again = async |Waiting { message, deadline, answer }| {
+        let _ = answer.send(sqs.send(message, deadline).await);
+    };
+    if group.is_some() {
+        for waiting in waiting {
+            again(waiting).await;
+        }
+    } else {
+        join_all(waiting.into_iter().map(again)).await;
+    }
 }
 
 impl Queue for GroupCommit {
     fn kind(&self) -> QueueKind {
-        self.sqs.kind()
+        self.0.sqs.kind()
     }
 
     async fn warm_up(&self) {
-        self.sqs.warm_up().await;
+        self.0.sqs.warm_up().await;
     }
 
-    async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
+    fn send(&self, message: Message, deadline: Instant) -> impl Future<Output = Result<Sent, QueueError>> + Send {
         let bytes = message.bytes();
-        if bytes > MAX_MESSAGE_BYTES {
-            return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
-        }
-        match self.turn(message, deadline) {
-            Turn::Go(message, request) => {
-                let sent = self.sqs.send(*message, deadline).await;
-                drop(request);
-                sent
-            }
-            Turn::Wait(mut answer) => {
-                let gathered = match timeout(GATHER, &mut answer).await {
-                    Ok(answer) => answer,
-                    Err(_) => {
-                        self.send_waiting();
-                        timeout_at(deadline, answer).await.map_err(|_| QueueError::OutOfTime)?
-                    }
-                };
-                gathered.unwrap_or_else(|_| Err(QueueError::Unreachable("the request was given up".to_owned())))
+        let admission = (bytes <= MAX_MESSAGE_BYTES).then(|| self.admit(message, deadline));
+        async move {
+            match admission {
+                None => Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES }),
+                Some(Admission::Go(message, request, groups)) => {
+                    let sent = self.0.sqs.send(*message, deadline).await;
+                    drop((groups, request));
+                    sent
+                }
+                Some(Admission::Wait(answer)) => self.wait(answer, deadline).await,
             }
         }
+    }
+}
+
+impl GroupCommit {
+    /// Waits for what becomes of a message, and sends what is there when it has waited long enough for others.
+    async fn wait(
+        &self,
+        mut answer: oneshot::Receiver<Result<Sent, QueueError>>,
+        deadline: Instant,
+    ) -> Result<Sent, QueueError> {
+        let answer = match timeout(LINGER, &mut answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.send_waiting();
+                timeout_at(deadline, answer).await.map_err(|_| QueueError::OutOfTime)?
+            }
+        };
+        answer.unwrap_or_else(|_| Err(QueueError::Unreachable("the request was given up".to_owned())))
     }
 }

@@ -37,6 +37,8 @@ pub trait Queue: Send + Sync + 'static {
     }
 
     /// Puts one message on the queue and waits for the queue's word that it has it, until the deadline at the longest.
+    ///
+    /// On a FIFO queue the message takes its place in its group when this is called, before the future is polled.
     fn send(&self, message: Message, deadline: Instant) -> impl Future<Output = Result<Sent, QueueError>> + Send;
 }
 
@@ -64,10 +66,8 @@ pub enum QueueError {
     /// The queue does not exist.
     #[error("the queue does not exist (deleted, or another account or region)")]
     NoSuchQueue,
-    /// The role may not send to the queue.
-    #[error(
-        "the role may not send to the queue (sqs:SendMessage; kms:GenerateDataKey and kms:Decrypt with a KMS key): {0}"
-    )]
+    /// The function may not send to the queue: SQS's code, and what to do.
+    #[error("the function may not send to the queue: {0}")]
     Denied(String),
     /// The queue asks to slow down.
     #[error("the queue is throttled: {0}")]
@@ -84,6 +84,12 @@ pub enum QueueError {
 }
 
 impl QueueError {
+    /// Whether the same message may be taken a moment later.
+    #[must_use]
+    pub const fn can_pass(&self) -> bool {
+        matches!(self, Self::Throttled(_) | Self::OutOfTime | Self::Unreachable(_))
+    }
+
     /// A stable name for logs and metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {

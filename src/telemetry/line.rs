@@ -38,8 +38,8 @@ impl<'a> WebhookLine<'a> {
         let record = self.record;
         line.serialize_entry("request_id", &record.request_id)?;
         optional(line, "trace_id", record.trace_id.as_deref())?;
-        if let Outcome::Queued { message_id, event_id, failover } = &record.outcome {
-            line.serialize_entry("event_id", event_id)?;
+        optional(line, "event_id", record.event_id.as_deref())?;
+        if let Outcome::Queued { message_id, failover, .. } = &record.outcome {
             line.serialize_entry("message_id", message_id)?;
             line.serialize_entry("failover", failover)?;
         }
@@ -87,6 +87,17 @@ impl Serialize for CountLine<'_> {
         embed(&mut line, self.log, &[metrics::of_count(self.metric)], false)?;
         line.end()
     }
+}
+
+/// The line that says how many lines had to be dropped, with its line break.
+pub(super) fn dropped(lines: u64) -> Vec<u8> {
+    let line = serde_json::json!({
+        "timestamp": format!("{:.3}", Timestamp::now()),
+        "level": "WARN",
+        "message": "the reader of the log stood still; lines were dropped, with their metrics",
+        "dropped": lines,
+    });
+    format!("{line}\n").into_bytes()
 }
 
 /// What Lambda wants of a line. Lambda filters by `level` once more, so a line that is only there for its metrics takes

@@ -5,14 +5,12 @@
 
 mod line;
 mod metrics;
+mod output;
 mod record;
 
-use std::{
-    io::Write as _,
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
 };
 
 use tracing::{Level, level_filters::LevelFilter};
@@ -50,6 +48,7 @@ struct FunctionLog {
 pub fn start() {
     let level = level(LevelFilter::INFO);
     let layer = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    let layer = layer.with_writer(|| output::Lines);
     let logging = tracing_subscriber::registry().with(layer.with_target(false).with_filter(filter(level)));
     // A second start leaves the first one in place.
     if logging.try_init().is_ok() {
@@ -126,6 +125,5 @@ pub(crate) fn count(metric: &'static str) {
 fn write(line: &impl serde::Serialize) {
     let Ok(mut line) = serde_json::to_vec(line) else { return };
     line.push(b'\n');
-    // A log that cannot be written to must not cost a webhook.
-    let _ = std::io::stdout().lock().write_all(&line);
+    output::standard_output().write(&line);
 }

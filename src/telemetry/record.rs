@@ -20,6 +20,8 @@ pub struct Record {
     pub trace_id: Option<String>,
     /// The app that the path names.
     pub app: Option<String>,
+    /// The event's idempotency key, once there is an event.
+    pub event_id: Option<String>,
     /// `call.<state>` or `play.<playstate>`, once there is an event.
     pub event_type: Option<String>,
     /// The call's id, once there is an event that has one.
@@ -58,6 +60,7 @@ impl Record {
             request_id,
             trace_id: trace_header.and_then(trace_id).map(str::to_owned),
             app: None,
+            event_id: None,
             event_type: None,
             voice_id: None,
             event_bytes: None,

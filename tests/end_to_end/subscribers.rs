@@ -88,7 +88,7 @@ impl Cloud {
 
     /// Sends events as the function does, and asserts that SQS has them.
     async fn publish(&self, queue_url: &str, events: &[String]) {
-        let queue = Sqs::new(&support::aws(&self.aws.endpoint()), QueueUrl::new(queue_url).unwrap(), DEADLINE);
+        let queue = Sqs::new(&support::aws(&self.aws.endpoint()), QueueUrl::new(queue_url).unwrap());
         let app_ids = AppIds::new(FixedAppId::new(support::APP_ID), DEADLINE);
         let receiver = Receiver::new(Settings { publish_deadline: DEADLINE, ..Settings::default() }, app_ids, queue);
         for event in events {

@@ -9,6 +9,7 @@ use std::{
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::{SdkConfig, region::Region};
 use lambda_http::{Body, Context, Request, Response, http};
 use tokio::time::Instant;
@@ -48,6 +49,18 @@ impl TestQueue {
         Self { failure: Some(failure), ..Self::new(QueueKind::Fifo) }
     }
 
+    fn take(&self, message: Message) -> Result<Sent, QueueError> {
+        let bytes = message.bytes();
+        if bytes > MAX_MESSAGE_BYTES {
+            return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
+        }
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        self.messages.lock().unwrap().push(message);
+        Ok(Sent { message_id: "message-1".to_owned(), failover: false })
+    }
+
     pub fn messages(&self) -> Vec<Message> {
         self.messages.lock().unwrap().clone()
     }
@@ -58,16 +71,9 @@ impl Queue for TestQueue {
         self.kind
     }
 
-    async fn send(&self, message: Message, _deadline: Instant) -> Result<Sent, QueueError> {
-        let bytes = message.bytes();
-        if bytes > MAX_MESSAGE_BYTES {
-            return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
-        }
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
-        self.messages.lock().unwrap().push(message);
-        Ok(Sent { message_id: "message-1".to_owned(), failover: false })
+    /// The message is there when this is called, as a queue must have it.
+    fn send(&self, message: Message, _deadline: Instant) -> impl Future<Output = Result<Sent, QueueError>> + Send {
+        std::future::ready(self.take(message))
     }
 }
 
@@ -100,17 +106,23 @@ pub fn headers() -> http::request::Builder {
 
 /// AWS clients for an emulator or a stub, as the function has them.
 pub fn aws(endpoint: &str) -> Aws {
-    let connector = aws::http_connector(aws::Authorities::OfTheMachine);
-    aws_by_the_sdk(endpoint).sending_directly(connector, credentials())
+    let connections = aws::Connections::new(aws::Authorities::OfTheMachine).with_limit(1024 * 1024);
+    let connector = SharedHttpConnector::new(connections.clone());
+    aws_over(connector.clone(), endpoint).sending_directly(connector, credentials()).over(connections)
 }
 
 /// The same as the command-line tool has them: everything goes through the SDK.
 pub fn aws_by_the_sdk(endpoint: &str) -> Aws {
+    let connections = aws::Connections::new(aws::Authorities::OfTheMachine).with_limit(1024 * 1024);
+    aws_over(SharedHttpConnector::new(connections.clone()), endpoint).over(connections)
+}
+
+fn aws_over(connector: SharedHttpConnector, endpoint: &str) -> Aws {
     let shared = SdkConfig::builder()
         .behavior_version(aws::behavior_version())
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials()))
-        .http_client(aws::http_client(aws::http_connector(aws::Authorities::OfTheMachine)))
+        .http_client(aws::http_client(connector))
         .sleep_impl(TokioSleep::new())
         .endpoint_url(endpoint)
         .build();
@@ -130,6 +142,13 @@ pub fn request_of(event: &str) -> Request {
 /// A whole webhook.
 pub fn request(event: &str) -> Request {
     headers().body(Body::Text(encrypted_body(event))).unwrap()
+}
+
+/// Lambda's context of an invocation.
+pub fn context(request_id: &str) -> Context {
+    let mut context = Context::default();
+    context.request_id = request_id.to_owned();
+    context
 }
 
 /// A response's body as text.

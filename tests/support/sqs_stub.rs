@@ -36,6 +36,14 @@ pub enum Reaction {
     Nonsense,
     /// 200 with JSON that has no message id.
     NoMessageId,
+    /// 200 with a message id that is empty.
+    EmptyMessageId,
+    /// 400 with the error for credentials that have expired.
+    ExpiredToken,
+    /// 400 with SQS's error for a KMS key that is asked for too often.
+    KmsThrottle,
+    /// 200 with an answer of more than a mebibyte, whose end says that the message was taken.
+    Endless,
     /// Reads the request and never answers.
     Stall,
     /// Closes the connection before it has read the request.
@@ -46,6 +54,8 @@ pub enum Reaction {
     AcceptAndDropAnswer,
     /// Of a batch, takes the messages at even places and says that it failed on the others. Takes a message alone.
     AcceptHalf,
+    /// Of a batch, takes every message and says of each both that it took it and that it did not.
+    Contradict,
 }
 
 struct State {
@@ -58,6 +68,11 @@ struct State {
     batches: Vec<usize>,
     /// The last request that was read to its end: head and body.
     last: (String, String),
+    /// Message groups of which messages that come alone are never answered.
+    unanswered_groups: Vec<String>,
+    connections: usize,
+    dead_connections: usize,
+    requests_on_dead_connections: usize,
 }
 
 /// The server.
@@ -82,6 +97,10 @@ impl SqsStub {
             requests: 0,
             batches: Vec::new(),
             last: Default::default(),
+            unanswered_groups: Vec::new(),
+            connections: 0,
+            dead_connections: 0,
+            requests_on_dead_connections: 0,
         };
         let stub = Self {
             address: listener.local_addr().unwrap(),
@@ -98,6 +117,12 @@ impl SqsStub {
         stub
     }
 
+    /// Goes through another script from now on.
+    pub fn script(&self, script: &[Reaction], otherwise: Reaction) {
+        let mut state = self.state.lock().unwrap();
+        (state.script, state.otherwise) = (script.iter().copied().collect(), otherwise);
+    }
+
     /// Starts a server that does something else with every n-th request.
     pub async fn start_with_fault(fault: Reaction, every: usize) -> Self {
         let stub = Self::start(&[], Reaction::Accept).await;
@@ -108,6 +133,16 @@ impl SqsStub {
     /// Answers nothing from now on, or goes on answering.
     pub fn open(&self, is_open: bool) {
         self.gate.send_replace(is_open);
+    }
+
+    /// All connections that are open now die silently, as those of an environment that was frozen.
+    pub fn kill_connections(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.dead_connections = state.connections;
+    }
+
+    pub fn requests_on_dead_connections(&self) -> usize {
+        self.state.lock().unwrap().requests_on_dead_connections
     }
 
     pub fn endpoint(&self) -> String {
@@ -155,11 +190,19 @@ impl SqsStub {
     }
 
     async fn serve(self, mut connection: TcpStream) {
+        let number = {
+            let mut state = self.state.lock().unwrap();
+            state.connections += 1;
+            state.connections
+        };
         let mut read = Vec::new();
         loop {
             let Some(head) = read_until_blank_line(&mut connection, &mut read).await else {
                 return;
             };
+            if self.is_dead(number) {
+                return std::future::pending().await;
+            }
             let reaction = self.next();
             if reaction == Reaction::DropRequest {
                 return;
@@ -173,11 +216,28 @@ impl SqsStub {
                 self.state.lock().unwrap().batches.push(entries.len());
             }
             self.read.send_modify(|number| *number += 1);
+            if let Some(group) = body["MessageGroupId"].as_str()
+                && self.state.lock().unwrap().unanswered_groups.iter().any(|unanswered| unanswered == group)
+            {
+                return std::future::pending().await;
+            }
             self.gate.subscribe().wait_for(|is_open| *is_open).await.unwrap();
             if !self.react(reaction, &mut connection, body).await {
                 return;
             }
         }
+    }
+
+    /// Never answers a message of such a group that comes alone.
+    pub fn never_answer(&self, groups: impl IntoIterator<Item = String>) {
+        self.state.lock().unwrap().unanswered_groups.extend(groups);
+    }
+
+    fn is_dead(&self, connection: usize) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let is_dead = connection <= state.dead_connections;
+        state.requests_on_dead_connections += usize::from(is_dead);
+        is_dead
     }
 
     /// Takes a message, or of a batch those at some places, and returns the answer.
@@ -213,6 +273,11 @@ impl SqsStub {
             Reaction::Denied => (403, error("AccessDeniedException")),
             Reaction::Nonsense => (200, "<html>".to_owned()),
             Reaction::NoMessageId => (200, "{}".to_owned()),
+            Reaction::EmptyMessageId => (200, r#"{"MessageId":""}"#.to_owned()),
+            Reaction::ExpiredToken => (400, error("ExpiredTokenException")),
+            Reaction::KmsThrottle => (400, error("KmsThrottled")),
+            Reaction::Endless => (200, " ".repeat(1024 * 1024) + r#"{"MessageId":"1"}"#),
+            Reaction::Contradict => (200, contradiction(&self.accept(body, |_| true))),
             Reaction::Stall => std::future::pending().await,
             Reaction::DropRequest => return false,
             Reaction::DropAnswer | Reaction::AcceptAndDropAnswer => {
@@ -229,6 +294,13 @@ impl SqsStub {
         );
         connection.write_all((head + &answer).as_bytes()).await.is_ok() && reaction != Reaction::AcceptAndClose
     }
+}
+
+/// The answer to a batch, with everything that it took among what failed as well.
+fn contradiction(answer: &str) -> String {
+    let mut answer: Value = serde_json::from_str(answer).unwrap();
+    answer["Failed"] = answer.get("Successful").cloned().unwrap_or_default();
+    answer.to_string()
 }
 
 /// The request's head, taken off the front of what was read.

@@ -86,7 +86,7 @@ impl Redrive {
         // Whoever redrives wants the events however old they are.
         let opener = Opener { accept: config.settings.accept, max_event_age: None, app_ids };
         let event_format = config.settings.event_format;
-        let to = Destination { queue: Sqs::new(&aws, config.queue_url, DEADLINE), event_format };
+        let to = Destination { queue: Sqs::new(&aws, config.queue_url), event_format };
         let from = QueueUrl::new(&self.from).map_err(|error| format!("--from {error}"))?;
         let quarantine = Source {
             client: Sqs::client(&aws, &from, DEADLINE),

@@ -1,15 +1,12 @@
 //! The first attempt at each request to SQS: without the SDK around it.
 //!
-//! In come messages; out comes the queue's word that it has them, or nothing. Then the SDK sends them once more. A FIFO
-//! queue keeps a message once, since both have the same deduplication id.
-
-use std::time::Duration;
+//! It either has the queue's answer that the messages are there, or an error that says nothing: then the SDK sends them
+//! once more, and its error counts. A FIFO queue keeps a message once, since both have the same deduplication id.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
-use tokio::time::{Instant, timeout_at};
 
-use super::super::{Message, QueueUrl, Sent, message::STRING};
+use super::super::{Message, QueueError, QueueUrl, Sent, message::STRING};
 use crate::aws::{Aws, Direct, causes};
 
 /// What JSON adds to a message at the most, where nothing in it needs an escape, in bytes.
@@ -20,48 +17,41 @@ const ROOM: usize = 1024;
 pub(super) struct DirectQueue {
     aws: Direct,
     url: String,
-    attempt: Duration,
 }
 
 impl DirectQueue {
-    /// `None` where the SDK must do it all. One attempt may take as long as `attempt`.
-    pub(super) fn new(aws: &Aws, url: &QueueUrl, attempt: Duration) -> Option<Self> {
+    /// `None` where the SDK must do it all.
+    pub(super) fn new(aws: &Aws, url: &QueueUrl) -> Option<Self> {
         let region = super::region(aws, url)?;
         let aws = aws.direct("sqs", region.as_ref(), &endpoint(aws, url)?)?;
-        Some(Self { aws, url: url.as_str().to_owned(), attempt })
+        Some(Self { aws, url: url.as_str().to_owned() })
     }
 
-    pub(super) async fn send(&self, message: &Message, deadline: Instant) -> Option<Sent> {
+    pub(super) async fn send(&self, message: &Message) -> Result<Sent, QueueError> {
         let input = Input { queue_url: Some(&self.url), ..Input::new(message) };
-        let output: Output = self.call("AmazonSQS.SendMessage", message.bytes(), &input, deadline).await?;
-        output.sent()
+        let output: Output = self.call("AmazonSQS.SendMessage", message.bytes(), &input).await?;
+        // Without an id there is no proof that SQS has it.
+        let message_id = Some(output.message_id).filter(|id| !id.is_empty());
+        message_id.map(|message_id| Sent { message_id, failover: false }).ok_or_else(failed)
     }
 
     /// A place for each message, in their order: `None` where the queue did not take that one.
-    pub(super) async fn send_batch<'m>(
-        &self,
-        messages: impl Iterator<Item = &'m Message>,
-        deadline: Instant,
-    ) -> Option<Vec<Option<Sent>>> {
-        let (mut entries, mut bytes) = (Vec::new(), 0);
-        for (place, message) in messages.enumerate() {
+    pub(super) async fn send_batch(&self, messages: &[&Message]) -> Result<Vec<Option<Sent>>, QueueError> {
+        let (mut entries, mut bytes) = (Vec::with_capacity(messages.len()), 0);
+        for (place, message) in messages.iter().enumerate() {
             entries.push(Input { id: Some(place.to_string()), ..Input::new(message) });
             bytes += message.bytes();
         }
-        let mut places = vec![None; entries.len()];
         let input = BatchInput { queue_url: &self.url, entries };
-        let output: BatchOutput = self.call("AmazonSQS.SendMessageBatch", bytes, &input, deadline).await?;
-        for mut taken in output.successful {
-            let id = taken.id.take().unwrap_or_default();
-            super::put(&mut places, &id, taken.sent());
-        }
-        Some(places)
+        let output: BatchOutput = self.call("AmazonSQS.SendMessageBatch", bytes, &input).await?;
+        let taken = output.successful.into_iter().map(|entry| (entry.id, entry.message_id));
+        Ok(super::places(messages.len(), taken, output.failed.into_iter().map(|entry| entry.id)))
     }
 
     /// Whether the queue is there.
-    pub(super) async fn look_at(&self, deadline: Instant) -> bool {
+    pub(super) async fn queue_exists(&self) -> bool {
         let input = AttributesInput { queue_url: &self.url, attribute_names: ["QueueArn"] };
-        self.call::<serde::de::IgnoredAny>("AmazonSQS.GetQueueAttributes", 0, &input, deadline).await.is_some()
+        self.call::<serde::de::IgnoredAny>("AmazonSQS.GetQueueAttributes", 0, &input).await.is_ok()
     }
 
     /// One attempt. Why it failed is for the log's `DEBUG`: the SDK's error is the one that counts.
@@ -70,22 +60,23 @@ impl DirectQueue {
         target: &'static str,
         bytes: usize,
         input: &impl Serialize,
-        deadline: Instant,
-    ) -> Option<O> {
+    ) -> Result<O, QueueError> {
         let attempt = async {
             let mut json = Vec::with_capacity(bytes + bytes / 8 + ROOM);
             serde_json::to_writer(&mut json, input)?;
             Ok::<O, BoxError>(serde_json::from_slice(self.aws.call(target, json).await?.as_ref())?)
         };
-        let output = timeout_at(deadline.min(Instant::now() + self.attempt), attempt).await;
-        output
-            .unwrap_or_else(|late| Err(late.into()))
-            .inspect_err(|error| {
-                let error = causes(error.as_ref());
-                tracing::debug!(target: "voicehook", error, "the direct attempt failed; the SDK takes over");
-            })
-            .ok()
+        attempt.await.map_err(|error| {
+            let error = causes(error.as_ref());
+            tracing::debug!(target: "voicehook", error, "the direct attempt failed; the SDK takes over");
+            failed()
+        })
     }
+}
+
+/// Of an attempt after which the SDK takes over.
+fn failed() -> QueueError {
+    QueueError::Unreachable("the first attempt failed".to_owned())
 }
 
 /// The one that the SDK would take, where that is plain: the configured one, or the region's if the queue's URL has it.
@@ -170,28 +161,32 @@ struct AttributesInput<'a> {
     attribute_names: [&'static str; 1],
 }
 
-/// Of a message that the queue has.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Output {
-    /// Of a batch's entry.
-    #[serde(default)]
-    id: Option<String>,
     message_id: String,
-}
-
-impl Output {
-    /// Without an id there is no proof that SQS has it.
-    fn sent(self) -> Option<Sent> {
-        (!self.message_id.is_empty()).then_some(Sent { message_id: self.message_id, failover: false })
-    }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct BatchOutput {
     #[serde(default)]
-    successful: Vec<Output>,
+    successful: Vec<Taken>,
+    #[serde(default)]
+    failed: Vec<NotTaken>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Taken {
+    id: String,
+    message_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NotTaken {
+    id: String,
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl LocalReceiver {
     /// A body of which nobody read all.
     fn too_large(&self, parts: Parts) -> Response<body::Body> {
         let outcome = Outcome::BodyTooLarge;
-        let response = outcome.response();
+        let response = outcome.response("local");
         if let Some(journal) = &self.journal {
             let request = Request::from_parts(parts, Body::Empty);
             journal.add(Exchange::new(Timestamp::now(), Origin::Received, request, None, &response, outcome));

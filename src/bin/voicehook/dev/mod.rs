@@ -131,7 +131,7 @@ impl Dev {
 }
 
 async fn sqs(config: &Config) -> Sqs {
-    Sqs::new(&Aws::new(aws_configuration().await), config.queue_url.clone(), config.settings.publish_deadline)
+    Sqs::new(&Aws::new(aws_configuration().await), config.queue_url.clone())
 }
 
 /// Where a browser on this machine finds the inspector. There is none where nothing is received on loopback.
