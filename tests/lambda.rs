@@ -97,6 +97,59 @@ async fn a_function_that_is_told_to_end_answers_what_is_in_flight_first() {
     assert!(ended.success(), "{ended}");
 }
 
+/// The numbers of the events on the queue, in their order.
+fn numbers(stub: &SqsStub) -> Vec<usize> {
+    let bodies = stub.accepted().into_iter().filter_map(|message| message["MessageBody"].as_str().map(str::to_owned));
+    let numbers: Vec<usize> = bodies
+        .map(|body| serde_json::from_str::<Value>(&body).unwrap()["number"].as_u64().unwrap().try_into().unwrap())
+        .collect();
+    numbers
+}
+
+fn numbered(number: usize) -> Value {
+    webhook_event("/webhook", "", &encrypted_body(&format!(r#"{{"voice_id":"call","number":{number}}}"#)))
+}
+
+/// What is not promised: lambda_runtime's workers fetch invocations independently of each other, so that two that Lambda
+/// hands out together can swap before voicehook sees either. docs/performance.md has the figures.
+#[tokio::test]
+async fn all_webhooks_of_one_call_at_sixty_four_at_once_are_queued_and_few_have_swapped() {
+    const WEBHOOKS: usize = 2000;
+    let (stub, api) = (SqsStub::start(&[], Reaction::Accept).await, RuntimeApi::start().await);
+    let _function = function(&stub, &api).await;
+    let answers = (0..WEBHOOKS).map(|number| api.invoke(numbered(number), None)).collect();
+    assert_eq!(statuses(answers).await, BTreeMap::from([(200, WEBHOOKS)]));
+    let mut queued = numbers(&stub);
+    let swapped = queued.windows(2).filter(|pair| pair[0] > pair[1]).count();
+    println!(
+        "{swapped} of {WEBHOOKS} webhooks, handed out as fast as they are fetched, came before the one before them"
+    );
+    queued.sort_unstable();
+    assert_eq!(queued, (0..WEBHOOKS).collect::<Vec<_>>());
+}
+
+/// What is not promised either: an order between environments.
+#[tokio::test]
+async fn webhooks_that_overlap_in_time_may_swap_between_two_environments() {
+    let stub = SqsStub::start(&[], Reaction::Accept).await;
+    let (slow, fast) = (RuntimeApi::start().await, RuntimeApi::start().await);
+    let _slow = function(&stub, &slow).await;
+    stub.read(1).await;
+    let _fast = function(&stub, &fast).await;
+    stub.read(2).await;
+    // What each has connected is dead, and only the first one's first attempt finds out before the other has sent.
+    stub.kill_connections();
+    let first = slow.invoke(numbered(1), None);
+    stub.lost(1).await;
+    let second = fast.invoke(numbered(2), None);
+    stub.lost(2).await;
+    assert_eq!(statuses(vec![first, second]).await, BTreeMap::from([(200, 2)]));
+    let mut queued = numbers(&stub);
+    println!("queued in the order {queued:?}");
+    queued.sort_unstable();
+    assert_eq!(queued, [1, 2]);
+}
+
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_no_answer_and_has_every_line_once_somebody_does() {
     const WEBHOOKS: usize = 400;

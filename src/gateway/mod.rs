@@ -47,6 +47,9 @@ pub fn named_app(request: &Request) -> Option<String> {
     Route::of(&path, stage.as_deref(), None).map(|route| route.app().to_owned())
 }
 
+/// The longest time for the first contact with Secrets Manager and the queue. In a cold start a webhook waits for it.
+const WARM_UP: Duration = Duration::from_secs(1);
+
 /// The handler: everything that outlives a webhook.
 #[derive(Debug)]
 pub struct Receiver<S, Q> {
@@ -74,10 +77,15 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
     /// start where it fails; the first webhook tries again.
     pub async fn warm_up(&self) {
         let (mut app_id, mut queue) = (Duration::ZERO, Duration::ZERO);
-        let (app_ids, ()) = tokio::join!(
-            Stages::wait(&mut app_id, self.opener.app_ids.current()),
-            Stages::wait(&mut queue, self.queue.warm_up())
-        );
+        let app_ids = Stages::wait(&mut app_id, self.opener.app_ids.current());
+        let queues = Stages::wait(&mut queue, self.queue.warm_up());
+        let contact = async { tokio::join!(app_ids, queues) };
+        let Ok((app_ids, ())) = tokio::time::timeout(WARM_UP, contact).await else {
+            tracing::warn!(
+                "Secrets Manager or the queue did not answer during the start; the first webhook tries again"
+            );
+            return;
+        };
         if let Err(error) = app_ids {
             tracing::error!(%error, "no AppID at the start; webhooks get 503 until there is one");
         }

@@ -141,6 +141,13 @@ impl SqsStub {
         state.dead_connections = state.connections;
     }
 
+    /// Waits until so many requests came on dead connections.
+    pub async fn lost(&self, count: usize) {
+        let mut read = self.read.subscribe();
+        let reached = read.wait_for(|_| self.requests_on_dead_connections() >= count);
+        assert!(tokio::time::timeout(Duration::from_secs(60), reached).await.is_ok(), "no {count} requests were lost");
+    }
+
     pub fn requests_on_dead_connections(&self) -> usize {
         self.state.lock().unwrap().requests_on_dead_connections
     }
@@ -237,6 +244,8 @@ impl SqsStub {
         let mut state = self.state.lock().unwrap();
         let is_dead = connection <= state.dead_connections;
         state.requests_on_dead_connections += usize::from(is_dead);
+        drop(state);
+        self.read.send_modify(|_| {});
         is_dead
     }
 
