@@ -6,6 +6,7 @@
 
 mod answer;
 mod invocation;
+mod judge;
 mod lambda;
 mod open;
 mod payload;
@@ -16,16 +17,21 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use lambda_http::{Body, Request, Response, http::Method};
+use lambda_http::{Body, Request, Response};
 use tokio::time::Instant;
 
 pub use self::{
     answer::{MAX_BODY_BYTES, Outcome, Refusal},
     lambda::{invocations_at_once, run_on_lambda},
-    open::{Opener, Unopened},
+    open::{Opener, Times, Unopened},
     payload::{Gateway, GatewayEvent, NotAGatewayEvent},
 };
-use self::{invocation::Invocation, route::Route};
+use self::{
+    invocation::Invocation,
+    judge::{Judge, Judged},
+    open::{Judgement as _, Unjudged},
+    route::Route,
+};
 use crate::{
     app_id::{AppIdSource, AppIds},
     config::Settings,
@@ -34,6 +40,9 @@ use crate::{
     telemetry::{self, Record, Stages},
     webhook::looks_like_a_webhook,
 };
+
+/// Longest wait for the AppIDs in a cold start. The first webhook waits on where that was not enough.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// The name of the app that a request's path names, whether there is one of that name or not. `None` where the path is
 /// no webhook's.
@@ -70,7 +79,7 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
     pub async fn warm_up(&self) {
         let (mut app_id, mut queue) = (Duration::ZERO, Duration::ZERO);
         let (app_ids, ()) = tokio::join!(
-            Stages::wait(&mut app_id, self.opener.app_ids.current()),
+            Stages::wait(&mut app_id, self.opener.app_ids.first(Instant::now() + WARM_UP)),
             Stages::wait(&mut queue, self.queue.warm_up())
         );
         if let Err(error) = app_ids {
@@ -103,7 +112,7 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         (response, record)
     }
 
-    /// The way of a webhook.
+    /// Handles one webhook.
     async fn handle(
         &self,
         request: &Request,
@@ -112,53 +121,62 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         record: &mut Record,
     ) -> Outcome {
         let route = Route::of(&invocation.path, invocation.stage.as_deref(), invocation.token.as_deref());
-        let Some(route) = route else { return Outcome::NotFound };
-        let apps = match Stages::wait(&mut record.stages.app_id, self.opener.app_ids.current()).await {
-            Ok(apps) => apps,
-            Err(error) => return Outcome::AppIdUnavailable(error),
+        let Some(route) = route.filter(Route::is_possible) else { return Outcome::NotFound };
+        let times = Times { arrived, deadline: invocation.deadline(arrived, self.settings.publish_deadline) };
+        let delivery = Delivery {
+            app: route.app(),
+            received_at: Timestamp::now(),
+            request_id: &invocation.request_id,
+            trace_header: invocation.trace_header.as_deref(),
         };
-        let Some(app) = route.find(&apps, self.settings.token.as_ref()) else { return Outcome::NotFound };
-        record.app = Some(app.to_owned());
-        match (request.method(), request.body().as_ref()) {
-            (&Method::GET | &Method::HEAD, _) | (&Method::POST, []) => Outcome::Probe,
-            (&Method::POST, body) if body.len() > MAX_BODY_BYTES => Outcome::BodyTooLarge,
-            (&Method::POST, body) => {
-                let delivery = Delivery {
-                    app,
-                    received_at: Timestamp::now(),
-                    request_id: &invocation.request_id,
-                    trace_header: invocation.trace_header.as_deref(),
-                };
-                let deadline = invocation.deadline(arrived, self.settings.publish_deadline);
-                self.deliver(request, body, &delivery, deadline, record).await
-            }
-            _ => Outcome::MethodNotAllowed,
-        }
-    }
-
-    /// A `POST` with a body: onto the queue, else into quarantine.
-    async fn deliver(
-        &self,
-        request: &Request,
-        body: &[u8],
-        delivery: &Delivery<'_>,
-        deadline: Instant,
-        record: &mut Record,
-    ) -> Outcome {
-        let headers = request.headers();
-        let refusal = match self.opener.open(headers, body, delivery.app, &mut record.stages).await {
-            Ok(event) => match self.publish(event, delivery, deadline, record).await {
+        let judge = Judge { opener: &self.opener, token: self.settings.token.as_ref(), request, route };
+        let known = self.opener.app_ids.known();
+        let judged = judge.by(&known, record);
+        // Nothing has waited up to here. Where fresher AppIDs are wanted, the webhook waits for them, and for them alone.
+        let judged = if judged.is_settled_by(&known, times) {
+            Ok(judged)
+        } else {
+            let mut waited = Duration::ZERO;
+            let fresh = self.opener.judge_fresh(known, judged, times, |known| judge.by(known, record));
+            let judged = Stages::wait(&mut waited, fresh).await;
+            record.stages.app_id += waited;
+            judged
+        };
+        let refusal = match judged {
+            Ok(Judged::Answered(outcome)) => return outcome,
+            Ok(Judged::NotFound) => return Outcome::NotFound,
+            Ok(Judged::Event(event)) => match self.publish(event, &delivery, times.deadline, record).await {
                 Ok(queued) => return queued,
                 Err(QueueError::TooLarge { limit, .. }) => Refusal::TooLarge { limit },
                 Err(error) => return Outcome::NotQueued(error),
             },
-            Err(Unopened::Malformed(malformed)) => Refusal::Malformed(malformed),
-            Err(Unopened::Undecryptable(fault)) => Refusal::Undecryptable(fault),
-            Err(Unopened::TooOld) => Refusal::TooOld,
-            Err(Unopened::AppIdUnavailable(error)) => return Outcome::AppIdUnavailable(error),
+            Ok(Judged::Undecryptable(fault)) => Refusal::Undecryptable(fault),
+            Ok(Judged::Refused(refusal)) => refusal,
+            Err(Unjudged { known, judgement, error }) => {
+                if known.is_empty() || !judge.may_be_kept_unjudged(&judgement) {
+                    return Outcome::AppIdUnavailable(error);
+                }
+                Refusal::AppIdUnavailable(error)
+            }
         };
+        self.refuse(refusal, request, &delivery, times.deadline, record).await
+    }
+
+    /// A webhook without an event for the queue: into quarantine, where there is one.
+    async fn refuse(
+        &self,
+        refusal: Refusal,
+        request: &Request,
+        delivery: &Delivery<'_>,
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Outcome {
+        let (headers, body): (_, &[u8]) = (request.headers(), request.body().as_ref());
         let Some(quarantine) = self.quarantine.as_ref().filter(|_| looks_like_a_webhook(headers, body)) else {
-            return Outcome::Refused(refusal);
+            return match refusal {
+                Refusal::AppIdUnavailable(error) => Outcome::AppIdUnavailable(error),
+                refusal => Outcome::Refused(refusal),
+            };
         };
         let Delivery { app, received_at, request_id, .. } = *delivery;
         let refused = Refused { reason: refusal.reason(), app, received_at, request_id, headers, body };
