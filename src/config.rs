@@ -9,7 +9,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    app_id::Token,
+    app_id::{Token, trimmed},
     gateway::Actions,
     queue::{EventFormat, QueueUrl},
     webhook::{Accept, Algorithm, list},
@@ -159,7 +159,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn get(&self, name: &str) -> Option<String> {
-        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        (self.variable)(name).map(|value| trimmed(&value).to_owned()).filter(|value| !value.is_empty())
     }
 
     fn mistake(&mut self, name: &str, mistake: impl Into<String>) {
@@ -319,6 +319,17 @@ mod tests {
     fn a_variable_set_to_nothing_counts_as_not_set() {
         assert!(read(&[APP_ID, QUEUE, ("ENABLEX_APP_ID_SECRET", " "), ("WEBHOOK_TOKEN", "")]).is_ok());
         assert_eq!(mistakes(&[APP_ID, ("QUEUE_URL", "")]), ["QUEUE_URL"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_around_a_value_is_cut_off() {
+        let AppIdSetting::Environment(app_id) =
+            read(&[QUEUE, ("ENABLEX_APP_ID", "\u{feff}an-app-id ")]).unwrap().app_id
+        else {
+            panic!("no AppID")
+        };
+        assert_eq!(*app_id, "an-app-id");
+        assert_eq!(mistakes(&[QUEUE, ("ENABLEX_APP_ID", "\u{feff}")]), ["ENABLEX_APP_ID"]);
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn numbered(number: usize) -> Value {
     webhook_event("/webhook", "", &encrypted_body(&format!(r#"{{"voice_id":"call","number":{number}}}"#)))
 }
 
-/// What is not promised: lambda_runtime's workers fetch invocations independently of each other, so that two that Lambda
+/// What is not promised: `lambda_runtime`'s workers fetch invocations independently of each other, so that two that Lambda
 /// hands out together can swap before voicehook sees either. docs/performance.md has the figures.
 #[tokio::test]
 async fn all_webhooks_of_one_call_at_sixty_four_at_once_are_queued_and_few_have_swapped() {

@@ -1,261 +1,202 @@
-//! Keeps what a source of AppIDs said, for its time to live, and through a rotation.
+//! Keeps what a source of AppIDs said, asks it again when that is due, and lets webhooks wait for fresher AppIDs.
+//!
+//! Each version is asked for at most once a second, whoever wants it: so an hour of garbage costs at most 7,200 requests
+//! (0.05 US dollars for 10,000 of them). Each request is a task of its own that outlives the webhook that wanted it, so
+//! that what a slow source says in the end is there for the next webhook. A webhook that waits asks again after a
+//! second, also where the request before is still on its way: its connection may be dead.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
 
-use super::{AppIdSource, AppIdUnavailable, Apps, Version};
+use super::{AppIdSource, AppIdUnavailable, Apps, Known, SecretsManagerError, Version};
 
-/// How long a source that failed is left alone, so that it does not cost every webhook its time-out.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// How long after a forced renewal the next one may come: webhooks that nobody can open must not become calls to
-/// Secrets Manager, which are paid for.
-const PAUSE_BETWEEN_RENEWALS: Duration = Duration::from_secs(10);
+/// The shortest time between the beginnings of two requests for the same version.
+const PACE: Duration = Duration::from_secs(1);
+/// The longest wait for an answer. Longer than a webhook can wait: a source that is slower than that still serves the
+/// webhooks after it.
+const LONGEST_REQUEST: Duration = Duration::from_secs(10);
+/// After a renewal failed, the next one is tried so much later. A webhook that does not open asks sooner.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
 /// A cache in front of an [`AppIdSource`].
-///
-/// Within the time to live, [`AppIds::current`] answers from memory. After it, one caller asks the source while the
-/// others go on with the stale value; where the source fails, so does everyone, until it answers again. Without any
-/// value yet, all callers wait for the one fetch. [`AppIds::previous`] is the same for the previous version, which is
-/// fetched only when a webhook asks for it.
 #[derive(Debug)]
 pub struct AppIds<S> {
+    shared: Arc<Shared<S>>,
+}
+
+#[derive(Debug)]
+struct Shared<S> {
     source: S,
     time_to_live: Duration,
-    current: Slot,
-    previous: Slot,
-    last_renewal: Mutex<Option<Instant>>,
+    known: watch::Sender<Arc<Known>>,
+    requests: Mutex<[Requests; 2]>,
 }
 
-#[derive(Debug, Default)]
-struct Slot {
-    kept: RwLock<Kept>,
-    fetching: Mutex<()>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Kept {
-    apps: Option<Arc<Apps>>,
-    /// When the source is to be asked again; `None` before the first time.
-    next_fetch: Option<Instant>,
-}
-
-impl Kept {
-    fn is_due(&self) -> bool {
-        self.next_fetch.is_none_or(|due| Instant::now() >= due)
-    }
-}
-
-impl Slot {
-    fn keep(&self, apps: Option<Arc<Apps>>, next_fetch: Option<Instant>) {
-        *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Kept { apps, next_fetch };
-    }
-
-    fn kept(&self) -> Kept {
-        self.kept.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
+/// The requests for one version.
+#[derive(Clone, Copy, Debug, Default)]
+struct Requests {
+    /// When the last one began.
+    last: Option<Instant>,
+    /// How many are on their way.
+    pending: usize,
 }
 
 impl<S: AppIdSource> AppIds<S> {
-    /// A cache that is still empty.
+    /// A cache that is still empty, unless the source is one that never changes.
     pub fn new(source: S, time_to_live: Duration) -> Self {
-        Self {
-            source,
-            time_to_live,
-            current: Slot::default(),
-            previous: Slot::default(),
-            last_renewal: Mutex::default(),
-        }
+        let fixed = source.fixed();
+        let known = fixed.map_or_else(Known::default, |apps| {
+            warn_of_slips(Version::Current, &apps);
+            Known::fixed(apps)
+        });
+        let known = watch::Sender::new(Arc::new(known));
+        Self { shared: Arc::new(Shared { source, time_to_live, known, requests: Mutex::default() }) }
     }
 
-    /// The AppIDs to use now.
-    ///
-    /// # Errors
-    /// [`AppIdUnavailable`], only as long as the source has never answered.
-    pub async fn current(&self) -> Result<Arc<Apps>, AppIdUnavailable> {
-        self.get(Version::Current).await
-    }
-
-    /// The AppIDs that were in use before.
-    ///
-    /// # Errors
-    /// [`AppIdUnavailable`], only as long as the source has never answered.
-    pub async fn previous(&self) -> Result<Arc<Apps>, AppIdUnavailable> {
-        self.get(Version::Previous).await
-    }
-
-    /// Asks the source anew, because something did not open with what the caller has `seen`. `None` where there is
-    /// nothing newer: the last such renewal was a moment ago, or the source does not answer. Callers that come together
-    /// share one fetch.
-    pub async fn renewed(&self, seen: &Arc<Apps>) -> Option<Arc<Apps>> {
-        let mut last_renewal = self.last_renewal.lock().await;
-        if let Some(newer) = self.current.kept().apps.filter(|apps| !Arc::ptr_eq(apps, seen)) {
-            return Some(newer);
-        }
-        if last_renewal.is_some_and(|last| last.elapsed() < PAUSE_BETWEEN_RENEWALS) {
-            return None;
-        }
-        *last_renewal = Some(Instant::now());
-        let fetched = self.fetch(Version::Current, Some(Arc::clone(seen))).await.ok()?;
-        // What was current is previous now.
-        self.previous.keep(None, None);
-        Some(fetched).filter(|fetched| !Arc::ptr_eq(fetched, seen))
-    }
-
-    async fn get(&self, version: Version) -> Result<Arc<Apps>, AppIdUnavailable> {
-        let slot = self.slot(version);
-        let kept = slot.kept();
-        if !kept.is_due() {
-            return kept.apps.ok_or(AppIdUnavailable::NotYet);
-        }
-        let _fetching = match (slot.fetching.try_lock(), kept.apps) {
-            (Ok(turn), _) => turn,
-            (Err(_), Some(stale)) => return Ok(stale),
-            (Err(_), None) => slot.fetching.lock().await,
-        };
-        let kept = slot.kept();
-        if !kept.is_due() {
-            return kept.apps.ok_or(AppIdUnavailable::NotYet);
-        }
-        self.fetch(version, kept.apps).await
-    }
-
-    async fn fetch(&self, version: Version, stale: Option<Arc<Apps>>) -> Result<Arc<Apps>, AppIdUnavailable> {
-        let after = |pause| Instant::now().checked_add(pause);
-        match self.source.fetch(version).await {
-            Ok(apps) => {
-                let apps = Arc::new(apps);
-                self.slot(version).keep(Some(Arc::clone(&apps)), after(self.time_to_live));
-                Ok(apps)
-            }
-            Err(error) => {
-                self.slot(version).keep(stale.clone(), after(PAUSE_AFTER_FAILURE.min(self.time_to_live)));
-                let Some(stale) = stale else { return Err(error) };
-                tracing::warn!(%error, "the AppIDs could not be renewed; the ones fetched before go on serving");
-                Ok(stale)
+    /// What is known now, without waiting. Where its time to live is over, it is renewed in the background.
+    #[must_use]
+    pub fn known(&self) -> Arc<Known> {
+        let known = Arc::clone(&self.shared.known.borrow());
+        if !known.is_fixed() {
+            for version in known.due(Instant::now()) {
+                self.shared.renew(version);
             }
         }
+        known
     }
 
-    const fn slot(&self, version: Version) -> &Slot {
-        match version {
-            Version::Current => &self.current,
-            Version::Previous => &self.previous,
+    /// Waits for a first version to be known.
+    ///
+    /// # Errors
+    /// [`AppIdUnavailable`]: there is none until then, or the source refuses.
+    pub async fn first(&self, until: Instant) -> Result<Arc<Known>, AppIdUnavailable> {
+        let known = self.known();
+        if known.is_empty() { self.fresher(&known, Instant::now(), until).await } else { Ok(known) }
+    }
+
+    /// Waits for more than was `seen`: other AppIDs, or the knowledge that the same ones are fresh for a webhook that
+    /// arrived at that time ([`Known::is_fresh`]).
+    ///
+    /// # Errors
+    /// [`AppIdUnavailable`]: one of the versions could not be read until then, or the source refuses.
+    pub async fn fresher(
+        &self,
+        seen: &Known,
+        arrived: Instant,
+        until: Instant,
+    ) -> Result<Arc<Known>, AppIdUnavailable> {
+        let mut changes = self.shared.known.subscribe();
+        loop {
+            let known = Arc::clone(&changes.borrow_and_update());
+            if known.is_fresh(arrived) || !known.has_the_apps_of(seen) {
+                return Ok(known);
+            }
+            let next = known.wanted(arrived).map(|version| self.shared.ask(version)).min();
+            let Some(next) = next.filter(|_| Instant::now() < until) else {
+                return Err(known.why_not_fresh(arrived));
+            };
+            // The sender lives as long as this cache.
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = sleep_until(next.min(until)) => {}
+            }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-    use crate::app_id::{AppId, SecretsManagerError};
-
-    const TIME_TO_LIVE: Duration = Duration::from_secs(300);
-
-    /// Counts its fetches, and fails while it is down. A fetch takes 10 ms of the paused clock.
-    #[derive(Default)]
-    struct Source {
-        fetches: AtomicUsize,
-        down: std::sync::atomic::AtomicBool,
+impl<S: AppIdSource> Shared<S> {
+    /// Begins a request unless one is on its way.
+    fn renew(self: &Arc<Self>, version: Version) {
+        if self.requests(|requests| requests[version as usize].pending == 0) {
+            self.ask(version);
+        }
     }
 
-    impl AppIdSource for Arc<Source> {
-        async fn fetch(&self, _: Version) -> Result<Apps, AppIdUnavailable> {
-            self.fetches.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            if self.down.load(Ordering::SeqCst) {
-                return Err(SecretsManagerError::NotFound.into());
+    /// Begins a request if the last one began a second ago. Returns when the next one may begin.
+    fn ask(self: &Arc<Self>, version: Version) -> Instant {
+        let now = Instant::now();
+        let (begins, next) = self.requests(|requests| {
+            let requests = &mut requests[version as usize];
+            let allowed = requests.last.map(|last| last + PACE).filter(|allowed| *allowed > now);
+            if allowed.is_none() {
+                *requests = Requests { last: Some(now), pending: requests.pending + 1 };
             }
-            Ok(Apps::single(AppId::new("abc")))
-        }
-    }
-
-    fn app_ids() -> (Arc<Source>, Arc<AppIds<Arc<Source>>>) {
-        let source = Arc::new(Source::default());
-        (Arc::clone(&source), Arc::new(AppIds::new(source, TIME_TO_LIVE)))
-    }
-
-    async fn fifty_at_once(app_ids: &Arc<AppIds<Arc<Source>>>) -> usize {
-        let callers: Vec<_> = (0..50)
-            .map(|_| {
-                tokio::spawn({
-                    let app_ids = Arc::clone(app_ids);
-                    async move { app_ids.current().await.is_ok() }
-                })
-            })
-            .collect();
-        let mut served = 0;
-        for caller in callers {
-            served += usize::from(caller.await.unwrap());
-        }
-        served
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn fifty_webhooks_at_the_start_cost_one_fetch() {
-        let (source, app_ids) = app_ids();
-        assert_eq!(fifty_at_once(&app_ids).await, 50);
-        assert_eq!(source.fetches.load(Ordering::SeqCst), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stale_value_is_renewed_in_one_flight_while_it_serves() {
-        let (source, app_ids) = app_ids();
-        app_ids.current().await.unwrap();
-        tokio::time::advance(TIME_TO_LIVE).await;
-        assert_eq!(fifty_at_once(&app_ids).await, 50);
-        assert_eq!(source.fetches.load(Ordering::SeqCst), 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stale_value_serves_while_the_source_is_down_and_is_renewed_after() {
-        let (source, app_ids) = app_ids();
-        app_ids.current().await.unwrap();
-        source.down.store(true, Ordering::SeqCst);
-        tokio::time::advance(TIME_TO_LIVE).await;
-        assert_eq!(fifty_at_once(&app_ids).await, 50);
-        assert_eq!(source.fetches.load(Ordering::SeqCst), 2, "a source that is down is not asked again at once");
-        source.down.store(false, Ordering::SeqCst);
-        tokio::time::advance(PAUSE_AFTER_FAILURE).await;
-        app_ids.current().await.unwrap();
-        assert_eq!(source.fetches.load(Ordering::SeqCst), 3);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_source_that_is_down_at_the_start_serves_as_soon_as_it_answers() {
-        let (source, app_ids) = app_ids();
-        source.down.store(true, Ordering::SeqCst);
-        assert_eq!(fifty_at_once(&app_ids).await, 0);
-        assert_eq!(source.fetches.load(Ordering::SeqCst), 1);
-        source.down.store(false, Ordering::SeqCst);
-        tokio::time::advance(PAUSE_AFTER_FAILURE).await;
-        assert_eq!(fifty_at_once(&app_ids).await, 50);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn fifty_webhooks_that_do_not_open_cost_one_renewal_in_ten_seconds() {
-        let (source, app_ids) = app_ids();
-        let seen = app_ids.current().await.unwrap();
-        for (after, renewals) in [(Duration::ZERO, 1), (Duration::from_secs(9), 1), (Duration::from_secs(1), 2)] {
-            tokio::time::advance(after).await;
-            let seen = if renewals == 1 { Arc::clone(&seen) } else { app_ids.current().await.unwrap() };
-            let callers: Vec<_> = (0..50)
-                .map(|_| {
-                    let (app_ids, seen) = (Arc::clone(&app_ids), Arc::clone(&seen));
-                    tokio::spawn(async move { app_ids.renewed(&seen).await.is_some() })
-                })
-                .collect();
-            for caller in callers {
-                assert!(caller.await.unwrap(), "every caller gets what the one fetch brought");
+            (allowed.is_none(), allowed.unwrap_or(now + PACE))
+        });
+        if begins {
+            let pending = Pending { shared: Arc::clone(self), version };
+            // Without a runtime nobody can wait for it either.
+            if let Ok(runtime) = Handle::try_current() {
+                runtime.spawn(pending.request(now));
             }
-            assert_eq!(source.fetches.load(Ordering::SeqCst), 1 + renewals);
         }
-        let newest = app_ids.current().await.unwrap();
-        assert!(app_ids.renewed(&newest).await.is_none());
+        next
+    }
+
+    fn requests<T>(&self, of: impl FnOnce(&mut [Requests; 2]) -> T) -> T {
+        of(&mut self.requests.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps an answer. The log is written after that: whoever reads it slowly must not hold up webhooks.
+    fn take(&self, version: Version, began: Instant, answer: Result<Apps, AppIdUnavailable>) {
+        let after = |time: Duration| Instant::now().checked_add(time);
+        match answer {
+            Ok(apps) => {
+                let due = after(self.time_to_live);
+                if let Some(new) = self.modify(|known| known.read(version, began, apps, due)) {
+                    warn_of_slips(version, &new);
+                }
+            }
+            Err(error) => {
+                let retry = after(PAUSE_AFTER_FAILURE.min(self.time_to_live));
+                if self.modify(|known| known.failed(version, began, error.clone(), retry)) {
+                    let version = version.stage();
+                    tracing::warn!(%error, version, "the AppIDs could not be renewed; the ones fetched before go on serving");
+                }
+            }
+        }
+    }
+
+    fn modify<T: Default>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
+        let mut result = T::default();
+        self.known.send_modify(|known| result = change(Arc::make_mut(known)));
+        result
+    }
+}
+
+/// A request on its way. However it ends, it is counted off.
+struct Pending<S: AppIdSource> {
+    shared: Arc<Shared<S>>,
+    version: Version,
+}
+
+impl<S: AppIdSource> Pending<S> {
+    async fn request(self, began: Instant) {
+        let answer = timeout(LONGEST_REQUEST, self.shared.source.fetch(self.version)).await.unwrap_or_else(|_| {
+            let seconds = LONGEST_REQUEST.as_secs();
+            Err(SecretsManagerError::Unreachable(format!("no answer within {seconds} s")).into())
+        });
+        self.shared.take(self.version, began, answer);
+    }
+}
+
+impl<S: AppIdSource> Drop for Pending<S> {
+    fn drop(&mut self) {
+        self.shared.requests(|requests| requests[self.version as usize].pending -= 1);
+    }
+}
+
+fn warn_of_slips(version: Version, apps: &Apps) {
+    for slip in apps.slips() {
+        let version = version.stage();
+        tracing::warn!(version, "{slip}; if webhooks do not open, correct the AppID");
     }
 }

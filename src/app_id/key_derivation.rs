@@ -4,6 +4,7 @@
 //! own text is not kept.
 
 use md5::{Digest, Md5};
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::webhook::KeySize;
@@ -41,6 +42,11 @@ impl KeyAndIv {
         parts.0.get_mut(..key.len())?.copy_from_slice(key);
         parts.0.get_mut(key.len()..key.len() + BLOCK)?.copy_from_slice(iv);
         Some(parts)
+    }
+
+    /// Whether both were derived from the same AppID.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 
     /// Key and IV for one key length.

@@ -1,13 +1,16 @@
 //! Which AppIDs may open a webhook: from the environment or from Secrets Manager, cached.
 //!
-//! In comes the name of an app; out come the [`Apps`] that are configured right now, each with the AppIDs to try. A
-//! source ([`AppIdSource`]) says where they come from; [`AppIds`] keeps what it said, asks it again after a while, in
-//! one flight, and goes on with what it has where the source does not answer.
+//! [`Apps`] is one version of them: the apps' names, each with its AppID, and a token. A source ([`AppIdSource`]) says
+//! where they come from. [`AppIds`] keeps what it said of both versions ([`Known`]), asks it again after a while in the
+//! background, and goes on with what it has where the source fails. A rotation loses no webhook: one that does
+//! not open is judged by both versions as they are at that time.
 
 mod cache;
 mod key_derivation;
+mod known;
 mod secret;
 mod secrets_manager;
+mod slip;
 
 use std::{collections::BTreeMap, fmt, future::Future};
 
@@ -20,8 +23,10 @@ use crate::{aws::Aws, config::AppIdSetting};
 pub use self::{
     cache::AppIds,
     key_derivation::KeyAndIv,
+    known::Known,
     secret::SecretError,
     secrets_manager::{SecretsManager, SecretsManagerError},
+    slip::{Slip, SlipKind, trimmed},
 };
 
 /// The app of the paths that name none, and of a configuration with a single AppID.
@@ -91,22 +96,31 @@ pub struct Apps {
     by_name: BTreeMap<String, AppId>,
     /// The token that a webhook's URL must carry, where the secret names one.
     pub token: Option<Token>,
+    slips: Vec<Slip>,
 }
 
 impl Apps {
     /// A single AppID, under the name of the default app.
     #[must_use]
     pub fn single(app_id: AppId) -> Self {
-        Self { by_name: BTreeMap::from([(DEFAULT_APP.to_owned(), app_id)]), token: None }
+        Self { by_name: BTreeMap::from([(DEFAULT_APP.to_owned(), app_id)]), token: None, slips: Vec::new() }
+    }
+
+    /// A single AppID as somebody wrote it. White space and a byte order mark around it are cut off.
+    #[must_use]
+    pub fn bare(app_id: &str) -> Self {
+        let app_id = trimmed(app_id);
+        Self { slips: slip::slips(DEFAULT_APP, app_id).collect(), ..Self::single(AppId::new(app_id)) }
     }
 
     /// No app at all.
     #[must_use]
     pub const fn none() -> Self {
-        Self { by_name: BTreeMap::new(), token: None }
+        Self { by_name: BTreeMap::new(), token: None, slips: Vec::new() }
     }
 
-    /// Reads the text of a secret, in one of its three forms. White space around an AppID is cut off.
+    /// Reads the text of a secret, in one of its three forms. White space and a byte order mark around an AppID are cut
+    /// off.
     ///
     /// # Errors
     /// [`SecretError`], which names fields and never their values.
@@ -117,6 +131,22 @@ impl Apps {
     /// The names of all apps, in the order of the alphabet.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
+    }
+
+    /// What looks wrong in the AppIDs, and was kept as it is.
+    #[must_use]
+    pub fn slips(&self) -> &[Slip] {
+        &self.slips
+    }
+
+    /// Whether the others are the same apps, with the same AppIDs and token.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let token = |apps: &Self| apps.token.as_ref().map(|token| token.0.clone());
+        self.by_name.len() == other.by_name.len()
+            && self.by_name.iter().zip(&other.by_name).all(|((name, app_id), (other_name, other_id))| {
+                name == other_name && app_id.key_and_iv.is_same(&other_id.key_and_iv)
+            })
+            && token(self) == token(other)
     }
 
     /// The app of that name: its name as it is configured, and its AppID. Every name is compared, and in constant
@@ -138,15 +168,31 @@ pub enum Version {
     Previous,
 }
 
-/// Where AppIDs come from.
-pub trait AppIdSource: Send + Sync + 'static {
-    /// Fetches all AppIDs of one version; without a previous version, [`Apps::none`]. Must end by itself, in an error
-    /// if need be.
-    fn fetch(&self, version: Version) -> impl Future<Output = Result<Apps, AppIdUnavailable>> + Send;
+impl Version {
+    /// Secrets Manager's name of it.
+    #[must_use]
+    pub const fn stage(self) -> &'static str {
+        match self {
+            Self::Current => "AWSCURRENT",
+            Self::Previous => "AWSPREVIOUS",
+        }
+    }
 }
 
-/// No AppID is to be had: the webhook must come again.
-#[derive(Debug, Error)]
+/// Where AppIDs come from.
+pub trait AppIdSource: Send + Sync + 'static {
+    /// Asks once for all AppIDs of one version; without a previous version, the answer is [`Apps::none`]. [`AppIds`]
+    /// decides how long to wait and whether to ask again.
+    fn fetch(&self, version: Version) -> impl Future<Output = Result<Apps, AppIdUnavailable>> + Send;
+
+    /// The AppIDs of a source that never changes and need not be asked.
+    fn fixed(&self) -> Option<Apps> {
+        None
+    }
+}
+
+/// The AppIDs could not be read.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AppIdUnavailable {
     /// Secrets Manager did not answer, or refused.
@@ -155,9 +201,25 @@ pub enum AppIdUnavailable {
     /// The secret is there, but is not written as voicehook needs it.
     #[error("the secret of ENABLEX_APP_ID_SECRET cannot be used: {0}")]
     Secret(#[from] SecretError),
-    /// An earlier fetch failed a moment ago, and the next one is not due yet.
-    #[error("the last fetch of the secret failed; it is tried again in a moment")]
-    NotYet,
+    /// The source did not answer before the caller's deadline, and has not failed either.
+    #[error("Secrets Manager did not answer in time for this webhook")]
+    OutOfTime,
+    /// The current version was read, and the previous one could not be.
+    #[error("previous version (AWSPREVIOUS): {0}")]
+    Previous(Box<Self>),
+}
+
+impl AppIdUnavailable {
+    /// Whether the source may well answer if it is asked again in a moment.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::SecretsManager(error) => error.is_transient(),
+            Self::Secret(_) => false,
+            Self::OutOfTime => true,
+            Self::Previous(error) => error.is_transient(),
+        }
+    }
 }
 
 /// The AppID of `ENABLEX_APP_ID`: always there, never renewed.
@@ -181,9 +243,13 @@ impl fmt::Debug for FixedAppId {
 impl AppIdSource for FixedAppId {
     async fn fetch(&self, version: Version) -> Result<Apps, AppIdUnavailable> {
         Ok(match version {
-            Version::Current => Apps::single(AppId::new(&self.0)),
+            Version::Current => Apps::bare(&self.0),
             Version::Previous => Apps::none(),
         })
+    }
+
+    fn fixed(&self) -> Option<Apps> {
+        Some(Apps::bare(&self.0))
     }
 }
 
@@ -212,6 +278,13 @@ impl AppIdSource for ConfiguredSource {
         match self {
             Self::Environment(source) => source.fetch(version).await,
             Self::Secret(source) => source.fetch(version).await,
+        }
+    }
+
+    fn fixed(&self) -> Option<Apps> {
+        match self {
+            Self::Environment(source) => source.fixed(),
+            Self::Secret(_) => None,
         }
     }
 }

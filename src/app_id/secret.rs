@@ -1,15 +1,21 @@
-//! The text of a secret to the [`Apps`] that it names.
+//! Reads the text of a secret: the [`Apps`] that it names, or what is wrong with it.
 //!
 //! Three forms: the bare AppID; `{"app_id": "…"}`; `{"apps": {"name": "AppID", …}}`. The JSON forms may carry a
 //! `"token"` and may be used together. Other fields are left alone, so that one secret may serve others too.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use thiserror::Error;
 use zeroize::Zeroize;
 
-use super::{AppId, Apps, DEFAULT_APP, Token, is_path_segment};
+use super::{
+    AppId, Apps, DEFAULT_APP, Token, is_path_segment,
+    slip::{slips, trimmed},
+};
+
+/// The segment of every webhook's path that an app's name comes after. An app of that name could not be told from it.
+const WEBHOOK: &str = "webhook";
 
 /// What is wrong with a secret. Names fields, never their values.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -26,6 +32,12 @@ pub enum SecretError {
         "it starts with {{ but is not the JSON that is expected: {{\"app_id\": \"...\"}} or {{\"apps\": {{\"name\": \"AppID\"}}}}"
     )]
     NotTheJson,
+    /// A JSON string: the quotes would become part of the key.
+    #[error("it is a JSON string, in quotes; store the AppID without the quotes, or {{\"app_id\": \"...\"}}")]
+    JsonString,
+    /// A JSON array.
+    #[error("it is a JSON array; expected the AppID, {{\"app_id\": \"...\"}} or {{\"apps\": {{\"name\": \"AppID\"}}}}")]
+    JsonArray,
     /// JSON without an AppID.
     #[error("it has neither a field app_id nor a field apps with at least one app")]
     NoAppId,
@@ -35,6 +47,9 @@ pub enum SecretError {
     /// An app's name cannot be part of a URL.
     #[error("the app name {0:?} cannot be part of a URL; use letters, digits and -._~ only")]
     AppName(String),
+    /// An app is called `webhook`, which is the segment of the path that apps come after.
+    #[error("an app is called webhook, which the path of every webhook has before the app; give it another name")]
+    AppNamedWebhook,
     /// `app_id` and an app called `default` are the same app.
     #[error("it names app default twice, in app_id and in apps")]
     DefaultTwice,
@@ -51,19 +66,25 @@ struct Fields {
     token: Option<String>,
 }
 
-/// Reads the text of a secret. White space around an AppID is a slip of the editor or the shell, and is cut off.
+/// Reads the text of a secret. White space and a byte order mark around an AppID are cut off.
 pub(super) fn read(text: &str) -> Result<Apps, SecretError> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(SecretError::Empty);
+    let text = trimmed(text);
+    match text.chars().next() {
+        None => Err(SecretError::Empty),
+        Some('{') => {
+            let mut fields: Fields = serde_json::from_str(text).map_err(|_| SecretError::NotTheJson)?;
+            let apps = fields.read();
+            fields.wipe();
+            apps
+        }
+        Some('"') if is_json(text) => Err(SecretError::JsonString),
+        Some('[') if is_json(text) => Err(SecretError::JsonArray),
+        Some(_) => Ok(Apps::bare(text)),
     }
-    if !text.starts_with('{') {
-        return Ok(Apps::single(AppId::new(text)));
-    }
-    let mut fields: Fields = serde_json::from_str(text).map_err(|_| SecretError::NotTheJson)?;
-    let apps = fields.read();
-    fields.wipe();
-    apps
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 impl Fields {
@@ -77,9 +98,10 @@ impl Fields {
         if self.apps.is_empty() {
             return Err(SecretError::NoAppId);
         }
-        let by_name = self.apps.iter().map(|(name, app_id)| app(name, app_id.trim())).collect::<Result<_, _>>()?;
+        let app_ids = || self.apps.iter().map(|(name, app_id)| (name.as_str(), trimmed(app_id)));
+        let by_name = app_ids().map(|(name, app_id)| app(name, app_id)).collect::<Result<_, _>>()?;
         let token = self.token.as_deref().map(Token::new).transpose().map_err(SecretError::Token)?;
-        Ok(Apps { by_name, token })
+        Ok(Apps { by_name, token, slips: app_ids().flat_map(|(name, app_id)| slips(name, app_id)).collect() })
     }
 
     fn wipe(&mut self) {
@@ -90,6 +112,9 @@ impl Fields {
 fn app(name: &str, app_id: &str) -> Result<(String, AppId), SecretError> {
     if !is_path_segment(name) {
         return Err(SecretError::AppName(name.to_owned()));
+    }
+    if name == WEBHOOK {
+        return Err(SecretError::AppNamedWebhook);
     }
     if app_id.is_empty() {
         return Err(SecretError::EmptyAppId(name.to_owned()));
@@ -113,12 +138,27 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_an_app_id_makes_no_other_key() {
-        let bare = read("abc\n").unwrap();
-        let json = read(r#"{"app_id": " abc "}"#).unwrap();
-        let key =
-            |apps: &Apps| apps.get("default").unwrap().1.key_and_iv().split(crate::webhook::KeySize::Aes256).0.to_vec();
-        assert_eq!(key(&bare), key(&json));
+    fn white_space_and_a_byte_order_mark_around_an_app_id_make_no_other_key() {
+        let usual = read("abc").unwrap();
+        for text in ["abc\n", "\u{feff}abc", "\u{feff}{\"app_id\": \"abc\"}", "{\"app_id\": \" \u{feff}abc \"}"] {
+            let apps = read(text).unwrap();
+            assert!(apps.is_same(&usual) && apps.slips().is_empty(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn slips_in_app_ids_are_named_with_their_app() {
+        let slips = |text| read(text).unwrap().slips().iter().map(ToString::to_string).collect::<Vec<_>>();
+        for (text, app, what) in [
+            ("'abc'", "app default", "quotation mark"),
+            (r#"{"app_id": "\"abc\""}"#, "app default", "quotation mark"),
+            (r#"{"apps": {"sales": "a\u200bb", "care": "abc"}}"#, "app sales", "invisible"),
+            ("a\nb", "app default", "line break"),
+        ] {
+            let slips = slips(text);
+            assert_eq!(slips.len(), 1, "{slips:?}");
+            assert!(slips[0].contains(app) && slips[0].contains(what) && !slips[0].contains("abc"), "{slips:?}");
+        }
     }
 
     #[test]
@@ -128,6 +168,10 @@ mod tests {
             ("{\"app_id\": 5}", SecretError::NotTheJson),
             ("{\"app_id\": \"x\"", SecretError::NotTheJson),
             ("{}", SecretError::NoAppId),
+            ("\u{feff} ", SecretError::Empty),
+            (r#""abc""#, SecretError::JsonString),
+            (r#"["abc"]"#, SecretError::JsonArray),
+            (r#"{"apps": {"webhook": "x"}}"#, SecretError::AppNamedWebhook),
             (r#"{"apps": {}}"#, SecretError::NoAppId),
             (r#"{"app_id": " "}"#, SecretError::EmptyAppId("default".to_owned())),
             (r#"{"apps": {"a/b": "x"}}"#, SecretError::AppName("a/b".to_owned())),

@@ -14,10 +14,8 @@ use crate::{
     telemetry,
 };
 
-/// The longest wait for a secret, retries included: a webhook has five seconds in all, and needs some for the queue.
-const DEADLINE: Duration = Duration::from_millis(1500);
-/// The longest wait for one answer, so that a lost packet leaves time for a second attempt.
-const ATTEMPT: Duration = Duration::from_millis(700);
+/// The longest wait for an answer where nobody else limits it, as in the tool.
+const LONGEST_REQUEST: Duration = Duration::from_secs(10);
 
 /// A secret, or a version of it, that does not exist.
 const NOT_FOUND: &str = "ResourceNotFoundException";
@@ -30,7 +28,7 @@ pub struct SecretsManager {
 }
 
 /// Why Secrets Manager did not give the secret.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretsManagerError {
     /// There is no such secret in this account and region.
@@ -38,55 +36,135 @@ pub enum SecretsManagerError {
         "the secret of ENABLEX_APP_ID_SECRET does not exist in this account and region, or was never given a value"
     )]
     NotFound,
+    /// The secret is scheduled for deletion.
+    #[error(
+        "the secret of ENABLEX_APP_ID_SECRET is scheduled for deletion and cannot be read; restore it (aws secretsmanager \
+         restore-secret --secret-id NAME), or name another secret"
+    )]
+    DeletionScheduled,
     /// The role may not read the secret.
     #[error(
         "the role may not read the secret of ENABLEX_APP_ID_SECRET (secretsmanager:GetSecretValue, kms:Decrypt): {0}"
     )]
     Denied(String),
+    /// The secret cannot be decrypted.
+    #[error(
+        "the KMS key of the secret of ENABLEX_APP_ID_SECRET does not decrypt it; see that the key is enabled, and that its \
+         policy lets the role use it (kms:Decrypt): {0}"
+    )]
+    Key(String),
+    /// AWS did not accept the credentials.
+    #[error("AWS did not accept the credentials: {0}")]
+    Credentials(String),
+    /// Secrets Manager or KMS asks to slow down.
+    #[error("Secrets Manager is throttled: {0}")]
+    Throttled(String),
+    /// Secrets Manager refused the request for another reason.
+    #[error("Secrets Manager refused to give the secret of ENABLEX_APP_ID_SECRET: {0}")]
+    Refused(String),
     /// Secrets Manager was not reached in time, or failed.
     #[error("Secrets Manager did not answer: {0}")]
     Unreachable(String),
 }
 
-impl SecretsManager {
-    /// Prepares to read the secret of that name or ARN.
+impl SecretsManagerError {
+    /// Whether the same request may be answered in a moment.
     #[must_use]
-    pub fn new(aws: &Aws, secret_id: &str) -> Self {
-        let mut config = aws_sdk_secretsmanager::config::Builder::from(aws.shared())
-            .timeout_config(
-                TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(DEADLINE).build(),
-            )
-            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(50)));
-        config.set_endpoint_url(aws.endpoint_url("SECRETS_MANAGER"));
-        Self { client: Client::from_conf(config.build()), secret_id: secret_id.to_owned() }
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Throttled(_) | Self::Unreachable(_))
+    }
+
+    /// What an error code means. Those of KMS come as they are, with a prefix.
+    fn from_code(code: &str, status: Option<u16>) -> Self {
+        let told = code.to_owned();
+        let is_of_kms = code.get(..3).is_some_and(|prefix| prefix.eq_ignore_ascii_case("kms"));
+        match code {
+            _ if THROTTLING.iter().any(|throttling| code.contains(throttling)) || status == Some(429) => {
+                Self::Throttled(told)
+            }
+            _ if status.is_some_and(|status| status >= 500) || TRANSIENT.iter().any(|failed| code.contains(failed)) => {
+                Self::Unreachable(told)
+            }
+            NOT_FOUND => Self::NotFound,
+            "InvalidRequestException" => Self::DeletionScheduled,
+            "DecryptionFailure" | "EncryptionFailure" => Self::Key(told),
+            _ if code.contains("AccessDenied") => Self::Denied(told),
+            _ if is_of_kms => Self::Key(told),
+            "NotAuthorized" => Self::Denied(told),
+            _ if CREDENTIALS.iter().any(|credentials| code.contains(credentials)) => Self::Credentials(told),
+            _ => Self::Refused(told),
+        }
     }
 }
 
+/// Parts of the codes with which AWS asks to slow down.
+const THROTTLING: [&str; 6] =
+    ["Throttl", "TooManyRequests", "RequestLimitExceeded", "LimitExceeded", "SlowDown", "PriorRequestNotComplete"];
+/// Parts of the codes of failures that pass, also where the status is not one of a server's error.
+const TRANSIENT: [&str; 7] = [
+    "InternalServiceError",
+    "InternalServerError",
+    "InternalFailure",
+    "KMSInternal",
+    "ServiceUnavailable",
+    "DependencyTimeout",
+    "RequestTimeout",
+];
+/// Parts of the codes that are about who asks.
+const CREDENTIALS: [&str; 10] = [
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "ExpiredToken",
+    "RequestExpired",
+    "InvalidSecurity",
+    "InvalidSignature",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+];
+
 impl SecretsManager {
+    /// Prepares to read the secret of that name or ARN. Each request is made once: [`AppIds`](super::AppIds) knows best
+    /// when to ask again.
+    #[must_use]
+    pub fn new(aws: &Aws, secret_id: &str) -> Self {
+        Self::with_retries(aws, secret_id, RetryConfig::disabled())
+    }
+
+    /// The same for whoever asks once: the SDK asks again where that may help.
+    #[must_use]
+    pub fn retrying(aws: &Aws, secret_id: &str) -> Self {
+        Self::with_retries(aws, secret_id, RetryConfig::standard())
+    }
+
+    fn with_retries(aws: &Aws, secret_id: &str, retries: RetryConfig) -> Self {
+        let mut config = aws_sdk_secretsmanager::config::Builder::from(aws.shared())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(LONGEST_REQUEST).build())
+            .retry_config(retries);
+        config.set_endpoint_url(aws.endpoint_url("SECRETS_MANAGER"));
+        Self { client: Client::from_conf(config.build()), secret_id: secret_id.to_owned() }
+    }
+
     /// The text of a version of the secret; `None` where there is no previous version.
     ///
     /// # Errors
     /// [`AppIdUnavailable`]: Secrets Manager does not give it, or it is binary.
     pub async fn text(&self, version: Version) -> Result<Option<Zeroizing<String>>, AppIdUnavailable> {
-        let stage = match version {
-            Version::Current => "AWSCURRENT",
-            Version::Previous => "AWSPREVIOUS",
-        };
         telemetry::count("AppIdRefresh");
-        let request = self.client.get_secret_value().secret_id(&self.secret_id).version_stage(stage);
-        let answer = Box::pin(request.send()).await;
-        if version == Version::Previous && answer.as_ref().is_err_and(|error| error.code() == Some(NOT_FOUND)) {
-            return Ok(None);
-        }
-        let answer = answer.map_err(|error| match error.code() {
-            Some(NOT_FOUND) => SecretsManagerError::NotFound,
-            Some(code @ ("AccessDeniedException" | "DecryptionFailure" | "KMSAccessDeniedException")) => {
-                SecretsManagerError::Denied(code.to_owned())
+        let request = self.client.get_secret_value().secret_id(&self.secret_id).version_stage(version.stage());
+        match Box::pin(request.send()).await {
+            Ok(answer) => Ok(Some(Zeroizing::new(answer.secret_string.ok_or(SecretError::Binary)?))),
+            Err(error) if version == Version::Previous && error.code() == Some(NOT_FOUND) => Ok(None),
+            Err(error) => {
+                let status = error.raw_response().map(|response| response.status().as_u16());
+                Err(match error.code() {
+                    Some(code) => SecretsManagerError::from_code(code, status),
+                    None => SecretsManagerError::Unreachable(described(&error)),
+                }
+                .into())
             }
-            Some(code) => SecretsManagerError::Unreachable(code.to_owned()),
-            None => SecretsManagerError::Unreachable(described(&error)),
-        })?;
-        Ok(Some(Zeroizing::new(answer.secret_string.ok_or(SecretError::Binary)?)))
+        }
     }
 }
 
@@ -94,5 +172,50 @@ impl AppIdSource for SecretsManager {
     async fn fetch(&self, version: Version) -> Result<Apps, AppIdUnavailable> {
         let text = self.text(version).await?;
         Ok(text.map_or_else(|| Ok(Apps::none()), |text| Apps::from_secret(&text))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The name of the variant.
+    fn means(code: &str, status: u16) -> String {
+        let error = format!("{:?}", SecretsManagerError::from_code(code, Some(status)));
+        error.split('(').next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn every_code_means_what_the_operator_must_do() {
+        for (code, status, meaning) in [
+            ("ResourceNotFoundException", 400, "NotFound"),
+            ("InvalidRequestException", 400, "DeletionScheduled"),
+            ("AccessDeniedException", 400, "Denied"),
+            ("NotAuthorized", 400, "Denied"),
+            ("KMSAccessDeniedException", 400, "Denied"),
+            ("KMS.AccessDeniedException", 400, "Denied"),
+            ("DecryptionFailure", 400, "Key"),
+            ("KMSDisabledException", 400, "Key"),
+            ("KmsInvalidState", 400, "Key"),
+            ("KMS.NotFoundException", 400, "Key"),
+            ("KMSThrottlingException", 400, "Throttled"),
+            ("KmsThrottled", 400, "Throttled"),
+            ("ThrottlingException", 400, "Throttled"),
+            ("TooManyRequestsException", 429, "Throttled"),
+            ("LimitExceededException", 400, "Throttled"),
+            ("InternalServiceError", 500, "Unreachable"),
+            ("KMSInternalException", 400, "Unreachable"),
+            ("AnythingElse", 503, "Unreachable"),
+            ("UnrecognizedClientException", 400, "Credentials"),
+            ("InvalidClientTokenId", 403, "Credentials"),
+            ("ExpiredTokenException", 400, "Credentials"),
+            ("RequestExpired", 400, "Credentials"),
+            ("InvalidSignatureException", 400, "Credentials"),
+            ("OptInRequired", 403, "Credentials"),
+            ("InvalidParameterException", 400, "Refused"),
+            ("K", 400, "Refused"),
+        ] {
+            assert_eq!(means(code, status), meaning, "{code}");
+        }
     }
 }

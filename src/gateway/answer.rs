@@ -19,6 +19,9 @@ pub const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
 /// When the sender may try again, in seconds.
 const RETRY_AFTER: &str = "1";
 
+/// What the sender is told where the AppIDs could not be read.
+const NO_APP_ID: &str = "the AppID is not available at the moment; try again";
+
 /// What became of a request.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -69,6 +72,9 @@ pub enum Refusal {
         /// The queue's limit, in bytes.
         limit: usize,
     },
+    /// It does not open with the AppIDs that are known, or names an app or a token that they do not have; and whether
+    /// there are newer ones could not be asked.
+    AppIdUnavailable(AppIdUnavailable),
 }
 
 impl Refusal {
@@ -80,6 +86,7 @@ impl Refusal {
             Self::Undecryptable(_) => "undecryptable",
             Self::TooOld => "too_old",
             Self::TooLarge { .. } => "too_large",
+            Self::AppIdUnavailable(_) => "app_id_unavailable",
         }
     }
 
@@ -97,6 +104,7 @@ impl Refusal {
                 let message = format!("the event is larger than the {limit} bytes that the queue takes");
                 error(StatusCode::PAYLOAD_TOO_LARGE, &message)
             }
+            Self::AppIdUnavailable(_) => unavailable(NO_APP_ID),
         }
     }
 }
@@ -165,7 +173,7 @@ impl Outcome {
                 error(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {MAX_BODY_BYTES} bytes"))
             }
             Self::Panicked => error(StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
-            Self::AppIdUnavailable(_) => unavailable("the AppID is not available at the moment; try again"),
+            Self::AppIdUnavailable(_) => unavailable(NO_APP_ID),
             Self::NotQueued(_) | Self::NotQuarantined(..) => {
                 unavailable("the event could not be queued at the moment; try again")
             }

@@ -8,6 +8,7 @@ mod actions;
 mod answer;
 mod arrivals;
 mod invocation;
+mod judge;
 mod lambda;
 mod open;
 mod payload;
@@ -18,7 +19,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use lambda_http::{Body, Request, Response, http::Method};
+use lambda_http::{Body, Request, Response};
 use tokio::time::Instant;
 
 pub use self::{
@@ -26,18 +27,26 @@ pub use self::{
     answer::{MAX_BODY_BYTES, Outcome, Refusal},
     arrivals::{Arrivals, Place},
     lambda::{invocations_at_once, run_on_lambda},
-    open::{Opener, Unopened},
+    open::{Opener, Times, Unopened},
     payload::{Gateway, GatewayEvent, NotAGatewayEvent},
 };
-use self::{invocation::Invocation, route::Route};
+use self::{
+    invocation::Invocation,
+    judge::{Judge, Judged},
+    open::{Judgement as _, Unjudged},
+    route::Route,
+};
 use crate::{
-    app_id::{AppIdSource, AppIds, Apps},
+    app_id::{AppIdSource, AppIds},
     config::Settings,
     event::Event,
     queue::{Delivery, Quarantine, Queue, QueueError, Refused, Sent},
     telemetry::{self, Record, Stages},
     webhook::looks_like_a_webhook,
 };
+
+/// Longest wait for the AppIDs in a cold start. The first webhook waits on where that was not enough.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// The name of the app that a request's path names, whether there is one of that name or not. `None` where the path is
 /// no webhook's.
@@ -46,9 +55,6 @@ pub fn named_app(request: &Request) -> Option<String> {
     let Invocation { path, stage, .. } = Invocation::of(request);
     Route::of(&path, stage.as_deref(), None).map(|route| route.app().to_owned())
 }
-
-/// The longest time for the first contact with Secrets Manager and the queue. In a cold start a webhook waits for it.
-const WARM_UP: Duration = Duration::from_secs(1);
 
 /// The handler: everything that outlives a webhook.
 #[derive(Debug)]
@@ -77,17 +83,16 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
     /// start where it fails; the first webhook tries again.
     pub async fn warm_up(&self) {
         let (mut app_id, mut queue) = (Duration::ZERO, Duration::ZERO);
-        let app_ids = Stages::wait(&mut app_id, self.opener.app_ids.current());
-        let queues = Stages::wait(&mut queue, self.queue.warm_up());
-        let contact = async { tokio::join!(app_ids, queues) };
-        let Ok((app_ids, ())) = tokio::time::timeout(WARM_UP, contact).await else {
-            tracing::warn!(
-                "Secrets Manager or the queue did not answer during the start; the first webhook tries again"
-            );
-            return;
-        };
+        let (app_ids, ()) = tokio::join!(
+            Stages::wait(&mut app_id, self.opener.app_ids.first(Instant::now() + WARM_UP)),
+            Stages::wait(&mut queue, self.queue.warm_up())
+        );
         if let Err(error) = app_ids {
             tracing::error!(%error, "no AppID at the start; webhooks get 503 until there is one");
+        } else if !self.settings.actions.is_empty() && !self.sends_actions() {
+            tracing::warn!(
+                "ACTIONS are not sent, because no token is configured, and an action tells that an event opened"
+            );
         }
         let (app_id_micros, queue_micros) = (app_id.as_micros() as u64, queue.as_micros() as u64);
         tracing::debug!(app_id_micros, queue_micros, "the AppIDs are fetched and the queue is connected, side by side");
@@ -124,7 +129,7 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
             request,
             invocation,
             at: Timestamp::now(),
-            deadline: invocation.deadline(arrived, self.settings.publish_deadline),
+            times: Times { arrived, deadline: invocation.deadline(arrived, self.settings.publish_deadline) },
         };
         let trace_header = invocation.trace_header.as_deref();
         let mut record = Record::new(invocation.request_id.clone(), trace_header, request.body().len());
@@ -140,48 +145,53 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
 
     async fn handle(&self, received: &Received<'_>, place: Place, record: &mut Record) -> Outcome {
         let Invocation { path, stage, token, .. } = received.invocation;
-        let Some(route) = Route::of(path, stage.as_deref(), token.as_deref()) else { return Outcome::NotFound };
-        let apps = Stages::wait(&mut record.stages.app_id, self.opener.app_ids.current());
-        let (place, apps) = place.during(apps).await;
-        let apps = match apps {
-            Ok(apps) => apps,
-            Err(error) => return Outcome::AppIdUnavailable(error),
-        };
-        let Some(app) = route.find(&apps, self.settings.token.as_ref()) else { return Outcome::NotFound };
-        record.app = Some(app.to_owned());
-        match (received.request.method(), received.request.body().as_ref()) {
-            (&Method::GET | &Method::HEAD, _) | (&Method::POST, []) => Outcome::Probe,
-            (&Method::POST, body) if body.len() > MAX_BODY_BYTES => Outcome::BodyTooLarge,
-            (&Method::POST, _) => self.deliver(received, &apps, app, place, record).await,
-            _ => Outcome::MethodNotAllowed,
-        }
-    }
-
-    /// A `POST` with a body: onto the queue, else into quarantine.
-    async fn deliver(
-        &self,
-        received: &Received<'_>,
-        apps: &Apps,
-        app: &str,
-        place: Option<Place>,
-        record: &mut Record,
-    ) -> Outcome {
-        let (headers, body) = (received.request.headers(), received.request.body().as_ref());
-        let opened = self.opener.open(headers, body, app, &mut record.stages);
-        let (place, opened) = during(place, opened).await;
-        let refusal = match opened {
-            Ok(event) => match self.publish(event, &received.delivery(app), received.deadline, place, record).await {
-                Ok(sent) => return self.queued(sent, apps, record),
+        let route = Route::of(path, stage.as_deref(), token.as_deref());
+        let Some(route) = route.filter(Route::is_possible) else { return Outcome::NotFound };
+        let token = self.settings.token.as_ref();
+        let judge = Judge { opener: &self.opener, token, request: received.request, route };
+        let (place, judged) = place.during(self.judge(&judge, received.times, record)).await;
+        let refusal = match judged {
+            Ok(Judged::Answered(outcome)) => return outcome,
+            Ok(Judged::NotFound) => return Outcome::NotFound,
+            Ok(Judged::Event(event)) => match self.publish(event, route.app(), received, place, record).await {
+                Ok(sent) => return self.queued(sent, record),
                 Err(QueueError::TooLarge { limit, .. }) => Refusal::TooLarge { limit },
                 Err(error) => return Outcome::NotQueued(error),
             },
-            Err(Unopened::Malformed(malformed)) => Refusal::Malformed(malformed),
-            Err(Unopened::Undecryptable(fault)) => Refusal::Undecryptable(fault),
-            Err(Unopened::TooOld) => Refusal::TooOld,
-            Err(Unopened::AppIdUnavailable(error)) => return Outcome::AppIdUnavailable(error),
+            Ok(Judged::Undecryptable(fault)) => Refusal::Undecryptable(fault),
+            Ok(Judged::Refused(refusal)) => refusal,
+            Err(Unjudged { known, judgement, error }) => {
+                if known.is_empty() || !judge.may_be_kept_unjudged(&judgement) {
+                    return Outcome::AppIdUnavailable(error);
+                }
+                Refusal::AppIdUnavailable(error)
+            }
         };
+        self.refuse(refusal, route.app(), received, record).await
+    }
+
+    /// Judges a request by what is known, which never waits, and where that does not settle it, by fresher AppIDs.
+    async fn judge(&self, judge: &Judge<'_, S>, times: Times, record: &mut Record) -> Result<Judged, Unjudged<Judged>> {
+        let known = self.opener.app_ids.known();
+        let judged = judge.by(&known, record);
+        if judged.is_settled_by(&known, times) {
+            return Ok(judged);
+        }
+        let mut waited = Duration::ZERO;
+        let fresh = self.opener.judge_fresh(known, judged, times, |known| judge.by(known, record));
+        let judged = Stages::wait(&mut waited, fresh).await;
+        record.stages.app_id += waited;
+        judged
+    }
+
+    /// A webhook without an event for the queue: into quarantine, where there is one.
+    async fn refuse(&self, refusal: Refusal, app: &str, received: &Received<'_>, record: &mut Record) -> Outcome {
+        let (headers, body): (_, &[u8]) = (received.request.headers(), received.request.body().as_ref());
         let Some(quarantine) = self.quarantine.as_ref().filter(|_| looks_like_a_webhook(headers, body)) else {
-            return Outcome::Refused(refusal);
+            return match refusal {
+                Refusal::AppIdUnavailable(error) => Outcome::AppIdUnavailable(error),
+                refusal => Outcome::Refused(refusal),
+            };
         };
         let refused = Refused {
             reason: refusal.reason(),
@@ -191,7 +201,8 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
             headers,
             body,
         };
-        match Stages::wait(&mut record.stages.publish, quarantine.keep(&refused, received.deadline)).await {
+        let kept = quarantine.keep(&refused, received.times.deadline);
+        match Stages::wait(&mut record.stages.publish, kept).await {
             Ok(()) => Outcome::Quarantined(refusal),
             Err(error) => Outcome::NotQuarantined(refusal, error),
         }
@@ -201,13 +212,14 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
     async fn publish(
         &self,
         event: Event,
-        delivery: &Delivery<'_>,
-        deadline: Instant,
+        app: &str,
+        received: &Received<'_>,
         place: Option<Place>,
         record: &mut Record,
     ) -> Result<Sent, QueueError> {
         let publish = &mut record.stages.publish;
-        let message = Stages::time(publish, || self.settings.event_format.message(event, delivery, self.queue.kind()));
+        let delivery = received.delivery(app);
+        let message = Stages::time(publish, || self.settings.event_format.message(event, &delivery, self.queue.kind()));
         record.event_bytes = Some(message.body.len());
         record.event_type = message.attribute("event_type").map(str::to_owned);
         record.voice_id = message.attribute("voice_id").map(str::to_owned);
@@ -216,18 +228,21 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
             place.is_first().await;
         }
         // The message takes its place on the queue here, and waits for its answer after the webhook's is given up.
-        let sending = self.queue.send(message, deadline);
+        let sending = self.queue.send(message, received.times.deadline);
         drop(place);
         Stages::wait(&mut record.stages.publish, sending).await
     }
 
-    fn queued(&self, Sent { message_id, failover }: Sent, apps: &Apps, record: &Record) -> Outcome {
-        let has_token = self.settings.token.is_some() || apps.token.is_some();
-        let action = match &record.event_type {
-            Some(event_type) if has_token => self.settings.actions.answer(event_type, record.voice_id.as_deref()),
-            _ => None,
-        };
+    fn queued(&self, Sent { message_id, failover }: Sent, record: &Record) -> Outcome {
+        let action = record.event_type.as_deref().filter(|_| self.sends_actions());
+        let action = action.and_then(|event_type| self.settings.actions.answer(event_type, record.voice_id.as_deref()));
         Outcome::Queued { action, message_id, failover }
+    }
+
+    /// An action tells that an event opened, so only a sender with a token gets one.
+    fn sends_actions(&self) -> bool {
+        let secret_has_token = || self.opener.app_ids.known().current().is_some_and(|apps| apps.token.is_some());
+        !self.settings.actions.is_empty() && (self.settings.token.is_some() || secret_has_token())
     }
 }
 
@@ -236,8 +251,7 @@ struct Received<'r> {
     request: &'r Request,
     invocation: &'r Invocation,
     at: Timestamp,
-    /// When the answer must be on its way.
-    deadline: Instant,
+    times: Times,
 }
 
 impl Received<'_> {
@@ -248,13 +262,5 @@ impl Received<'_> {
             request_id: &self.invocation.request_id,
             trace_header: self.invocation.trace_header.as_deref(),
         }
-    }
-}
-
-/// [`Place::during`] for a webhook that may have given up its place already.
-async fn during<T>(place: Option<Place>, work: impl Future<Output = T>) -> (Option<Place>, T) {
-    match place {
-        Some(place) => place.during(work).await,
-        None => (None, work.await),
     }
 }

@@ -1,23 +1,22 @@
-//! From a request's headers and body to its event, with every AppID that may open it.
+//! Opens webhooks: from a request's headers and body to its event, with every AppID that may open it.
 //!
-//! In come headers, body and the app's name; out comes an [`Event`], or [`Unopened`], which says why there is none.
-//! The function and `voicehook redrive` open webhooks with the same [`Opener`].
+//! The function and `voicehook redrive` open webhooks with the same [`Opener`]. [`Opener::open_known`] takes what is known
+//! and never waits. [`Opener::judge_fresh`] is where a webhook waits for fresher AppIDs; nothing is refused for good by
+//! AppIDs that are older than the webhook.
 
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use lambda_http::http::HeaderMap;
+use tokio::time::Instant;
 
 use crate::{
-    app_id::{AppIdSource, AppIdUnavailable, AppIds, Apps},
+    app_id::{AppIdSource, AppIdUnavailable, AppIds, Apps, Known},
     decrypt::{self, Fault},
     event::Event,
     telemetry::Stages,
     webhook::{Accept, Envelope, Malformed, Webhook},
 };
-
-/// The longest search for another AppID: a webhook must be answered in time, and into quarantine it needs some too.
-const SEARCH: Duration = Duration::from_millis(1500);
 
 /// Opens webhooks.
 #[derive(Debug)]
@@ -36,30 +35,76 @@ pub struct Opener<S> {
 pub enum Unopened {
     /// The request is no webhook.
     Malformed(Malformed),
+    /// No version of the AppIDs has the app.
+    NoSuchApp,
     /// None of the app's AppIDs opens it.
     Undecryptable(Fault),
+    /// It is not encrypted, and is not an event.
+    Unreadable(Fault),
     /// The event's own time stamp is older than the operator allows.
     TooOld,
-    /// There is no AppID to open it with at the moment.
+    /// It does not open with the AppIDs that are known, if any, and the rest could not be read.
     AppIdUnavailable(AppIdUnavailable),
 }
 
+/// When a webhook arrived, and when its answer must be on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// It is refused for good only by AppIDs that are fresh for this time.
+    pub arrived: Instant,
+    /// The end of all waiting.
+    pub deadline: Instant,
+}
+
+/// A judgement of a webhook by the AppIDs that are known.
+pub(super) trait Judgement {
+    /// Whether other AppIDs could change it.
+    fn depends_on_app_ids(&self) -> bool;
+
+    /// Whether it stands, without waiting for anything.
+    fn is_settled_by(&self, known: &Known, times: Times) -> bool {
+        !self.depends_on_app_ids() || known.is_fresh(times.arrived)
+    }
+}
+
+/// It could not be decided whether to refuse a webhook for good.
+#[derive(Debug)]
+pub(super) struct Unjudged<J> {
+    /// What the AppIDs that are known say.
+    pub(super) judgement: J,
+    /// Those AppIDs.
+    pub(super) known: Arc<Known>,
+    /// Why there are no fresher ones.
+    pub(super) error: AppIdUnavailable,
+}
+
+impl Judgement for Result<Event, Unopened> {
+    fn depends_on_app_ids(&self) -> bool {
+        match self {
+            Err(Unopened::NoSuchApp) => true,
+            Err(Unopened::Undecryptable(fault)) => fault.depends_on_app_id(),
+            _ => false,
+        }
+    }
+}
+
 impl<S: AppIdSource> Opener<S> {
-    /// Opens a webhook of an app, and adds to `stages` how long that took. An app that there is not opens nothing.
+    /// Opens a webhook of an app with the AppIDs that are known. Never waits. Adds to `stages` how long it took.
     ///
     /// # Errors
-    /// [`Unopened`].
-    pub async fn open(
+    /// [`Unopened`]: other AppIDs may open it.
+    pub fn open_known(
         &self,
         headers: &HeaderMap,
         body: &[u8],
         app: &str,
+        known: &Known,
         stages: &mut Stages,
     ) -> Result<Event, Unopened> {
         let webhook = Stages::time(&mut stages.parse, || Webhook::read(headers, body, &self.accept));
         let event = match webhook.map_err(Unopened::Malformed)? {
-            Webhook::Encrypted(envelope) => self.decrypt(&envelope, app, stages).await?,
-            Webhook::Plain(text) => plain(text).map_err(Unopened::Undecryptable)?,
+            Webhook::Encrypted(envelope) => Stages::time(&mut stages.decrypt, || decrypt(&envelope, app, known))?,
+            Webhook::Plain(text) => plain(text).map_err(Unopened::Unreadable)?,
         };
         if self.max_event_age.is_some_and(|max| event.age(Timestamp::now()).is_some_and(|age| age > max)) {
             return Err(Unopened::TooOld);
@@ -67,44 +112,73 @@ impl<S: AppIdSource> Opener<S> {
         Ok(event)
     }
 
-    async fn decrypt(&self, envelope: &Envelope<'_>, app: &str, stages: &mut Stages) -> Result<Event, Unopened> {
-        let current = Stages::wait(&mut stages.app_id, self.app_ids.current()).await;
-        let current = current.map_err(Unopened::AppIdUnavailable)?;
-        match attempt(envelope, &current, app, stages) {
-            Err(fault) if fault.depends_on_app_id() => {
-                let search = tokio::time::timeout(SEARCH, self.search(envelope, app, current, stages)).await;
-                search.ok().flatten().ok_or(Unopened::Undecryptable(fault))
-            }
-            decided => decided.map_err(Unopened::Undecryptable),
-        }
+    /// Opens a webhook of an app with the AppIDs that are known, else with fresher ones. May wait until the deadline.
+    ///
+    /// # Errors
+    /// [`Unopened`], and that for good.
+    pub async fn open(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        app: &str,
+        times: Times,
+        stages: &mut Stages,
+    ) -> Result<Event, Unopened> {
+        let known = self.app_ids.known();
+        let first = self.open_known(headers, body, app, &known, stages);
+        let judge = |known: &Known| self.open_known(headers, body, app, known, stages);
+        let judged = self.judge_fresh(known, first, times, judge).await;
+        judged.unwrap_or_else(|unjudged| Err(Unopened::AppIdUnavailable(unjudged.error)))
     }
 
-    /// What the current AppID does not open: tries the previous one, and then, where Secrets Manager has newer ones,
-    /// both again, so that a rotation loses nothing on either side of it.
-    async fn search(
+    /// The judgement by the AppIDs that are `known` stands, unless it depends on them and they are not fresh: then this
+    /// waits for fresher ones, and judges by them. For a first version it waits until the deadline; for fresher ones
+    /// until half of the time that is left, because the other half is for the queue or the quarantine.
+    ///
+    /// # Errors
+    /// [`Unjudged`]: not all of the versions could be read, and those that were do not decide it.
+    pub(super) async fn judge_fresh<J: Judgement>(
         &self,
-        envelope: &Envelope<'_>,
-        app: &str,
-        mut current: Arc<Apps>,
-        stages: &mut Stages,
-    ) -> Option<Event> {
-        loop {
-            if let Ok(previous) = Stages::wait(&mut stages.app_id, self.app_ids.previous()).await
-                && let Ok(event) = attempt(envelope, &previous, app, stages)
-            {
-                return Some(event);
-            }
-            current = Stages::wait(&mut stages.app_id, self.app_ids.renewed(&current)).await?;
-            if let Ok(event) = attempt(envelope, &current, app, stages) {
-                return Some(event);
+        mut known: Arc<Known>,
+        mut judgement: J,
+        times: Times,
+        mut judge: impl FnMut(&Known) -> J,
+    ) -> Result<J, Unjudged<J>> {
+        let mut half = None;
+        while !judgement.is_settled_by(&known, times) {
+            let until = match known.is_empty() {
+                true => times.deadline,
+                false => *half.get_or_insert_with(|| halfway_to(times.deadline)),
+            };
+            match self.app_ids.fresher(&known, times.arrived, until).await {
+                Err(error) => return Err(Unjudged { judgement, known, error }),
+                Ok(fresher) if fresher.has_the_apps_of(&known) => known = fresher,
+                Ok(fresher) => {
+                    judgement = judge(&fresher);
+                    known = fresher;
+                }
             }
         }
+        Ok(judgement)
     }
 }
 
-fn attempt(envelope: &Envelope<'_>, apps: &Apps, app: &str, stages: &mut Stages) -> Result<Event, Fault> {
-    let (_, app_id) = apps.get(app).ok_or(Fault::Padding)?;
-    Stages::time(&mut stages.decrypt, || decrypt::open(envelope, app_id).and_then(Event::read))
+fn halfway_to(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
+}
+
+/// Tries the app's AppIDs, the current one first. Where none opens it, the first one's fault is told.
+fn decrypt(envelope: &Envelope<'_>, app: &str, known: &Known) -> Result<Event, Unopened> {
+    let mut first_fault = None;
+    for (_, app_id) in known.versions().filter_map(|apps: &Apps| apps.get(app)) {
+        match decrypt::open(envelope, app_id).and_then(Event::read) {
+            Ok(event) => return Ok(event),
+            Err(fault) if !fault.depends_on_app_id() => return Err(Unopened::Undecryptable(fault)),
+            Err(fault) => first_fault = first_fault.or(Some(fault)),
+        }
+    }
+    Err(first_fault.map_or(Unopened::NoSuchApp, Unopened::Undecryptable))
 }
 
 fn plain(text: &[u8]) -> Result<Event, Fault> {

@@ -1,9 +1,9 @@
 //! Which app a request's path names.
 //!
 //! In comes the path as the gateway passes it on, with or without a stage or a base path before it; out comes a
-//! [`Route`]. Whether there is such an app, and whether the token is right, is decided by `Route::find`.
+//! [`Route`]. Whether there is such an app, and whether the token is right, is decided by `Route::is_in`.
 
-use crate::app_id::{Apps, DEFAULT_APP, Token};
+use crate::app_id::{DEFAULT_APP, Known, Token, is_path_segment};
 
 /// A path that could be a webhook's: `/`, `/webhook`, `/webhook/{app}` or `/webhook/{app}/{token}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,23 +38,27 @@ impl<'r> Route<'r> {
         self.app
     }
 
-    /// The app's name, if there is one of that name and the URL carries every token that is asked for.
-    pub(super) fn find<'a>(&self, apps: &'a Apps, configured: Option<&Token>) -> Option<&'a str> {
-        let app = apps.get(self.app).map(|(name, _)| name);
-        let given = self.token.unwrap_or_default();
-        let mut tokens = configured.into_iter().chain(&apps.token).peekable();
-        let unlocked = match tokens.peek() {
-            None => self.token.is_none(),
-            Some(_) => tokens.any(|token| token.is(given)),
-        };
-        app.filter(|_| unlocked)
+    /// Whether app and token are such that a version of the AppIDs could have them.
+    pub(super) fn is_possible(&self) -> bool {
+        is_path_segment(self.app) && self.token.is_none_or(|token| Token::new(token).is_ok())
+    }
+
+    /// Whether one of the versions has the app and accepts the token: its own one or the configured one. Whether a URL
+    /// may go without a token is up to the current version, so that one that is added to a secret counts at once.
+    pub(super) fn is_in(&self, known: &Known, configured: Option<&Token>) -> bool {
+        let newest = known.versions().next();
+        let is_open = configured.is_none() && newest.is_some_and(|apps| apps.token.is_none());
+        known.versions().filter(|apps| apps.get(self.app).is_some()).any(|apps| match self.token {
+            None => is_open && apps.token.is_none(),
+            Some(given) => configured.into_iter().chain(&apps.token).any(|token| token.is(given)),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app_id::AppId;
+    use crate::app_id::{AppId, Apps};
 
     fn route(path: &str, stage: Option<&str>) -> Option<(String, Option<String>)> {
         let route = Route::of(path, stage, None)?;
@@ -95,15 +99,21 @@ mod tests {
 
     #[test]
     fn a_token_must_be_right_where_one_is_configured_and_absent_where_none_is() {
-        let apps = Apps::single(AppId::new("abc"));
+        let known = Known::fixed(Apps::single(AppId::new("abc")));
         let token = Token::new("0123456789abcdef").unwrap();
-        let found = |given, configured: Option<&Token>| {
-            Route { app: DEFAULT_APP, token: given }.find(&apps, configured).is_some()
-        };
+        let found =
+            |given, configured: Option<&Token>| Route { app: DEFAULT_APP, token: given }.is_in(&known, configured);
         assert!(found(Some("0123456789abcdef"), Some(&token)));
         assert!(!found(Some("0123456789abcdeF"), Some(&token)));
         assert!(!found(None, Some(&token)));
         assert!(!found(Some("anything"), None));
         assert!(found(None, None));
+    }
+
+    #[test]
+    fn what_no_secret_can_name_is_not_possible() {
+        let possible = |app, token| Route { app, token }.is_possible();
+        assert!(possible("sales", None) && possible("sales", Some("0123456789abcdef")));
+        assert!(!possible("sa les", None) && !possible("sales", Some("short")) && !possible("sales", Some("")));
     }
 }

@@ -47,7 +47,7 @@ pub struct Quarantined {
     pub part: usize,
     /// Number of parts.
     pub parts: usize,
-    /// Why it is here: `undecryptable`, `malformed`, `too_old`, `too_large`.
+    /// Why it is here: `undecryptable`, `malformed`, `too_old`, `too_large`, `app_id_unavailable`.
     pub reason: String,
     /// The app that the path named.
     pub app: String,

@@ -92,6 +92,7 @@ impl Record {
                     Refusal::Undecryptable(fault) => fault.name().to_owned(),
                     Refusal::TooOld => "the event's timestamp is older than MAX_EVENT_AGE_SECONDS".to_owned(),
                     Refusal::TooLarge { limit } => format!("the queue takes {limit} bytes"),
+                    Refusal::AppIdUnavailable(error) => error.to_string(),
                 })
             }
             _ => None,

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 use voicehook::{
-    app_id::{AppIdUnavailable, Apps, DEFAULT_APP, SecretsManager, Version},
+    app_id::{AppIdUnavailable, Apps, DEFAULT_APP, SecretsManager, Slip, Version, trimmed},
     aws::Aws,
     config::AppIdSetting,
 };
@@ -37,6 +37,8 @@ pub(crate) struct KnownAppIds {
     pub(crate) app_ids: Vec<KnownAppId>,
     /// The token that the current secret names.
     pub(crate) token: Option<Zeroizing<String>>,
+    /// What looks wrong in the current AppIDs.
+    pub(crate) slips: Vec<Slip>,
 }
 
 impl KnownAppIds {
@@ -45,7 +47,7 @@ impl KnownAppIds {
         match setting {
             AppIdSetting::Environment(app_id) => Ok(Self::single(app_id)),
             AppIdSetting::Secret(secret_id) => {
-                let secret = SecretsManager::new(aws, secret_id);
+                let secret = SecretsManager::retrying(aws, secret_id);
                 let mut known = Self::default();
                 let current = secret.text(Version::Current).await?;
                 known.add(Version::Current, current.as_deref().map_or("", String::as_str))?;
@@ -59,9 +61,9 @@ impl KnownAppIds {
 
     /// The one AppID of `ENABLEX_APP_ID`.
     pub(crate) fn single(app_id: &str) -> Self {
-        let text = Zeroizing::new(app_id.to_owned());
+        let text = Zeroizing::new(trimmed(app_id).to_owned());
         let only = KnownAppId { app: DEFAULT_APP.to_owned(), version: Version::Current, text };
-        Self { app_ids: vec![only], token: None }
+        Self { app_ids: vec![only], token: None, slips: Apps::bare(app_id).slips().to_vec() }
     }
 
     /// The current AppID of an app.
@@ -78,13 +80,15 @@ impl KnownAppIds {
     fn add(&mut self, version: Version, secret: &str) -> Result<(), AppIdUnavailable> {
         // The library decides what the secret says and whether it is right.
         let apps = Apps::from_secret(secret)?;
+        let secret = trimmed(secret);
         let fields: Value = serde_json::from_str(secret).unwrap_or_default();
         for app in apps.names() {
             let written = fields["apps"][app].as_str().or_else(|| fields["app_id"].as_str()).unwrap_or(secret);
-            let text = Zeroizing::new(written.trim().to_owned());
+            let text = Zeroizing::new(trimmed(written).to_owned());
             self.app_ids.push(KnownAppId { app: app.to_owned(), version, text });
         }
         if version == Version::Current {
+            self.slips = apps.slips().to_vec();
             self.token = fields["token"].as_str().map(|token| Zeroizing::new(token.to_owned()));
         }
         Ok(())

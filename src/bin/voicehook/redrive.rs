@@ -13,11 +13,11 @@ use aws_sdk_sqs::Client;
 use clap::Args;
 use tokio::time::Instant;
 use voicehook::{
-    app_id::{AppIds, ConfiguredSource},
+    app_id::{AppIds, Apps, ConfiguredSource},
     aws::{Aws, described},
     config::Config,
     event::Event,
-    gateway::{Opener, Refusal, Unopened},
+    gateway::{Opener, Refusal, Times, Unopened},
     queue::{Delivery, EventFormat, Quarantined, Queue, QueueError, QueueUrl, Sent, Sqs},
     telemetry::{self, Stages},
 };
@@ -51,7 +51,7 @@ pub(crate) struct Redrive {
     #[arg(long)]
     dry_run: bool,
     /// Only webhooks that are in quarantine for this reason
-    #[arg(long, value_parser = ["undecryptable", "malformed", "too_old", "too_large"])]
+    #[arg(long, value_parser = ["undecryptable", "malformed", "too_old", "too_large", "app_id_unavailable"])]
     reason: Option<String>,
     /// Ends after this many webhooks
     #[arg(long)]
@@ -82,7 +82,7 @@ impl Redrive {
         };
         let config = Config::read(variable).map_err(|error| error.to_string())?;
         let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);
-        app_ids.current().await.map_err(|error| error.to_string())?;
+        app_ids.first(Instant::now() + DEADLINE).await.map_err(|error| error.to_string())?;
         // Whoever redrives wants the events however old they are.
         let opener = Opener { accept: config.settings.accept, max_event_age: None, app_ids };
         let event_format = config.settings.event_format;
@@ -96,6 +96,12 @@ impl Redrive {
 
         let results = self.work(&quarantine, &opener, &to).await?;
         console::table("webhooks", &results);
+        if results.contains_key(UNDECRYPTABLE) {
+            let known = opener.app_ids.known();
+            for slip in known.versions().flat_map(Apps::slips) {
+                console::line(format_args!("{slip}; correct the AppID and redrive again"));
+            }
+        }
         let done = results.keys().all(|result| matches!(*result, SENT | WOULD_SEND | PASSED_OVER));
         Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -168,12 +174,15 @@ impl Redrive {
         let Some(bodies) = parts.iter().map(|part| part.record.body()).collect::<Option<Vec<_>>>() else {
             return Ok(NOT_OURS);
         };
-        let event = match opener.open(&record.header_map(), &bodies.concat(), &record.app, &mut Stages::default()).await
-        {
+        let arrived = Instant::now();
+        let times = Times { arrived, deadline: arrived + DEADLINE };
+        let (headers, body) = (record.header_map(), bodies.concat());
+        let event = match opener.open(&headers, &body, &record.app, times, &mut Stages::default()).await {
             Ok(event) => event,
-            Err(Unopened::AppIdUnavailable(error)) => return Err(error.to_string()),
+            Err(Unopened::AppIdUnavailable(error)) => return Ok(Refusal::AppIdUnavailable(error).reason()),
             Err(Unopened::Malformed(malformed)) => return Ok(Refusal::Malformed(malformed).reason()),
-            Err(Unopened::Undecryptable(fault)) => return Ok(Refusal::Undecryptable(fault).reason()),
+            Err(Unopened::Undecryptable(_) | Unopened::Unreadable(_)) => return Ok(UNDECRYPTABLE),
+            Err(Unopened::NoSuchApp) => return Ok(NO_SUCH_APP),
             Err(_) => return Ok(Refusal::TooOld.reason()),
         };
         if self.dry_run {
@@ -193,6 +202,8 @@ impl Redrive {
 const SENT: &str = "sent to the queue";
 const WOULD_SEND: &str = "would be sent to the queue";
 const PASSED_OVER: &str = "passed over (another reason)";
+const UNDECRYPTABLE: &str = "undecryptable";
+const NO_SUCH_APP: &str = "left: no app of that name";
 const NOT_OURS: &str = "left: not written by voicehook";
 const INCOMPLETE: &str = "left: parts are missing";
 

@@ -241,7 +241,8 @@ fn longest_start(data: &str, format: Option<Format>) -> Option<Vec<u8>> {
 pub(super) fn reason(unopened: &Unopened) -> (&'static str, String) {
     match unopened {
         Unopened::Malformed(malformed) => ("malformed", malformed.to_string()),
-        Unopened::Undecryptable(fault) => ("undecryptable", explain(*fault).to_owned()),
+        Unopened::NoSuchApp => ("not_found", "there is no such app".to_owned()),
+        Unopened::Undecryptable(fault) | Unopened::Unreadable(fault) => ("undecryptable", explain(*fault).to_owned()),
         Unopened::TooOld => ("too_old", "the event is older than MAX_EVENT_AGE_SECONDS".to_owned()),
         Unopened::AppIdUnavailable(error) => ("app_id_unavailable", error.to_string()),
         _ => ("unknown", String::new()),

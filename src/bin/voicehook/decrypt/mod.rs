@@ -18,16 +18,18 @@ use std::{
     io::{IsTerminal as _, Read as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Args;
 use lambda_http::http::Method;
+use tokio::time::Instant;
 use voicehook::{
     app_id::{AppIds, ConfiguredSource, DEFAULT_APP, FixedAppId},
     aws::Aws,
     config::{AppIdSetting, Config},
     event::Event,
-    gateway::{Opener, Unopened},
+    gateway::{Opener, Times, Unopened},
     telemetry::Stages,
 };
 
@@ -36,6 +38,9 @@ use self::{
     report::{Finding, Report},
 };
 use crate::{aws_configuration, console, known_app_ids::KnownAppIds, send::Writing};
+
+/// Longest wait for the AppIDs of one webhook.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Opens a webhook that you have in a file, or says why it does not open
 #[derive(Args)]
@@ -154,7 +159,9 @@ impl Decrypt {
             return Report { reason: Some("not_found"), detail, findings: vec![finding], ..report };
         }
         let body: &[u8] = webhook.request.body().as_ref();
-        match opener.open(headers, body, app, &mut Stages::default()).await {
+        let arrived = Instant::now();
+        let times = Times { arrived, deadline: arrived + DEADLINE };
+        match opener.open(headers, body, app, times, &mut Stages::default()).await {
             Ok(event) => with_event(Report { opened: true, ..report }, &event),
             Err(unopened) => failed(report, webhook, &unopened, opener, known),
         }

@@ -245,6 +245,11 @@ async fn secret(aws: &Aws, config: &Config, checks: &mut Checks) -> Option<Known
     let names: Vec<&str> = known.names().collect();
     let token = if known.token.is_some() { ", and a token" } else { "" };
     let detail = format!("AppIDs of {}{token}", names.join(", "));
+    for slip in &known.slips {
+        let next = "If webhooks do not open, put the AppID there as the EnableX portal shows it, typed or copied without \
+                    anything around it";
+        checks.warning("AppID", slip.to_string(), next);
+    }
     let AppIdSetting::Secret(_) = &config.app_id else {
         checks.ok("AppID", "in ENABLEX_APP_ID");
         return Some(known);
@@ -271,11 +276,22 @@ const fn next_for_the_secret(error: &AppIdUnavailable) -> &'static str {
             "See that ENABLEX_APP_ID_SECRET (AppIdSecretArn of the template) names a secret of the account and region that \
              you look at, and give it a value: aws secretsmanager put-secret-value"
         }
+        AppIdUnavailable::SecretsManager(SecretsManagerError::DeletionScheduled) => {
+            "Restore it (aws secretsmanager restore-secret --secret-id NAME) before its time is over, or let \
+             ENABLEX_APP_ID_SECRET name another secret"
+        }
+        AppIdUnavailable::SecretsManager(SecretsManagerError::Key(_)) => {
+            "See that the KMS key of the secret is enabled, and that its policy lets you, and the function's role, use it \
+             (kms:Decrypt)"
+        }
         AppIdUnavailable::SecretsManager(SecretsManagerError::Denied(_)) => {
             "Use credentials with secretsmanager:GetSecretValue, and kms:Decrypt where the secret has a key of its own; they \
              are yours, not the function's"
         }
-        AppIdUnavailable::SecretsManager(SecretsManagerError::Unreachable(_)) | AppIdUnavailable::NotYet => {
+        AppIdUnavailable::SecretsManager(SecretsManagerError::Refused(_)) => {
+            "See that ENABLEX_APP_ID_SECRET (AppIdSecretArn of the template) is the name or ARN of a secret"
+        }
+        AppIdUnavailable::SecretsManager(_) | AppIdUnavailable::OutOfTime => {
             "See that AWS_REGION and your credentials are right, and that Secrets Manager can be reached"
         }
         _ => {

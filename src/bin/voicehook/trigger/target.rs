@@ -72,14 +72,14 @@ impl Target {
             (None, None) => (variable("ENABLEX_APP_ID"), variable("ENABLEX_APP_ID_SECRET")),
             (app_id, secret) => (app_id.clone(), secret.clone()),
         };
-        let single = |app_id: &str| (Apps::single(AppId::new(app_id)), DEFAULT_APP.to_owned());
+        let single = |app_id: &str| (Apps::bare(app_id), DEFAULT_APP.to_owned());
         match (app_id, secret) {
             (Some(_), Some(_)) => {
                 Err("ENABLEX_APP_ID and ENABLEX_APP_ID_SECRET are both set; unset one, or say --app-id".to_owned())
             }
             (Some(app_id), None) => Ok(single(&app_id)),
             (None, Some(secret)) => {
-                let source = SecretsManager::new(&Aws::new(aws_configuration().await), &secret);
+                let source = SecretsManager::retrying(&Aws::new(aws_configuration().await), &secret);
                 let apps = source.fetch(Version::Current).await.map_err(|error| {
                     format!("{error}. Check the name, AWS_PROFILE and AWS_REGION; `aws sts get-caller-identity` says who you are")
                 })?;

@@ -104,6 +104,7 @@ const fn refused(refusal: &Refusal) -> (Step, &'static str) {
         Refusal::Undecryptable(_) => (Step::Event, "The decrypted JSON is no object"),
         Refusal::TooOld => (Step::Event, "The event is too old"),
         Refusal::TooLarge { .. } => (Step::Queue, "The event is too large for the queue"),
+        Refusal::AppIdUnavailable(_) => (Step::AppId, "There is no AppID to judge it by"),
         _ => (Step::Envelope, "The request was refused"),
     }
 }
