@@ -143,14 +143,7 @@ impl Outcome {
     #[must_use]
     pub fn response(&self) -> Response<Body> {
         match self {
-            Self::Queued { message_id, event_id, .. } => {
-                let mut response = json(StatusCode::OK, "{}".to_owned());
-                set(&mut response, "x-message-id", message_id);
-                set(&mut response, "x-event-id", event_id);
-                response
-            }
-            Self::Probe => json(StatusCode::OK, "{}".to_owned()),
-            Self::Quarantined(_) => json(StatusCode::ACCEPTED, "{}".to_owned()),
+            Self::Queued { .. } | Self::Probe | Self::Quarantined(_) => json(StatusCode::OK, "{}".to_owned()),
             Self::Refused(refusal) => refusal.response(),
             Self::NotFound => error(StatusCode::NOT_FOUND, "not found"),
             Self::MethodNotAllowed => {
@@ -189,7 +182,7 @@ fn json(status: StatusCode, body: String) -> Response<Body> {
 }
 
 /// Sets a header; a value that HTTP does not allow is left out.
-fn set(response: &mut Response<Body>, name: &'static str, value: &str) {
+pub(super) fn set(response: &mut Response<Body>, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

@@ -16,7 +16,10 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use lambda_http::{Body, Request, Response, http::Method};
+use lambda_http::{
+    Body, Request, Response,
+    http::{Method, StatusCode},
+};
 use tokio::time::Instant;
 
 pub use self::{
@@ -97,7 +100,10 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         if let Ok(outcome) = AssertUnwindSafe(handled).catch_unwind().await {
             record.outcome = outcome;
         }
-        let response = record.outcome.response();
+        let mut response = record.outcome.response();
+        if response.status() == StatusCode::OK {
+            answer::set(&mut response, "x-request-id", &record.request_id);
+        }
         record.status = response.status();
         record.stages.total = arrived.elapsed();
         (response, record)
@@ -161,7 +167,8 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
             return Outcome::Refused(refusal);
         };
         let Delivery { app, received_at, request_id, .. } = *delivery;
-        let refused = Refused { reason: refusal.reason(), app, received_at, request_id, headers, body };
+        let (reason, invocation_id) = (refusal.reason(), request_id);
+        let refused = Refused { reason, app, received_at, request_id, invocation_id, headers, body };
         match Stages::wait(&mut record.stages.publish, quarantine.keep(&refused, deadline)).await {
             Ok(()) => Outcome::Quarantined(refusal),
             Err(error) => Outcome::NotQuarantined(refusal, error),
