@@ -138,7 +138,8 @@ impl Quarantined {
         Some(Message {
             body: escape_noncharacters(serde_json::to_string(self).ok()?),
             attributes: attributes.map(|(name, value)| (name, attribute_value(value))).collect(),
-            group_id: self.id.clone(),
+            // Each part has its own: of one group, a FIFO queue delivers nothing while something is being looked at.
+            group_id: format!("{}-{}", self.id, self.part),
             deduplication_id: (kind == QueueKind::Fifo).then(|| format!("{}-{}", self.id, self.part)),
             trace_header: None,
         })
