@@ -2,7 +2,10 @@
 
 use std::{
     cell::RefCell,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::time::Instant;
@@ -33,27 +36,23 @@ pub(crate) struct LocalQueue {
     purpose: Purpose,
     /// A real queue, or an emulator's. Without one, messages are printed, counted and forgotten.
     sqs: Option<Sqs>,
-    count: AtomicUsize,
+    count: Arc<AtomicUsize>,
 }
 
 impl LocalQueue {
     /// Where the events go. In memory it behaves like a FIFO queue.
-    pub(crate) const fn for_events(sqs: Option<Sqs>) -> Self {
-        Self { purpose: Purpose::Events, sqs, count: AtomicUsize::new(0) }
+    pub(crate) fn for_events(sqs: Option<Sqs>) -> Self {
+        Self { purpose: Purpose::Events, sqs, count: Arc::default() }
     }
 
     /// Where webhooks go that cannot be opened.
-    pub(crate) const fn for_quarantine(sqs: Option<Sqs>) -> Self {
-        Self { purpose: Purpose::Quarantine, sqs, count: AtomicUsize::new(0) }
+    pub(crate) fn for_quarantine(sqs: Option<Sqs>) -> Self {
+        Self { purpose: Purpose::Quarantine, sqs, count: Arc::default() }
     }
 
-    fn keep_in_memory(&self, message: &Message) -> Result<Sent, QueueError> {
-        let bytes = message.bytes();
-        if bytes > MAX_MESSAGE_BYTES {
-            return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
-        }
-        let message_id = format!("local-{}", 1 + self.count.fetch_add(1, Ordering::Relaxed));
-        Ok(Sent { message_id, failover: false })
+    /// How many messages it took.
+    pub(crate) fn count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.count)
     }
 }
 
@@ -76,13 +75,23 @@ impl Queue for LocalQueue {
         };
         let sent = match &self.sqs {
             Some(sqs) => sqs.send(message, deadline).await?,
-            None => self.keep_in_memory(&message)?,
+            None => in_memory(&message)?,
         };
+        self.count.fetch_add(1, Ordering::Relaxed);
         if let Some(line) = line {
             console::line(line);
         }
         Ok(sent)
     }
+}
+
+/// What a queue in memory says to a message.
+fn in_memory(message: &Message) -> Result<Sent, QueueError> {
+    let bytes = message.bytes();
+    if bytes > MAX_MESSAGE_BYTES {
+        return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
+    }
+    Ok(Sent { message_id: "in memory".to_owned(), failover: false })
 }
 
 fn queued(message: &Message) -> String {

@@ -81,6 +81,7 @@ impl Dev {
         let config = self.config()?;
         let queue_url = self.queue_url.as_ref().map(|_| config.queue_url.clone());
         let queue = LocalQueue::for_events(sqs(queue_url, &config).await);
+        let queued = queue.count();
         let quarantine = match &self.quarantine {
             Some(_) => Some(LocalQueue::for_quarantine(sqs(config.quarantine_queue_url.clone(), &config).await)),
             None => None,
@@ -116,7 +117,7 @@ impl Dev {
             interrupted().await;
             journal.inspect(|journal| journal.close());
         }));
-        let missing = player.inbound_call().await?;
+        let missing = player.inbound_call(&queued).await?;
         if self.once {
             return Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
