@@ -44,6 +44,17 @@ fn dev_once_ends_with_1_where_events_do_not_reach_the_queue() {
 }
 
 #[test]
+fn dev_once_ends_with_1_where_events_are_answered_with_200_but_are_in_quarantine() {
+    let mut command = voicehook();
+    command.args(["dev", "--once", "--quarantine", "--listen", "127.0.0.1:0"]).env("ALLOWED_ALGORITHMS", "aes-128-cbc");
+    let output = command.output().unwrap();
+    let text = printed(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("quarantine: in memory") && text.contains("0 of 9 events reached the queue"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("quarantined  malformed")).count(), 9, "{text}");
+}
+
+#[test]
 fn the_curl_line_that_dev_prints_and_trigger_both_reach_the_queue() {
     let dev = Dev::start();
     let curl = dev.lines.iter().find(|line| line.trim_start().starts_with("curl ")).unwrap();
@@ -58,7 +69,7 @@ fn the_curl_line_that_dev_prints_and_trigger_both_reach_the_queue() {
     }
     let output = voicehook().args(["trigger", "hold", "--url", &dev.url, "--app-id", "another"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(printed(&output).contains("answered  400"), "{}", printed(&output));
+    assert!(printed(&output).contains("answered  400") && !printed(&output).contains("kept"), "{}", printed(&output));
 }
 
 #[test]

@@ -63,9 +63,18 @@ impl Deployment {
 
     /// The receiver that stands for the deployed function.
     fn receiver(&self, app_id: &str) -> Dev {
+        self.receiver_with(app_id, &[], &[])
+    }
+
+    fn receiver_with_quarantine(&self, app_id: &str, variables: &[(&str, &str)]) -> Dev {
+        self.receiver_with(app_id, variables, &[&format!("--quarantine={}", self.queue("quarantine"))])
+    }
+
+    fn receiver_with(&self, app_id: &str, variables: &[(&str, &str)], options: &[&str]) -> Dev {
         let mut command = voicehook();
         self.aws.point(&mut command).env("ENABLEX_APP_ID", app_id).env("WEBHOOK_TOKEN", TOKEN);
-        Dev::start_on_queue(&mut command, &self.queue("events.fifo"))
+        let queue = ["--queue-url", &self.queue("events.fifo")];
+        Dev::start_with_options(command.envs(variables.iter().copied()), &[&queue, options].concat())
     }
 
     fn doctor(&self, arguments: &[&str]) -> Checked {
@@ -101,10 +110,14 @@ fn right(operation: &str, request: &Value, on_the_queue: &Mutex<Vec<Value>>) -> 
         }
         "ReceiveMessage" => {
             let message = |(index, sent): (usize, Value)| {
-                json!({"MessageId": index.to_string(), "ReceiptHandle": sent["MessageAttributes"]["voice_id"]["StringValue"],
+                let attribute = |name: &str| sent["MessageAttributes"][name]["StringValue"].as_str().map(str::to_owned);
+                let receipt = attribute("voice_id").or_else(|| attribute("request_id"));
+                json!({"MessageId": index.to_string(), "ReceiptHandle": receipt,
                        "Body": sent["MessageBody"], "MessageAttributes": sent["MessageAttributes"]})
             };
-            let messages: Vec<Value> = on_the_queue.drain(..).enumerate().map(message).collect();
+            let (wanted, others) = on_the_queue.drain(..).partition(|sent| sent["QueueUrl"] == request["QueueUrl"]);
+            *on_the_queue = others;
+            let messages: Vec<Value> = Vec::into_iter(wanted).enumerate().map(message).collect();
             (200, json!({"Messages": messages}))
         }
         "DeleteMessage" => (200, json!({})),
@@ -183,7 +196,7 @@ async fn a_right_configuration_passes_and_its_test_webhook_goes_from_the_url_to_
         ("dead-letter queue", "dead is empty"),
         ("quarantine", "quarantine: standard"),
         ("url", "/webhook/default/… answers"),
-        ("test webhook", "answered 200"),
+        ("test webhook", "kept, request id local-"),
         // The sample call of the receiver.
         ("event", "behind 9 others, and was taken off again"),
     ] {
@@ -362,6 +375,56 @@ async fn what_is_wrong_with_the_queues_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn actions_without_a_token_are_named_because_they_are_never_sent() {
+    let deployment = Deployment::with(AS_IT_SHOULD_BE).await;
+    let actions = ("ACTIONS", r#"{"call.incomingcall":{"play":{"text":"hello"}}}"#);
+    let of_the_environment = [("ENABLEX_APP_ID", APP_ID), ("ENABLEX_APP_ID_SECRET", "")];
+    let without = deployment.doctor_with(&[actions, of_the_environment[0], of_the_environment[1]], &["--no-send"]);
+    without.assert(0, "variables", "warning", "ACTIONS are set but never sent", "Set WEBHOOK_TOKEN too");
+    let token = ("WEBHOOK_TOKEN", TOKEN);
+    for variables in [&[actions][..], &[actions, token, of_the_environment[0], of_the_environment[1]]] {
+        let with = deployment.doctor_with(variables, &["--no-send"]);
+        assert!(!with.text.contains("never sent"), "{}", with.text);
+        assert!(with.has("variables", "ok", "ACTIONS", ""), "{}", with.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_webhook_that_is_in_quarantine_is_found_there_and_taken_off_alone() {
+    for (app_id, variable, reason, next) in [
+        ("another", ("ALLOWED_ALGORITHMS", "aes-256-cbc"), "undecryptable", "The function has another AppID"),
+        (APP_ID, ("ALLOWED_ALGORITHMS", "aes-128-cbc"), "malformed", "ALLOWED_ALGORITHMS is the same"),
+    ] {
+        let deployment = Deployment::with(AS_IT_SHOULD_BE).await;
+        let receiver = deployment.receiver_with_quarantine(app_id, &[variable]);
+        let other = voicehook()
+            .args(["trigger", "hold", "--corrupt", "tampered", "--url", &receiver.url, "--app-id", APP_ID])
+            .output()
+            .unwrap();
+        assert!(other.status.success(), "{}", printed(&other));
+        let found = deployment.doctor(&["--url", &receiver.url]);
+        assert!(found.has("test webhook", "ok", "kept, request id local-", ""), "{}", found.text);
+        let detail = format!("in quarantine, and was taken off again: {reason}");
+        found.assert(1, "event", "failed", &detail, next);
+        let quarantine = deployment.queue("quarantine");
+        let sent = deployment.asked("SendMessage");
+        let (own, others) = sent.split_last().unwrap();
+        let id = |message: &Value| message["MessageAttributes"]["request_id"]["StringValue"].clone();
+        let deleted = deployment.asked("DeleteMessage");
+        assert_eq!(deleted.iter().map(|request| request["ReceiptHandle"].clone()).collect::<Vec<_>>(), [id(own)]);
+        let given_back = deployment.asked("ChangeMessageVisibilityBatch");
+        let entries = given_back.iter().filter(|request| request["QueueUrl"] == quarantine.as_str());
+        let entries: Vec<Value> = entries.flat_map(|request| request["Entries"].as_array().unwrap().clone()).collect();
+        let others = others.iter().filter(|message| message["QueueUrl"] == quarantine.as_str());
+        assert_eq!(
+            entries.iter().map(|entry| entry["ReceiptHandle"].clone()).collect::<Vec<_>>(),
+            others.map(id).collect::<Vec<_>>()
+        );
+        assert!(entries.iter().all(|entry| entry["VisibilityTimeout"] == 0), "{entries:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_url_answers_decides_the_advice() {
     let deployment = Deployment::with(AS_IT_SHOULD_BE).await;
     let receiver = deployment.receiver(APP_ID);
@@ -392,11 +455,11 @@ async fn what_the_url_answers_decides_the_advice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_not_voicehooks_is_told_apart() {
     let cases: [(Instead, &str, &str); 5] = [
-        (|operation, _| (operation == "POST /webhook").then(|| (200, json!({}))), "no voicehook", "WebhookUrl"),
+        (|operation, _| (operation == "POST /webhook").then(|| (200, json!({}))), "without x-request-id", "WebhookUrl"),
         (
             |operation, _| (operation == "POST /webhook").then(|| (202, json!({}))),
-            "put it into quarantine",
-            "at most every 10 s",
+            "an older version of voicehook",
+            "Deploy again",
         ),
         (|operation, _| (operation == "POST /webhook").then(|| (403, json!({}))), "turned it away", "AWS WAF"),
         (|operation, _| (operation == "POST /webhook").then(|| (503, json!({}))), "did not take the event", "sam logs"),
@@ -420,12 +483,23 @@ async fn an_event_that_does_not_come_is_a_failure_and_so_is_a_queue_that_may_not
     let deployment = Deployment::with(silent).await;
     let receiver = deployment.receiver(APP_ID);
     let found = deployment.doctor(&["--url", &receiver.url, "--wait", "1"]);
-    found.assert(1, "event", "failed", "did not come within 1 s", "a subscriber reads this queue");
+    let detail = "neither on the queue nor in quarantine within 1 s";
+    found.assert(1, "event", "failed", detail, "a subscriber reads this queue");
+    let none = deployment.doctor_with(&[("QUARANTINE_QUEUE_URL", "")], &["--url", &receiver.url, "--wait", "1"]);
+    none.assert(1, "event", "failed", "not on the queue within 1 s", "request id local-");
     let denied: Instead = |operation, _| (operation == "ReceiveMessage").then(|| error("AccessDeniedException"));
     let deployment = Deployment::with(denied).await;
     let receiver = deployment.receiver(APP_ID);
     let found = deployment.doctor(&["--url", &receiver.url]);
-    found.assert(1, "event", "failed", "cannot be read", "--no-receive");
+    found.assert(1, "event", "failed", "the queue cannot be read", "--no-receive");
+    let half: Instead = |operation, request| {
+        let is_quarantine = request["QueueUrl"].as_str().is_some_and(|url| url.ends_with("quarantine"));
+        (operation == "ReceiveMessage" && is_quarantine).then(|| error("AccessDeniedException"))
+    };
+    let deployment = Deployment::with(half).await;
+    let receiver = deployment.receiver_with_quarantine("another", &[]);
+    let found = deployment.doctor(&["--url", &receiver.url, "--wait", "1"]);
+    found.assert(1, "event", "failed", "the quarantine cannot be read", "sqs:ReceiveMessage");
     let lost: Instead =
         |operation, _| (operation == "SendMessage").then(|| error("com.amazonaws.sqs#QueueDoesNotExist"));
     let deployment = Deployment::with(lost).await;

@@ -366,6 +366,7 @@ async fn metrics_are_valid_embedded_metrics_at_every_log_level() {
         }
         assert_eq!(sum("Refused", r#"[["service"]]"#), Some(2), "of no app");
         assert_eq!(sum("Refused", r#"[["service","reason"]]"#), Some(3));
+        assert_eq!(sum("Quarantined", r#"[["service","reason"]]"#), Some(3));
         assert_eq!(sum("Failed", r#"[["service","reason"]]"#), Some(1));
     }
 }

@@ -53,3 +53,22 @@ fn every_alarm_points_to_a_heading_of_the_readme_that_exists() {
         }
     }
 }
+
+#[test]
+fn no_alarm_and_no_widget_takes_a_status_for_what_became_of_a_webhook() {
+    let query = TEMPLATE.lines().find(|line| line.contains("SOURCE '${WebhookFunctionLogGroup}'")).unwrap();
+    assert!(query.contains("outcome not in ['queued', 'probe']") && !query.contains("filter status"), "{query}");
+    let search = TEMPLATE.lines().find(|line| line.contains("service,reason")).unwrap();
+    assert!(search.contains("Quarantined") && search.contains("Refused"), "{search}");
+}
+
+#[test]
+fn the_example_of_the_parameter_actions_is_what_the_variable_takes() {
+    let descriptions = folded_blocks("Description");
+    let description = descriptions.iter().find(|text| text.contains("action, for example")).unwrap();
+    let example = &description[description.find('{').unwrap()..];
+    let mut values = serde_json::Deserializer::from_str(example).into_iter::<serde_json::Value>();
+    let example = values.next().unwrap().unwrap();
+    assert!(example["call.incomingcall"]["play"].is_object(), "{example}");
+    assert!(TEMPLATE.contains("ACTIONS: !If [HasActions, !Ref Actions, !Ref AWS::NoValue]"));
+}

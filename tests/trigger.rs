@@ -5,7 +5,7 @@
 mod tool;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Write as _,
     process::{Command, Output, Stdio},
 };
@@ -86,31 +86,89 @@ fn an_event_from_standard_input_is_sent_byte_for_byte() {
     assert!(!refused.status.success() && printed(&refused).contains("JSON object"), "{}", printed(&refused));
 }
 
+/// The corruptions and the statuses that help promises for each.
+fn promised() -> Vec<(String, String)> {
+    let help = printed(&trigger(&["--help"]).output().unwrap());
+    let (_, list) = help.split_once("Possible values:\n").unwrap();
+    // A line that is too long goes on in the next one.
+    let list: Vec<&str> = list.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let list = list.join(" ");
+    let entries = list.trim_start_matches("- ").split(" - ").map(|entry| entry.split_once(':').unwrap());
+    entries.map(|(name, about)| (name.to_owned(), about.rsplit_once(": ").unwrap().1.to_owned())).collect()
+}
+
+/// Sends each corruption, and counts the statuses. Each must be one that help promises, and exit with 0.
+fn statuses(dev: &Dev, is_right: impl Fn(&str, u64) -> bool) -> BTreeMap<u64, usize> {
+    let mut statuses = BTreeMap::new();
+    for (name, promised) in promised() {
+        let output = trigger(&["connected", "--corrupt", &name, "--url", &dev.url, "--json"]).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", printed(&output));
+        let answer = json(&output);
+        let status = answer["status"].as_u64().unwrap();
+        assert!(is_right(&promised, status), "{name}: {status} instead of {promised}");
+        assert_eq!(answer["kept"], status == 200 && name != "empty", "{name}: {answer}");
+        *statuses.entry(status).or_insert(0) += 1;
+    }
+    statuses
+}
+
 #[test]
 fn each_corruption_gets_the_answer_that_help_promises() {
     let dev = Dev::start_with(voicehook().env("MAX_EVENT_AGE_SECONDS", "3600"));
-    let help = printed(&trigger(&["--help"]).output().unwrap());
-    let mut statuses = BTreeMap::new();
-    for line in help.lines().filter_map(|line| line.trim().strip_prefix("- ")) {
-        let (name, about) = line.split_once(':').unwrap();
-        let Some((_, promised)) = about.rsplit_once(": ") else { continue };
-        let output = trigger(&["connected", "--corrupt", name, "--url", &dev.url, "--json"]).output().unwrap();
-        assert!(output.status.success(), "{name}: {}", printed(&output));
-        let status = json(&output)["status"].as_u64().unwrap();
-        // Without a quarantine and without plain text: the first one that is named.
-        assert!(promised.trim().starts_with(&status.to_string()), "{name}: {status} instead of {promised}");
-        *statuses.entry(status).or_insert(0) += 1;
-    }
+    // Without a quarantine and without plain text: the first one that is named.
     let expected = BTreeMap::from([(200, 1), (400, 19), (404, 1), (405, 1), (413, 2), (415, 1)]);
-    assert_eq!(statuses, expected);
+    assert_eq!(statuses(&dev, |promised, status| promised.starts_with(&status.to_string())), expected);
     let unexpected = Dev::start_with(voicehook().env("ALLOW_PLAINTEXT", "true"));
     let plain = trigger(&["connected", "--corrupt", "plain", "--url", &unexpected.url]).output().unwrap();
     assert!(plain.status.success() && printed(&plain).contains("answered  200"), "{}", printed(&plain));
 }
 
 #[test]
+fn with_a_quarantine_whatever_can_be_kept_is_answered_with_200_and_the_receiver_says_where_it_is() {
+    let mut command = voicehook();
+    command.env("MAX_EVENT_AGE_SECONDS", "3600").env("ALLOW_PLAINTEXT", "true");
+    let dev = Dev::start_with_options(&mut command, &["--quarantine"]);
+    let statuses = statuses(&dev, |promised, status| promised.contains(&status.to_string()));
+    // Path, method and size are wrong before there is a webhook to keep.
+    assert_eq!(statuses.keys().collect::<Vec<_>>(), [&200, &404, &405, &413], "{statuses:?}");
+    assert_eq!((statuses[&404], statuses[&405], statuses[&413]), (1, 1, 1));
+    // All but those three and the probe. What is not encrypted is an event here.
+    let lines = dev.wait_for_lines(statuses[&200] - 1);
+    let of = |what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
+    assert!(of("queued  ") > 0 && of("queued  ") + of("quarantined  ") == lines.len(), "{lines:#?}");
+    for reason in ["undecryptable", "malformed", "too_old", "too_large"] {
+        assert!(lines.iter().any(|line| line.starts_with(&format!("quarantined  {reason} "))), "{reason}: {lines:#?}");
+    }
+}
+
+#[test]
+fn what_is_kept_is_reported_with_its_request_id_and_where_to_see_what_became_of_it() {
+    let dev = Dev::start_with_options(&mut voicehook(), &["--quarantine"]);
+    for arguments in [&["connected"][..], &["connected", "--corrupt", "tampered"]] {
+        let output = trigger(&[arguments, &["--url", &dev.url]].concat()).output().unwrap();
+        let text = printed(&output);
+        let line = text.lines().find(|line| line.starts_with("kept ")).unwrap_or_else(|| panic!("{text}"));
+        let id = line.split("request id ").nth(1).unwrap().split(';').next().unwrap();
+        assert!(id.starts_with("local-") && line.contains("`voicehook dev` prints which"), "{line}");
+        if arguments.len() > 1 {
+            assert!(dev.wait_for_lines(1)[0].ends_with(&format!("request id {id}")), "{line}");
+        } else {
+            dev.wait_for_lines(1);
+        }
+    }
+    // Which of the two it is, nobody can tell from the answer.
+    let answer = |arguments: &[&str]| {
+        let mut answer = json(&trigger(&[arguments, &["--json", "--url", &dev.url]].concat()).output().unwrap());
+        answer["event"].take();
+        assert!(answer["request_id"].take().as_str().unwrap().starts_with("local-"));
+        answer
+    };
+    assert_eq!(answer(&["connected"]), answer(&["connected", "--corrupt", "tampered"]));
+}
+
+#[test]
 fn every_way_of_writing_is_opened_by_the_receiver_and_an_unknown_one_is_refused_with_the_list() {
-    let dev = Dev::start();
+    let dev = Dev::start_with(voicehook().env("ALLOWED_ALGORITHMS", "aes-128-ctr,aes192,aes-256-ecb"));
     for (algorithm, format, encoding, spelling) in [
         ("AES-128-CTR", "base64", "utf16le", "algorithm"),
         ("aes192", "latin1", "latin1", "algoritm"),
@@ -171,7 +229,9 @@ fn every_scenario_is_played_to_its_end() {
         let output = voicehook().args(play).output().unwrap();
         let events = json_lines(&output);
         assert!(output.status.success() && events.len() >= 3, "{name}: {}", printed(&output));
-        assert!(events.iter().all(|event| event["status"] == 200), "{name}: {events:?}");
+        assert!(events.iter().all(|event| event["status"] == 200 && event["kept"] == true), "{name}: {events:?}");
+        let ids: BTreeSet<&str> = events.iter().map(|event| event["request_id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), events.len(), "{name}: each has an id of its own");
         if name == "broadcast" {
             let last = event(events.last().unwrap());
             assert_eq!(last["broadcast_call_info"].as_array().unwrap().len(), 60);
@@ -188,7 +248,7 @@ fn a_scenario_that_is_refused_ends_with_1_and_one_that_nobody_hears_says_so() {
     };
     let refused = play(&dev.url);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(printed(&refused).contains("0 of 4 events were taken"), "{}", printed(&refused));
+    assert!(printed(&refused).contains("0 of 4 events were kept"), "{}", printed(&refused));
     let nobody = play("http://127.0.0.1:9/webhook");
     assert!(!nobody.status.success() && printed(&nobody).contains("Is the receiver running"), "{}", printed(&nobody));
 }
@@ -200,12 +260,21 @@ fn a_load_is_summed_up_with_a_histogram_percentiles_and_statuses() {
     let output = trigger(&load).output().unwrap();
     let text = printed(&output);
     assert!(output.status.success(), "{text}");
-    for part in ["200 webhooks sent", "4 at a time", "answered 200", "p50", "p99.9", "█"] {
+    for part in [
+        "200 webhooks sent",
+        "4 at a time",
+        "answered 200",
+        "200  kept, on the queue or in quarantine",
+        "p50",
+        "p99.9",
+        "█",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains('\r') && !text.contains('\u{1b}'), "a progress bar in a pipe: {text:?}");
     let summary = json(&trigger(&load).args(["--rate", "2000", "--json"]).output().unwrap());
     assert_eq!((&summary["sent"], &summary["statuses"]["200"]), (&200.into(), &200.into()));
+    assert_eq!(summary["kept"], 200);
     let micros = &summary["latency_micros"];
     assert!(micros["p50"].as_u64() > Some(10) && micros["p50"].as_u64() <= micros["max"].as_u64(), "{summary}");
 }
@@ -216,7 +285,8 @@ fn a_load_with_wrong_answers_ends_with_1_and_one_that_expects_them_with_0() {
     let load = ["connected", "--count", "20", "--url", &dev.url];
     let wrong = trigger(&load).args(["--app-id", "another"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(1));
-    assert!(printed(&wrong).contains("20  not as expected"), "{}", printed(&wrong));
+    let text = printed(&wrong);
+    assert!(text.contains("20  not as expected") && !text.contains("kept"), "{text}");
     assert!(trigger(&load).args(["--corrupt", "tampered"]).output().unwrap().status.success());
     let nobody = trigger(&["connected", "--count", "20", "--url", "http://127.0.0.1:9/webhook"]).output().unwrap();
     assert_eq!(nobody.status.code(), Some(1));

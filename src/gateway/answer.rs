@@ -200,7 +200,7 @@ fn json(status: StatusCode, body: String) -> Response<Body> {
 }
 
 /// Sets a header; a value that HTTP does not allow is left out.
-fn set(response: &mut Response<Body>, name: &'static str, value: &str) {
+pub(super) fn set(response: &mut Response<Body>, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

@@ -198,6 +198,7 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
             app,
             received_at: received.at,
             request_id: &received.invocation.request_id,
+            invocation_id: &received.invocation.request_id,
             headers,
             body,
         };

@@ -135,7 +135,7 @@ const fn is_taken_by_sqs(character: char) -> bool {
 }
 
 /// JSON text holds no other characters that SQS refuses, and these two only inside of strings.
-fn escape_noncharacters(text: String) -> String {
+pub(super) fn escape_noncharacters(text: String) -> String {
     // Both are three bytes from 0xEF 0xBF on; most texts have no such byte at all.
     if !text.as_bytes().contains(&0xEF) || text.chars().all(is_taken_by_sqs) {
         return text;
@@ -143,7 +143,7 @@ fn escape_noncharacters(text: String) -> String {
     text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
-fn attribute_value(value: &str) -> String {
+pub(super) fn attribute_value(value: &str) -> String {
     // Most values are plain, and take a copy.
     if value.len() <= MAX_ATTRIBUTE_CHARACTERS && value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return value.to_owned();

@@ -1,146 +1,36 @@
-//! Where webhooks are kept that cannot be opened, whole, until somebody redrives them.
+//! The quarantine: keeps webhooks that cannot be opened, whole, until somebody redrives them.
 //!
-//! In comes a request that was refused; out go one or more messages, each a [`Quarantined`] in JSON. A body too large
-//! for one message is split into parts of [`PART_BYTES`], which `voicehook redrive` puts together again.
+//! Each becomes one or more messages with a [`Quarantined`] in JSON. A body too large for one message is split into parts
+//! of [`PART_BYTES`], or of what a smaller queue takes; `voicehook redrive` puts them together again.
+
+mod record;
 
 use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use jiff::Timestamp;
-use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::{Message, Queue, QueueError, QueueKind};
-use crate::webhook::{ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED, ENCODING_HEADER, FORMAT_HEADER};
+pub use self::record::{Quarantined, Refused};
+use super::{MAX_MESSAGE_BYTES, Queue, QueueError};
 
 /// The most bytes of a body in one message: base64 makes four of three, and the rest needs room too.
 pub const PART_BYTES: usize = 720 * 1024;
+/// The least. Below this a queue cannot hold a webhook in a sensible number of messages.
+const MIN_PART_BYTES: usize = 64;
+/// The smallest `MaximumMessageSize` that SQS lets a queue have. A refusal that names less is not believed.
+const SMALLEST_LIMIT: usize = 1024;
 
 /// How many messages one execution environment may send to the quarantine at once, and
 const BURST: u32 = 500;
 /// how many a second over time. What is above gets 503, so that a flood of garbage has a price limit and a webhook of
 /// EnableX comes again.
 const MESSAGES_PER_SECOND: u32 = 10;
-
-/// Longest header value that is kept, in bytes. Those that mean something are shorter.
-const MAX_HEADER: usize = 1024;
-
-/// The headers that decide how a webhook is opened.
-const HEADERS: [&str; 5] =
-    ["content-type", ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED, FORMAT_HEADER, ENCODING_HEADER];
-
-/// A webhook in quarantine, or a part of one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Quarantined {
-    /// Version of this format: 1.
-    pub version: u32,
-    /// What all parts of one webhook share: lower-case hex SHA-256 of request id, time, app and body.
-    pub id: String,
-    /// Number of this part, from 1.
-    pub part: usize,
-    /// Number of parts.
-    pub parts: usize,
-    /// Why it is here: `undecryptable`, `malformed`, `too_old`, `too_large`, `app_id_unavailable`.
-    pub reason: String,
-    /// The app that the path named.
-    pub app: String,
-    /// When it arrived: RFC 3339, UTC.
-    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
-    pub received_at: Timestamp,
-    /// The gateway's id of the request.
-    pub request_id: String,
-    /// The headers that decide how it is opened, by lower-case name.
-    pub headers: BTreeMap<String, String>,
-    /// The body's bytes, or a part of them, in base64.
-    #[cfg_attr(test, schemars(extend("contentEncoding" = "base64")))]
-    pub body_base64: String,
-}
-
-impl Quarantined {
-    /// The parts that a request is kept in, in order.
-    #[must_use]
-    pub fn of(request: &Refused<'_>) -> Vec<Self> {
-        let received_at = request.received_at;
-        let id = Sha256::new()
-            .chain_update(format!("{}\0{received_at}\0{}\0", request.request_id, request.app))
-            .chain_update(request.body)
-            .finalize();
-        let id = hex_simd::encode_to_string(id, hex_simd::AsciiCase::Lower);
-        let parts: Vec<&[u8]> = match request.body {
-            [] => vec![&[]],
-            body => body.chunks(PART_BYTES).collect(),
-        };
-        let of_part = |(index, part): (usize, &&[u8])| Self {
-            version: 1,
-            id: id.clone(),
-            part: index + 1,
-            parts: parts.len(),
-            reason: request.reason.to_owned(),
-            app: request.app.to_owned(),
-            received_at,
-            request_id: request.request_id.to_owned(),
-            headers: kept_headers(request.headers),
-            body_base64: base64_simd::STANDARD.encode_to_string(part),
-        };
-        parts.iter().enumerate().map(of_part).collect()
-    }
-
-    /// The headers, as a request has them.
-    #[must_use]
-    pub fn header_map(&self) -> HeaderMap {
-        let pairs = self.headers.iter();
-        pairs
-            .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?)))
-            .collect()
-    }
-
-    /// The bytes of this part of the body; `None` where they are no base64.
-    #[must_use]
-    pub fn body(&self) -> Option<Vec<u8>> {
-        base64_simd::STANDARD.decode_to_vec(&self.body_base64).ok()
-    }
-
-    fn message(&self, kind: QueueKind) -> Option<Message> {
-        let attributes = [
-            ("reason", self.reason.clone()),
-            ("app", self.app.clone()),
-            ("received_at", format!("{:.3}", self.received_at)),
-            ("request_id", self.request_id.clone()),
-            ("content_type", "application/json".to_owned()),
-        ];
-        Some(Message {
-            body: serde_json::to_string(self).ok()?,
-            attributes: attributes.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
-            group_id: self.id.clone(),
-            deduplication_id: (kind == QueueKind::Fifo).then(|| format!("{}-{}", self.id, self.part)),
-            trace_header: None,
-        })
-    }
-}
-
-/// A request that was refused, with what is known of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Refused<'r> {
-    /// Why.
-    pub reason: &'static str,
-    /// The app that the path named.
-    pub app: &'r str,
-    /// When it arrived.
-    pub received_at: Timestamp,
-    /// The gateway's id of the request.
-    pub request_id: &'r str,
-    /// All of its headers.
-    pub headers: &'r HeaderMap,
-    /// Its body.
-    pub body: &'r [u8],
-}
 
 /// Why a webhook is not in quarantine.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -159,31 +49,67 @@ pub enum NotQuarantined {
 pub struct Quarantine<Q> {
     queue: Q,
     allowance: Mutex<Allowance>,
+    /// The queue's `MaximumMessageSize`, as far as its refusals have told it.
+    message_limit: AtomicUsize,
 }
 
 impl<Q: Queue> Quarantine<Q> {
     /// A quarantine on a queue.
     pub fn new(queue: Q) -> Self {
-        Self { queue, allowance: Mutex::new(Allowance { left: BURST, as_of: Instant::now() }) }
+        Self {
+            queue,
+            allowance: Mutex::new(Allowance { left: BURST, as_of: Instant::now() }),
+            message_limit: AtomicUsize::new(MAX_MESSAGE_BYTES),
+        }
     }
 
-    /// Keeps a request, every part of it.
+    /// Keeps a request, every part of it, all within the deadline.
     ///
     /// # Errors
     /// [`NotQuarantined`]: parts that were sent before the failure stay there, and expire with the queue.
     pub async fn keep(&self, request: &Refused<'_>, deadline: Instant) -> Result<(), NotQuarantined> {
-        let parts = Quarantined::of(request);
+        let kept = timeout_at(deadline, self.keep_in_parts_that_fit(request, deadline)).await;
+        kept.unwrap_or(Err(NotQuarantined::Queue(QueueError::OutOfTime)))
+    }
+
+    /// A queue tells its limit only by refusing what is larger. Each round has a lower limit, so there are few.
+    async fn keep_in_parts_that_fit(&self, request: &Refused<'_>, deadline: Instant) -> Result<(), NotQuarantined> {
+        loop {
+            let limit = self.message_limit.load(Ordering::Relaxed);
+            match self.send_parts(request, limit, deadline).await {
+                Err(NotQuarantined::Queue(QueueError::TooLarge { limit: named, .. }))
+                    if named.max(SMALLEST_LIMIT) < limit =>
+                {
+                    self.message_limit.fetch_min(named.max(SMALLEST_LIMIT), Ordering::Relaxed);
+                }
+                decided => return decided,
+            }
+        }
+    }
+
+    async fn send_parts(&self, request: &Refused<'_>, limit: usize, deadline: Instant) -> Result<(), NotQuarantined> {
+        let kind = self.queue.kind();
+        let envelope = Quarantined::envelope_bytes(request, kind);
+        let parts = part_bytes(envelope, limit).map(|bytes| Quarantined::split(request, bytes));
+        let parts = parts.filter(|parts| parts.len() <= BURST as usize).ok_or_else(|| {
+            let bytes = envelope.saturating_add(request.body.len().div_ceil(3) * 4);
+            NotQuarantined::Queue(QueueError::TooLarge { bytes, limit })
+        })?;
         if !self.allowance.lock().unwrap_or_else(PoisonError::into_inner).take(parts.len()) {
             return Err(NotQuarantined::Limited);
         }
         for part in parts {
-            let message = part.message(self.queue.kind());
-            let message =
-                message.ok_or_else(|| QueueError::Refused("no JSON".to_owned())).map_err(NotQuarantined::Queue)?;
-            self.queue.send(message, deadline).await.map_err(NotQuarantined::Queue)?;
+            let message = part.message(kind).ok_or_else(|| QueueError::Refused("not JSON".to_owned()));
+            self.queue.send(message.map_err(NotQuarantined::Queue)?, deadline).await.map_err(NotQuarantined::Queue)?;
         }
         Ok(())
     }
+}
+
+/// How many bytes of a body fit beside an envelope into a message that is shorter than the limit.
+fn part_bytes(envelope: usize, limit: usize) -> Option<usize> {
+    let room = limit.checked_sub(envelope)?.checked_sub(1)?;
+    Some(PART_BYTES.min(room / 4 * 3)).filter(|bytes| *bytes >= MIN_PART_BYTES)
 }
 
 /// A token bucket.
@@ -207,45 +133,138 @@ impl Allowance {
     }
 }
 
-fn kept_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let kept = |name: &&str| {
-        let value = String::from_utf8_lossy(headers.get(*name)?.as_bytes()).into_owned();
-        (value.len() <= MAX_HEADER).then(|| ((*name).to_owned(), value))
-    };
-    HEADERS.iter().filter_map(kept).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::{
+        collections::{HashMap, HashSet},
+        sync::Arc,
+    };
+
+    use lambda_http::http::HeaderMap;
+
     use super::*;
+    use crate::queue::{Message, QueueKind, Sent};
 
-    fn refused<'r>(body: &'r [u8], headers: &'r HeaderMap) -> Refused<'r> {
+    pub(super) fn refused<'r>(body: &'r [u8], headers: &'r HeaderMap) -> Refused<'r> {
         let received_at = "2026-11-23T10:52:06.007Z".parse().unwrap();
-        Refused { reason: "undecryptable", app: "sales", received_at, request_id: "r1", headers, body }
+        let (request_id, invocation_id) = ("r1", "invocation-1");
+        Refused { reason: "undecryptable", app: "sales", received_at, request_id, invocation_id, headers, body }
     }
 
-    #[test]
-    fn a_large_body_is_kept_in_parts_that_each_fit_a_message_and_join_to_the_whole() {
-        let body: Vec<u8> = (0..6 * 1024 * 1024).map(|index| (index % 251) as u8).collect();
-        let headers = HeaderMap::new();
-        let parts = Quarantined::of(&refused(&body, &headers));
-        assert_eq!(parts.len(), 9);
-        for part in &parts {
-            let message = part.message(QueueKind::Fifo).unwrap();
-            assert!(message.bytes() <= super::super::MAX_MESSAGE_BYTES, "{}", message.bytes());
-            assert_eq!(serde_json::from_str::<Quarantined>(&message.body).unwrap(), *part);
+    /// A queue with a `MaximumMessageSize`, and a time that each message takes.
+    #[derive(Clone, Default)]
+    struct SmallQueue {
+        limit: Arc<AtomicUsize>,
+        /// The limit once one message is there.
+        after_the_first: Option<usize>,
+        takes: Duration,
+        refused: Arc<AtomicUsize>,
+        records: Arc<Mutex<Vec<Quarantined>>>,
+    }
+
+    impl SmallQueue {
+        fn of(limit: usize) -> Self {
+            Self { limit: Arc::new(limit.into()), ..Self::default() }
         }
-        assert_eq!(parts.iter().flat_map(|part| part.body().unwrap()).collect::<Vec<u8>>(), body);
+
+        /// The webhooks of which all parts are there.
+        fn whole(&self) -> Vec<Vec<u8>> {
+            let mut by_id: HashMap<String, Vec<Quarantined>> = HashMap::new();
+            for record in self.records.lock().unwrap().clone() {
+                by_id.entry(record.id.clone()).or_default().push(record);
+            }
+            by_id.retain(|_, parts| parts.iter().map(|part| part.part).collect::<HashSet<_>>().len() == parts[0].parts);
+            let joined = |mut parts: Vec<Quarantined>| {
+                parts.sort_by_key(|part| part.part);
+                parts.iter().flat_map(|part| part.body().unwrap()).collect()
+            };
+            by_id.into_values().map(joined).collect()
+        }
     }
 
-    #[test]
-    fn the_headers_that_matter_are_kept_and_no_others() {
-        let headers = [("x-algoritm", "rot13"), ("content-type", "application/json"), ("authorization", "secret")];
-        let headers =
-            headers.map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_static(value)));
-        let part = Quarantined::of(&refused(b"{}", &headers.into_iter().collect())).remove(0);
-        assert_eq!(part.headers.keys().collect::<Vec<_>>(), ["content-type", "x-algoritm"]);
-        assert_eq!(part.header_map().len(), 2);
+    impl Queue for SmallQueue {
+        fn kind(&self) -> QueueKind {
+            QueueKind::Standard
+        }
+
+        async fn send(&self, message: Message, _: Instant) -> Result<Sent, QueueError> {
+            tokio::time::sleep(self.takes).await;
+            let (bytes, limit) = (message.bytes(), self.limit.load(Ordering::Relaxed));
+            if bytes >= limit {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return Err(QueueError::TooLarge { bytes, limit });
+            }
+            self.records.lock().unwrap().push(serde_json::from_str(&message.body).unwrap());
+            self.limit.store(self.after_the_first.unwrap_or(limit), Ordering::Relaxed);
+            Ok(Sent { message_id: "m".to_owned(), failover: false })
+        }
+    }
+
+    fn body(bytes: usize) -> Vec<u8> {
+        (0..bytes).map(|index| (index % 251) as u8).collect()
+    }
+
+    fn in_time() -> Instant {
+        Instant::now() + Duration::from_secs(4)
+    }
+
+    #[tokio::test]
+    async fn a_smaller_queue_gets_smaller_parts_and_is_asked_only_once_how_small() {
+        for (limit, bytes, parts) in [(262_144, 900_000, 5), (1024, 700, 3), (900_000, 740_000, 2)] {
+            let queue = SmallQueue::of(limit);
+            let quarantine = Quarantine::new(queue.clone());
+            let (body, headers) = (body(bytes), HeaderMap::new());
+            quarantine.keep(&refused(&body, &headers), in_time()).await.unwrap();
+            assert_eq!(queue.whole(), [body.clone()], "{limit}");
+            let again = Refused { request_id: "r2", ..refused(&body, &headers) };
+            quarantine.keep(&again, in_time()).await.unwrap();
+            assert_eq!((queue.whole().len(), queue.refused.load(Ordering::Relaxed)), (2, 1), "{limit}");
+            assert!(queue.records.lock().unwrap().iter().all(|part| part.parts <= parts), "{limit}");
+        }
+    }
+
+    /// 720 KiB and the rest, and then two others that are smaller: as many parts, and other bytes in each.
+    #[tokio::test]
+    async fn parts_of_an_attempt_that_was_refused_have_another_id_than_those_that_replace_them() {
+        let (body, headers) = (body(1_100_000), HeaderMap::new());
+        let request = refused(&body, &headers);
+        let split = |bytes| Quarantined::split(&request, bytes).collect::<Vec<_>>();
+        let (first, second) = (split(PART_BYTES), split(600_000));
+        assert_eq!((first.len(), second.len()), (2, 2));
+        assert_ne!(first[0].id, second[0].id);
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_becomes_smaller_between_two_parts_still_gets_the_whole() {
+        let queue = SmallQueue { after_the_first: Some(262_144), ..SmallQueue::of(MAX_MESSAGE_BYTES) };
+        let (body, headers) = (body(2_000_000), HeaderMap::new());
+        Quarantine::new(queue.clone()).keep(&refused(&body, &headers), in_time()).await.unwrap();
+        assert_eq!(queue.whole(), [body]);
+        let orphans = queue.records.lock().unwrap().iter().filter(|part| part.parts == 3).count();
+        assert_eq!(orphans, 1, "the first part of the first attempt");
+    }
+
+    #[tokio::test]
+    async fn a_queue_too_small_for_the_envelope_or_for_so_many_parts_is_an_error_and_no_loop() {
+        let headers = HeaderMap::new();
+        let queue = SmallQueue::of(300);
+        let refusal = Quarantine::new(queue).keep(&refused(b"{}", &headers), in_time()).await;
+        assert!(matches!(refusal, Err(NotQuarantined::Queue(QueueError::TooLarge { limit: 300, .. }))), "{refusal:?}");
+        let large = body(6 * 1024 * 1024);
+        let queue = SmallQueue::of(2048);
+        let refusal = Quarantine::new(queue.clone()).keep(&refused(&large, &headers), in_time()).await;
+        assert!(matches!(refusal, Err(NotQuarantined::Queue(QueueError::TooLarge { limit: 2048, .. }))), "{refusal:?}");
+        assert!(queue.records.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_holds_for_all_parts_together() {
+        let queue = SmallQueue { takes: Duration::from_secs(1), ..SmallQueue::of(262_144) };
+        let (body, headers) = (body(1_500_000), HeaderMap::new());
+        let start = Instant::now();
+        let kept = Quarantine::new(queue.clone()).keep(&refused(&body, &headers), in_time()).await;
+        assert_eq!(kept, Err(NotQuarantined::Queue(QueueError::OutOfTime)));
+        assert_eq!(start.elapsed(), Duration::from_secs(4));
     }
 
     #[tokio::test(start_paused = true)]

@@ -72,7 +72,7 @@ pub(super) fn of_webhook(record: &Record, is_cold_start: bool) -> Vec<Metric> {
                 metrics.push(Metric::one("Failover"));
             }
         }
-        Outcome::Quarantined(_) => metrics.push(Metric::one("Quarantined")),
+        Outcome::Quarantined(_) => metrics.push(Metric::one(QUARANTINED)),
         Outcome::Refused(_) | Outcome::BodyTooLarge => metrics.push(Metric::one(REFUSED)),
         // Whoever looks around with `GET` is refused no webhook.
         Outcome::NotFound if record.bytes > 0 => metrics.push(Metric::one(REFUSED)),
@@ -103,6 +103,7 @@ pub(super) const fn of_count(name: &'static str) -> Metric {
     Metric::one(name)
 }
 
+const QUARANTINED: &str = "Quarantined";
 const REFUSED: &str = "Refused";
 const FAILED: &str = "Failed";
 
@@ -140,7 +141,7 @@ struct Definition {
 impl Serialize for Directives<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let define = |metric: &Metric| Definition { name: metric.name, unit: metric.unit };
-        let by_reason = |metric: &&Metric| matches!(metric.name, REFUSED | FAILED);
+        let by_reason = |metric: &&Metric| matches!(metric.name, QUARANTINED | REFUSED | FAILED);
         let dimensions: &[&[&str]] =
             if self.of_an_app { &[&["service"], &["service", "app"]] } else { &[&["service"]] };
         let mut directives = serializer.serialize_seq(None)?;

@@ -19,6 +19,9 @@ const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:operators";
 const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555";
 const BOUNDARY: &str = "arn:aws:iam::000000000000:policy/boundary";
 const CAPACITY_PROVIDER: &str = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:voice";
+/// As the function gets it, and as the SAM command line takes it.
+const ACTIONS: &str = r#"{"call.*":{"play":{"text":"hello"}}}"#;
+const ACTIONS_QUOTED: &str = r#""{\"call.*\":{\"play\":{\"text\":\"hello\"}}}""#;
 const ALARMS: [&str; 8] = [
     "ApiErrorsAlarm",
     "DeadLettersAlarm",
@@ -34,6 +37,7 @@ const ALARMS: [&str; 8] = [
 fn all_options(secret: &str) -> String {
     format!(
         "AppId=none AppIdSecretArn={secret} AppIdSecretKmsKeyArn={KEY} WebhookToken={TOKEN} AllowedAlgorithms=\"\" \
+         Actions={ACTIONS_QUOTED} \
          AllowPlaintext=true MaxEventAgeSeconds=3600 ApiType=rest QueueType=standard \
          Quarantine=false FailoverQueueUrl=https://sqs.eu-west-1.amazonaws.com/000000000000/events \
          EventFormat=cloudevents ReservedConcurrency=5 MetricsNamespace=acme/voice AlarmTopicArn={TOPIC} \
@@ -179,6 +183,7 @@ fn assert_all_options(stack: &Value, secret: &str) {
         ("MAX_EVENT_AGE_SECONDS", "3600"),
         ("FAILOVER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/000000000000/events"),
         ("EVENT_FORMAT", "cloudevents"),
+        ("ACTIONS", ACTIONS),
         ("METRICS_NAMESPACE", "acme/voice"),
     ];
     assert!(expected.iter().all(|(name, value)| variables[*name] == *value), "{variables}");
@@ -252,9 +257,13 @@ async fn every_parameter_of_the_template_makes_the_resources_that_it_promises() 
     }
 
     let with_token = format!("/prod/webhook/default/{TOKEN}");
-    for (stack, path, without_token) in [(&defaults, "/webhook", 200), (&hardened, with_token.as_str(), 404)] {
+    let action = json!({"play": {"text": "hello"}, "voice_id": "a-call"});
+    for (stack, path, without_token, answer) in
+        [(&defaults, "/webhook", 200, json!({})), (&hardened, with_token.as_str(), 404, action)]
+    {
         let host = format!("{}.execute-api.localhost", stack["api_id"].as_str().unwrap());
-        assert_eq!(aws.post(&host, path, &webhooks[0].body()).0, 200, "{path}");
+        let (status, body) = aws.post(&host, path, &webhooks[0].body());
+        assert_eq!((status, serde_json::from_str::<Value>(&body).unwrap()), (200, answer), "{path}");
         let bare = path.split("/default").next().unwrap();
         assert_eq!(aws.post(&host, bare, "").0, without_token, "{bare}");
         let messages = aws.receive_all(stack["outputs"]["QueueUrl"].as_str().unwrap(), 1).await;
@@ -273,6 +282,7 @@ async fn parameters_that_contradict_each_other_are_refused_with_what_would_be_ri
         ("QueueType=fifo".to_owned(), "The AppID is missing. Set AppId"),
         (managed.clone(), "MemorySize must be 2048"),
         (format!("{managed} MemorySize=2048 ReservedConcurrency=5"), "Set ReservedConcurrency to 0"),
+        (format!("AppId={APP_ID} Actions={ACTIONS_QUOTED}"), "Set WebhookToken, or leave Actions empty"),
     ] {
         let said = tools.refused_deployment(&aws, "contradiction", &parameters);
         assert!(said.contains(says), "{said}");

@@ -25,6 +25,8 @@ pub fn clean(mut command: Command) -> Command {
         "QUARANTINE_QUEUE_URL",
         "ALLOWED_ALGORITHMS",
         "ALLOW_PLAINTEXT",
+        "MAX_EVENT_AGE_SECONDS",
+        "ACTIONS",
         "WEBHOOK_TOKEN",
         "EVENT_FORMAT",
         "CARGO",
@@ -96,6 +98,11 @@ impl Dev {
     /// The same with a queue.
     pub fn start_on_queue(command: &mut Command, queue_url: &str) -> Self {
         Self::start_as(command.args(["dev", "--listen", "127.0.0.1:0", "--queue-url", queue_url]))
+    }
+
+    /// The same with further options.
+    pub fn start_with_options(command: &mut Command, options: &[&str]) -> Self {
+        Self::start_as(command.args(["dev", "--listen", "127.0.0.1:0"]).args(options))
     }
 
     fn start_as(command: &mut Command) -> Self {

@@ -45,7 +45,7 @@ pub(crate) fn progress(text: impl Display) {
 }
 
 /// Prints what became of how many.
-pub(crate) fn table(what: &str, counts: &BTreeMap<&str, usize>) {
+pub(crate) fn table(what: &str, counts: &BTreeMap<impl Display, usize>) {
     progress("");
     for (result, count) in counts {
         line(format_args!("{count:>8}  {result}"));

@@ -98,8 +98,8 @@ pub(crate) struct Encrypted {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
-    pub(crate) message_id: Option<String>,
-    pub(crate) event_id: Option<String>,
+    /// The id under which the receiver's log and quarantine have the webhook.
+    pub(crate) request_id: Option<String>,
 }
 
 impl Encrypted {
@@ -186,8 +186,8 @@ impl Connection {
         let unanswered = |error: ureq::Error| format!("did not answer: {error}. Is the receiver running there?");
         let mut response = request.send(&webhook.body).map_err(unanswered)?;
         let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
-        let (message_id, event_id) = (header("x-message-id"), header("x-event-id"));
+        let request_id = header("x-request-id");
         let body = response.body_mut().read_to_string().map_err(unanswered)?;
-        Ok(Answer { status: response.status().as_u16(), body, message_id, event_id })
+        Ok(Answer { status: response.status().as_u16(), body, request_id })
     }
 }

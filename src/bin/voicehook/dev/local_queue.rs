@@ -1,12 +1,15 @@
-//! The queue of the local receiver: in memory, or a real one, with each event printed as it gets there.
+//! The queues of the local receiver: in memory or in SQS, with a line in the terminal for each webhook that gets there.
 
 use std::{
     cell::RefCell,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::time::Instant;
-use voicehook::queue::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, Sent, Sqs};
+use voicehook::queue::{MAX_MESSAGE_BYTES, Message, Quarantined, Queue, QueueError, QueueKind, Sent, Sqs};
 
 use crate::console;
 
@@ -15,50 +18,90 @@ tokio::task_local! {
     static MESSAGE: RefCell<Option<Message>>;
 }
 
-/// Does some work, and tells which message it gave to the queue, whether the queue took it or not.
+/// Does some work, and tells which message it gave to the event queue, whether the queue took it or not.
 pub(crate) async fn watched<T>(work: impl Future<Output = T>) -> (T, Option<Message>) {
     MESSAGE.scope(RefCell::default(), async { (work.await, MESSAGE.with(RefCell::take)) }).await
 }
 
-/// Where the local receiver's events go.
+/// What a queue is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Events,
+    Quarantine,
+}
+
+/// A queue of the local receiver.
 #[derive(Debug)]
-pub(crate) enum LocalQueue {
-    /// Nowhere else: they are printed, counted and forgotten. Behaves like a FIFO queue.
-    Memory(AtomicUsize),
-    /// A real queue, or an emulator's.
-    Sqs(Box<Sqs>),
+pub(crate) struct LocalQueue {
+    purpose: Purpose,
+    /// A real queue, or an emulator's. Without one, messages are printed, counted and forgotten.
+    sqs: Option<Sqs>,
+    count: Arc<AtomicUsize>,
 }
 
 impl LocalQueue {
-    /// An empty queue in memory.
-    pub(crate) const fn in_memory() -> Self {
-        Self::Memory(AtomicUsize::new(0))
+    /// Where the events go. In memory it behaves like a FIFO queue.
+    pub(crate) fn for_events(sqs: Option<Sqs>) -> Self {
+        Self { purpose: Purpose::Events, sqs, count: Arc::default() }
+    }
+
+    /// Where webhooks go that cannot be opened.
+    pub(crate) fn for_quarantine(sqs: Option<Sqs>) -> Self {
+        Self { purpose: Purpose::Quarantine, sqs, count: Arc::default() }
+    }
+
+    /// How many messages it took.
+    pub(crate) fn count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.count)
     }
 }
 
 impl Queue for LocalQueue {
     fn kind(&self) -> QueueKind {
-        match self {
-            Self::Memory(_) => QueueKind::Fifo,
-            Self::Sqs(sqs) => sqs.kind(),
+        match (&self.sqs, self.purpose) {
+            (Some(sqs), _) => sqs.kind(),
+            (None, Purpose::Events) => QueueKind::Fifo,
+            (None, Purpose::Quarantine) => QueueKind::Standard,
         }
     }
 
     async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
-        let event_type = message.attribute("event_type").unwrap_or_default().to_owned();
-        let body = message.body.clone();
-        let _ = MESSAGE.try_with(|watched| watched.replace(Some(message.clone())));
-        let sent = match self {
-            Self::Memory(_) if message.bytes() > MAX_MESSAGE_BYTES => {
-                return Err(QueueError::TooLarge { bytes: message.bytes(), limit: MAX_MESSAGE_BYTES });
+        let line = match self.purpose {
+            Purpose::Events => {
+                let _ = MESSAGE.try_with(|watched| watched.replace(Some(message.clone())));
+                Some(queued(&message))
             }
-            Self::Memory(count) => {
-                let message_id = format!("local-{}", 1 + count.fetch_add(1, Ordering::Relaxed));
-                Sent { message_id, failover: false }
-            }
-            Self::Sqs(sqs) => sqs.send(message, deadline).await?,
+            Purpose::Quarantine => quarantined(&message),
         };
-        console::line(format_args!("queued  {event_type:<26} {body}"));
+        let sent = match &self.sqs {
+            Some(sqs) => sqs.send(message, deadline).await?,
+            None => in_memory(&message)?,
+        };
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if let Some(line) = line {
+            console::line(line);
+        }
         Ok(sent)
     }
+}
+
+/// What a queue in memory says to a message.
+fn in_memory(message: &Message) -> Result<Sent, QueueError> {
+    let bytes = message.bytes();
+    if bytes > MAX_MESSAGE_BYTES {
+        return Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
+    }
+    Ok(Sent { message_id: "in memory".to_owned(), failover: false })
+}
+
+fn queued(message: &Message) -> String {
+    let event_type = message.attribute("event_type").unwrap_or_default();
+    format!("queued  {event_type:<26} {}", message.body)
+}
+
+/// One line for a webhook, with its last part.
+fn quarantined(message: &Message) -> Option<String> {
+    let record: Quarantined = serde_json::from_str(&message.body).ok()?;
+    let Quarantined { part, parts, reason, request_id, .. } = record;
+    (part == parts).then(|| format!("quarantined  {reason:<21} request id {request_id}"))
 }

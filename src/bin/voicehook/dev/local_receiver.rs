@@ -1,5 +1,4 @@
-//! The receiver in the place of API Gateway and Lambda: HTTP requests in, answers out, and each of them into the
-//! inspector's journal.
+//! Stands in for API Gateway and Lambda: answers HTTP requests, and keeps each of them in the inspector's journal.
 
 use std::sync::{
     Arc,
@@ -26,12 +25,15 @@ pub(crate) struct LocalReceiver {
     receiver: Receiver<FixedAppId, LocalQueue>,
     /// Where webhooks are kept to be looked at.
     journal: Option<Arc<Journal>>,
+    /// Tells the requests of one run of the program from those of another: the queue may be the same.
+    run: String,
     count: AtomicUsize,
 }
 
 impl LocalReceiver {
     pub(crate) fn new(receiver: Receiver<FixedAppId, LocalQueue>, journal: Option<Arc<Journal>>) -> Self {
-        Self { receiver, journal, count: AtomicUsize::new(0) }
+        let run = format!("{:x}", Timestamp::now().as_microsecond());
+        Self { receiver, journal, run, count: AtomicUsize::new(0) }
     }
 
     /// Receives what came in by HTTP.
@@ -52,7 +54,7 @@ impl LocalReceiver {
     ) -> (Response<body::Body>, Option<u64>) {
         let arrived = Timestamp::now();
         let mut context = Context::default();
-        context.request_id = format!("local-{}", 1 + self.count.fetch_add(1, Ordering::Relaxed));
+        context.request_id = self.next_request_id();
         let request = Request::from_parts(parts, Body::Binary(body)).with_lambda_context(context);
         let ((response, record), message) = local_queue::watched(self.receiver.receive(&request)).await;
         telemetry::webhook(&record);
@@ -61,6 +63,11 @@ impl LocalReceiver {
             journal.add(Exchange { app: record.app, stages: record.stages, ..exchange })
         });
         (response.map(to_axum), id)
+    }
+
+    /// Each request has its own, so that two events with the same bytes are two events.
+    fn next_request_id(&self) -> String {
+        format!("local-{}-{}", self.run, 1 + self.count.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A body of which nobody read all.

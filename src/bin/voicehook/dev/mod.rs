@@ -21,7 +21,7 @@ use voicehook::{
     aws::Aws,
     config::{AppIdSetting, Config},
     gateway::Receiver,
-    queue::Sqs,
+    queue::{QueueUrl, Sqs},
     telemetry,
 };
 
@@ -33,6 +33,8 @@ use self::{
 };
 use crate::{aws_configuration, console, send::DEV_APP_ID};
 
+/// The value of `--quarantine` without a URL.
+const QUARANTINE_IN_MEMORY: &str = "in memory";
 /// Stands in for the queue's URL where events stay in memory.
 const IN_MEMORY: &str = "http://localhost/in-memory/voicehook.fifo";
 
@@ -41,9 +43,11 @@ const IN_MEMORY: &str = "http://localhost/in-memory/voicehook.fifo";
 #[command(after_help = "Examples:
   voicehook dev
   voicehook dev --once
+  voicehook dev --quarantine
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 voicehook dev --queue-url http://127.0.0.1:4566/000000000000/events.fifo
 
-The variables of the function (WEBHOOK_TOKEN, ALLOWED_ALGORITHMS, ALLOW_PLAINTEXT, PUBLISH_DEADLINE_MS) count here too.")]
+The variables of the function (WEBHOOK_TOKEN, ALLOWED_ALGORITHMS, ALLOW_PLAINTEXT, MAX_EVENT_AGE_SECONDS, ACTIONS, \
+PUBLISH_DEADLINE_MS) count here too, but not its queues and its AppID secret.")]
 pub(crate) struct Dev {
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:3000")]
@@ -54,6 +58,10 @@ pub(crate) struct Dev {
     /// Sends the events to this SQS queue instead of keeping them in memory
     #[arg(long)]
     queue_url: Option<String>,
+    /// Keeps webhooks that cannot be opened, in memory or in this SQS queue, and answers them with 200, as the function
+    /// does with QUARANTINE_QUEUE_URL. Without it they get a 4xx
+    #[arg(long, value_name = "QUEUE_URL", num_args = 0..=1, require_equals = true, default_missing_value = QUARANTINE_IN_MEMORY)]
+    quarantine: Option<String>,
     /// How the messages carry their events: raw, the default, or cloudevents
     #[arg(long, env = "EVENT_FORMAT", value_name = "FORMAT")]
     event_format: Option<String>,
@@ -71,13 +79,16 @@ impl Dev {
     pub(crate) async fn run(self) -> Result<ExitCode, String> {
         telemetry::start_for_a_terminal();
         let config = self.config()?;
-        let queue = match self.queue_url {
-            Some(_) => LocalQueue::Sqs(Box::new(sqs(&config).await)),
-            None => LocalQueue::in_memory(),
+        let queue_url = self.queue_url.as_ref().map(|_| config.queue_url.clone());
+        let queue = LocalQueue::for_events(sqs(queue_url).await);
+        let queued = queue.count();
+        let quarantine = match &self.quarantine {
+            Some(_) => Some(LocalQueue::for_quarantine(sqs(config.quarantine_queue_url.clone()).await)),
+            None => None,
         };
         let token = std::env::var("WEBHOOK_TOKEN").ok().filter(|_| config.settings.token.is_some());
         let app_ids = AppIds::new(FixedAppId::new(&self.app_id), config.app_id_ttl);
-        let receiver = Receiver::new(config.settings, app_ids, queue);
+        let receiver = Receiver::new(config.settings, app_ids, queue).with_quarantine(quarantine);
 
         let listener = TcpListener::bind(self.listen).await.map_err(|error| {
             format!("cannot listen on {}: {error}; choose another address with --listen", self.listen)
@@ -91,7 +102,11 @@ impl Dev {
         if let Some(url) = &inspector_url {
             console::line(format_args!("inspector: {url}"));
         }
-        console::line(format_args!("queue: {queue_name}\n\nA sample inbound call:"));
+        console::line(format_args!("queue: {queue_name}"));
+        if let Some(place) = &self.quarantine {
+            console::line(format_args!("quarantine: {place}"));
+        }
+        console::line("\nA sample inbound call:");
 
         let journal = inspector_url.map(|_| Arc::new(Journal::new()));
         let receiver = Arc::new(LocalReceiver::new(receiver, journal.clone()));
@@ -102,7 +117,7 @@ impl Dev {
             interrupted().await;
             journal.inspect(|journal| journal.close());
         }));
-        let missing = player.inbound_call().await?;
+        let missing = player.inbound_call(&queued).await?;
         if self.once {
             return Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
@@ -121,6 +136,8 @@ impl Dev {
             "ENABLEX_APP_ID" => Some(self.app_id.clone()),
             "ENABLEX_APP_ID_SECRET" => None,
             "QUEUE_URL" => Some(self.queue_url.clone().unwrap_or_else(|| IN_MEMORY.to_owned())),
+            "QUARANTINE_QUEUE_URL" => self.quarantine.clone().filter(|place| place != QUARANTINE_IN_MEMORY),
+            "FAILOVER_QUEUE_URL" => None,
             "EVENT_FORMAT" => self.event_format.clone(),
             _ => std::env::var(name).ok(),
         });
@@ -130,8 +147,9 @@ impl Dev {
     }
 }
 
-async fn sqs(config: &Config) -> Sqs {
-    Sqs::new(&Aws::new(aws_configuration().await), config.queue_url.clone())
+async fn sqs(url: Option<QueueUrl>) -> Option<Sqs> {
+    let url = url?;
+    Some(Sqs::new(&Aws::new(aws_configuration().await), url))
 }
 
 /// Where a browser on this machine finds the inspector. There is none where nothing is received on loopback.

@@ -1,5 +1,7 @@
 //! Plays EnableX to the local receiver: single events and whole calls, encrypted and sent by HTTP.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use jiff::Timestamp;
 
 use crate::{
@@ -22,19 +24,21 @@ impl Player {
         Self { url, app_id }
     }
 
-    /// Sends the events of one call, one after the other, and returns how many of them did not reach the queue.
-    pub(crate) async fn inbound_call(&self) -> Result<usize, String> {
+    /// Sends the events of one call, one after the other, and returns how many of them did not reach the queue, which has
+    /// taken as many messages as `queued` says.
+    pub(crate) async fn inbound_call(&self, queued: &AtomicUsize) -> Result<usize, String> {
         let call = Call::random();
         let mut missing = 0;
         for name in INBOUND_CALL {
             let event = samples::event(name, &call).ok_or_else(|| format!("no sample {name}"))?;
-            let answer = self.send(event).await?;
-            if answer.status != 200 {
+            let before = queued.load(Ordering::Relaxed);
+            let Answer { status, body, .. } = self.send(event).await?;
+            if status != 200 {
                 missing += 1;
-                console::error(format_args!(
-                    "{name} is missing: the receiver answered {} {}",
-                    answer.status, answer.body
-                ));
+                console::error(format_args!("{name} is missing: the receiver answered {status} {body}"));
+            } else if queued.load(Ordering::Relaxed) == before {
+                missing += 1;
+                console::error(format_args!("{name} is missing: it is in quarantine"));
             }
         }
         let arrived = INBOUND_CALL.len() - missing;

@@ -1,8 +1,9 @@
 //! `voicehook doctor`: checks a configuration, or a deployed stack, from its variables to an event on the queue.
 //!
-//! In come the function's variables, from this environment or from the deployed function; out comes a table of what is
+//! It takes the function's variables, from this environment or from the deployed function, and prints a table of what is
 //! right, what is not, and what to do. It changes nothing but for the one test webhook, which it takes off the queue again.
 
+mod arrival;
 mod checks;
 mod queues;
 mod stack;
@@ -15,7 +16,6 @@ use voicehook::{
     app_id::{AppIdSource as _, AppIdUnavailable, ConfiguredSource, DEFAULT_APP, SecretsManagerError, Version},
     aws::Aws,
     config::{AppIdSetting, Config},
-    queue::QueueUrl,
 };
 
 use self::{checks::Checks, queues::Purpose, test_webhook::TestWebhook};
@@ -28,12 +28,12 @@ use crate::{aws_configuration, known_app_ids::KnownAppIds};
 about whatever is wrong.
 
 With --stack it reads the outputs of the stack and the variables of its function; without, it takes the variables of this \
-environment as the function would. It then sends a test webhook to the URL, waits for its event on the queue, and takes it off \
-again.
+environment as the function would. It then sends a test webhook to the URL. The answer is 200 whether the function could open \
+it or not, so doctor looks for it on the event queue and in the quarantine, and takes it off again.
 
-The event has the type call.doctor and a voice_id that begins with voicehook-doctor-, so that subscribers can pass over it. A \
-subscriber that reads the same queue may be faster: then give --no-receive. To find its own event, doctor receives up to 100 \
-others and gives them back at once; SQS counts that as a delivery of each (MaxReceiveCount).
+The event has the type call.doctor and a voice_id that begins with voicehook-doctor-, so that subscribers can ignore it. A \
+subscriber that reads the same queue may be faster: then give --no-receive. To find its own message, doctor receives up to 100 \
+others of each queue and gives them back at once; SQS counts that as a delivery of each (MaxReceiveCount).
 
 It needs credentials that may read: the stack, the function's configuration, the secret, and the queues.",
     after_help = "Examples:
@@ -56,7 +56,7 @@ pub(crate) struct Doctor {
     /// Sends no test webhook
     #[arg(long)]
     no_send: bool,
-    /// Does not look for the event on the queue: that SQS has it is enough
+    /// Does not look for the event on the queues: that the function keeps the webhook is enough, opened or not
     #[arg(long)]
     no_receive: bool,
     /// Longest wait for the event, in seconds
@@ -98,6 +98,13 @@ impl Doctor {
         if config.settings.accept.plaintext && config.settings.token.is_none() && token_of_the_secret.is_none() {
             let next = "Set WEBHOOK_TOKEN too (WebhookToken of the template)";
             checks.warning("variables", "ALLOW_PLAINTEXT lets whoever knows the URL send events", next);
+        }
+        let has_actions = variables.get("ACTIONS").is_some_and(|actions| !actions.trim().is_empty());
+        let has_token = config.settings.token.is_some() || token_of_the_secret.is_some();
+        // Without the secret nobody knows whether it has a token.
+        if known.is_some() && actions_are_never_sent(has_actions, has_token) {
+            let next = "Set WEBHOOK_TOKEN too (WebhookToken of the template), or put a token into the secret";
+            checks.warning("variables", "ACTIONS are set but never sent, because there is no token", next);
         }
 
         let receivable = queues::check(&aws, &config.queue_url, Purpose::Events, checks).await;
@@ -152,49 +159,26 @@ impl Doctor {
             checks.skipped("test webhook", "there is no URL to send it to", next);
             return None;
         };
-        let webhook = TestWebhook::new(config);
-        if !test_webhook::probe(&url, checks).await || !webhook.send(&url, &app_id.text, checks).await {
+        if !test_webhook::probe(&url, checks).await {
             return None;
         }
+        let posted = TestWebhook::new(config).send(&url, app, &app_id.text, checks).await?;
         if self.no_receive || !receivable {
-            let next = format!("Look for voice_id {} where your subscriber writes", webhook.voice_id);
-            checks.skipped("event", "the queue was not looked at", next);
+            let next = format!(
+                "Look for voice_id {} where your subscriber writes, or for request id {} in the function's log",
+                posted.voice_id, posted.request_id
+            );
+            checks.skipped("event", "the queues were not looked at", next);
             return None;
         }
-        self.receive(aws, config, &webhook, checks).await;
+        arrival::check(aws, config, &posted, Duration::from_secs(self.wait), checks).await;
         Some(())
     }
+}
 
-    async fn receive(&self, aws: &Aws, config: &Config, webhook: &TestWebhook, checks: &mut Checks) {
-        let on = async |url: &QueueUrl, seconds| {
-            webhook.arrived(&queues::client(aws, url), url, Duration::from_secs(seconds)).await
-        };
-        match on(&config.queue_url, self.wait).await {
-            Ok(Some(0)) => return checks.ok("event", "call.doctor came to the queue, and was taken off again"),
-            Ok(Some(others)) => {
-                let detail = format!("call.doctor came to the queue behind {others} others, and was taken off again");
-                return checks.ok("event", detail);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                let next = "Use credentials with sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility, or \
-                            give --no-receive";
-                return checks.failed("event", format!("the queue cannot be read: {error}"), next);
-            }
-        }
-        if let Some(failover) = &config.failover_queue_url
-            && let Ok(Some(_)) = on(failover, 5).await
-        {
-            let next = "Read the function's log: it says why the first queue failed";
-            return checks.warning("event", "call.doctor came to the failover queue", next);
-        }
-        let next = format!(
-            "If a subscriber reads this queue, it was faster: look for voice_id {} there, and give --no-receive next time. Else \
-             the URL is that of another deployment, with another QUEUE_URL; or many events wait in front of it",
-            webhook.voice_id
-        );
-        checks.failed("event", format!("SQS took it, but it did not come within {} s", self.wait), next);
-    }
+/// An action tells the sender that an event opened, so the function sends none unless a token keeps strangers out.
+const fn actions_are_never_sent(has_actions: bool, has_token: bool) -> bool {
+    has_actions && !has_token
 }
 
 /// The variables, as the function reads them at its start.
@@ -216,13 +200,14 @@ fn configuration(variables: &BTreeMap<String, String>, checks: &mut Checks) -> O
 }
 
 /// The function's variables, in the order of the README.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "ENABLEX_APP_ID",
     "ENABLEX_APP_ID_SECRET",
     "QUEUE_URL",
     "FAILOVER_QUEUE_URL",
     "QUARANTINE_QUEUE_URL",
     "EVENT_FORMAT",
+    "ACTIONS",
     "WEBHOOK_TOKEN",
     "ALLOWED_ALGORITHMS",
     "ALLOW_PLAINTEXT",

@@ -1,30 +1,21 @@
-//! The test webhook: through the public URL, and onto the queue.
+//! The test webhook, sent through the public URL.
 //!
 //! Its event has the type `call.doctor` and a `voice_id` that begins with `voicehook-doctor-`, so that subscribers can
-//! pass over it. From the queue only this message is taken; what else comes along is given back at once.
+//! ignore it.
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::{
-    Client,
-    types::{ChangeMessageVisibilityBatchRequestEntry, Message},
-};
 use jiff::Timestamp;
-use voicehook::{app_id::Token, aws::described, config::Config, queue::QueueUrl, webhook::Algorithm};
+use voicehook::{app_id::Token, config::Config, webhook::Algorithm};
 
-use super::checks::Checks;
-use crate::send::{Encrypted, Writing};
+use super::{arrival::Posted, checks::Checks};
+use crate::send::{Answer, Encrypted, Writing};
 
 /// EnableX ends its waiting after five seconds.
 const SLOW: Duration = Duration::from_secs(4);
-/// How many messages of others are held at most while looking for the own one. Each counts as received.
-const MOST_OTHERS: usize = 100;
-/// For how long they are hidden where this program is killed meanwhile, in seconds.
-const HIDDEN: i32 = 20;
-
 /// A webhook that nobody's call is behind.
 pub(super) struct TestWebhook {
-    pub(super) voice_id: String,
+    voice_id: String,
     event: String,
     writing: Writing,
 }
@@ -45,113 +36,42 @@ impl TestWebhook {
         Self { voice_id, event, writing: Writing { algorithm, ..usual } }
     }
 
-    /// Sends it, and says what the answer means. True where SQS has it.
-    pub(super) async fn send(&self, url: &str, app_id: &str, checks: &mut Checks) -> bool {
+    /// Sends it as an app, and says what the answer means. `None` where voicehook does not have it.
+    pub(super) async fn send(self, url: &str, app: &str, app_id: &str, checks: &mut Checks) -> Option<Posted> {
         const NAME: &str = "test webhook";
-        let sending = Encrypted::new(&self.event, app_id, &self.writing);
-        let (url_to_post, start) = (url.to_owned(), Instant::now());
-        let posted = match sending {
-            Ok(webhook) => {
-                tokio::task::spawn_blocking(move || webhook.post(&url_to_post)).await.map_err(|error| error.to_string())
-            }
+        let start = Instant::now();
+        let sent = match Encrypted::new(&self.event, app_id, &self.writing) {
+            Ok(webhook) => post(webhook.clone(), url).await.map(|answer| (webhook.body, answer)),
             Err(error) => Err(error),
         };
         let took = start.elapsed();
-        let answer = match posted.and_then(|answer| answer) {
-            Ok(answer) => answer,
+        let (body, answer) = match sent {
+            Ok(sent) => sent,
             Err(error) => {
-                checks.failed(
-                    NAME,
-                    error.replace(url, &shown(url)),
-                    "See that the URL is the stack's output WebhookUrl",
-                );
-                return false;
+                let next = "See that the URL is the stack's output WebhookUrl";
+                checks.failed(NAME, error.replace(url, &shown(url)), next);
+                return None;
             }
         };
-        let milliseconds = took.as_millis();
-        match (answer.status, &answer.message_id) {
-            (200, Some(id)) if took > SLOW => {
-                let next = "See the publish latency on the dashboard, and give the function more memory";
-                checks.warning(
-                    NAME,
-                    format!("answered 200 after {milliseconds} ms (message {id}): too late for EnableX"),
-                    next,
-                );
-                true
-            }
-            (200, Some(id)) => {
-                checks.ok(NAME, format!("answered 200 in {milliseconds} ms: SQS has it as message {id}"));
-                true
-            }
-            _ => {
-                let (detail, next) = explain(answer.status);
-                checks.failed(NAME, format!("answered {}: {detail}", answer.status), next);
-                false
-            }
+        let (200, Some(request_id)) = (answer.status, answer.request_id) else {
+            let (detail, next) = explain(answer.status);
+            checks.failed(NAME, format!("answered {}: {detail}", answer.status), next);
+            return None;
+        };
+        let detail = format!("answered 200 in {} ms: kept, request id {request_id}", took.as_millis());
+        if took > SLOW {
+            let next = "See the publish latency on the dashboard, and give the function more memory";
+            checks.warning(NAME, format!("{detail}; that is too late for EnableX"), next);
+        } else {
+            checks.ok(NAME, detail);
         }
-    }
-
-    /// Waits for it on a queue, and takes it off. `Ok(None)` where it did not come; else the number of other messages
-    /// that were in front of it.
-    pub(super) async fn arrived(
-        &self,
-        client: &Client,
-        url: &QueueUrl,
-        wait: Duration,
-    ) -> Result<Option<usize>, String> {
-        let mut others = Vec::new();
-        let found = self.look(client, url, wait, &mut others).await;
-        give_back(client, url, &others).await;
-        found.map(|found| found.then_some(others.len()))
-    }
-
-    async fn look(
-        &self,
-        client: &Client,
-        url: &QueueUrl,
-        wait: Duration,
-        others: &mut Vec<Message>,
-    ) -> Result<bool, String> {
-        let start = Instant::now();
-        while start.elapsed() < wait && others.len() < MOST_OTHERS {
-            let receive = client.receive_message().queue_url(url.as_str()).message_attribute_names("voice_id");
-            let receive = receive.max_number_of_messages(10).visibility_timeout(HIDDEN).wait_time_seconds(2);
-            let messages = receive.send().await.map_err(|error| described(&error))?.messages.unwrap_or_default();
-            let mut found = false;
-            for message in messages {
-                if !self.is_in(&message) {
-                    others.push(message);
-                    continue;
-                }
-                found = true;
-                let delete = client.delete_message().queue_url(url.as_str());
-                let delete = delete.set_receipt_handle(message.receipt_handle).send().await;
-                delete.map_err(|error| format!("it came, but cannot be deleted: {}", described(&error)))?;
-            }
-            if found {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn is_in(&self, message: &Message) -> bool {
-        let voice_id = message.message_attributes.as_ref().and_then(|attributes| attributes.get("voice_id"));
-        voice_id.and_then(|attribute| attribute.string_value.as_deref()) == Some(&self.voice_id)
+        Some(Posted { voice_id: self.voice_id, app: app.to_owned(), body, request_id })
     }
 }
 
-/// Makes messages visible to their readers again.
-async fn give_back(client: &Client, url: &QueueUrl, messages: &[Message]) {
-    for batch in messages.chunks(10) {
-        let entries = batch.iter().enumerate().filter_map(|(index, message)| {
-            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string()).visibility_timeout(0);
-            entry.set_receipt_handle(message.receipt_handle.clone()).build().ok()
-        });
-        let request = client.change_message_visibility_batch().queue_url(url.as_str());
-        // Where this fails they become visible by themselves, after HIDDEN.
-        let _ = request.set_entries(Some(entries.collect())).send().await;
-    }
+async fn post(webhook: Encrypted, url: &str) -> Result<Answer, String> {
+    let url = url.to_owned();
+    tokio::task::spawn_blocking(move || webhook.post(&url)).await.map_err(|error| error.to_string())?
 }
 
 /// Asks the URL as EnableX's portal does. True where it is a voicehook's.
@@ -198,14 +118,12 @@ pub(super) fn shown(url: &str) -> String {
 const fn explain(status: u16) -> (&'static str, &'static str) {
     match status {
         200 => (
-            "but without a message id, so it is no voicehook that answered",
-            "Compare the URL with the stack's output WebhookUrl",
+            "but without x-request-id, so it is not this version of voicehook that answered",
+            "Compare the URL with the stack's output WebhookUrl, or deploy again if the function is of an older version",
         ),
         202 => (
-            "the function could not open it, and put it into quarantine",
-            "The function has another AppID. It reads a changed secret anew at most every 10 s: look again then. Else see that \
-             --app and the URL name the same app, and, without --stack, that this environment has the function's AppID. The \
-             test webhook stays in quarantine; redrive passes it on or it expires",
+            "an older version of voicehook could not open it, and put it into quarantine",
+            "Deploy again with this version. Then see that the function has today's AppID",
         ),
         400 => (
             "the function could not open it",

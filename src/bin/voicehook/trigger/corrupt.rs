@@ -1,7 +1,5 @@
-//! Webhooks that a receiver must refuse, one for each way in which it can fail.
-//!
-//! In come an event and how to write it; out comes a webhook that is wrong in one place. What answer a receiver owes to
-//! it is part of its description.
+//! Webhooks that are broken in one place, one for each way in which a receiver can fail. What answer a receiver owes to
+//! each is part of its description.
 
 use clap::ValueEnum;
 use voicehook::{
@@ -17,75 +15,73 @@ use crate::{
     send::{Encrypted, Writing},
 };
 
-/// A way to spoil a webhook.
+/// A way to break a webhook.
 #[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Corruption {
-    /// Encrypted with another AppID: 400, or 202 with a quarantine
+    /// Encrypted with another AppID: 400, or 200 with a quarantine
     WrongAppId,
-    /// A bit of the ciphertext is another one: 400 or 202
+    /// One bit of the ciphertext is flipped: 400 or 200
     Tampered,
-    /// The end of the ciphertext is missing: 400 or 202
+    /// The end of the ciphertext is missing: 400 or 200
     Truncated,
-    /// The last block has no sound padding (modes cbc and ecb): 400 or 202
+    /// The last block has no valid padding (modes cbc and ecb): 400 or 200
     BadPadding,
-    /// A hexadecimal digit is missing (format hex): 400 or 202
+    /// A hexadecimal digit is missing (format hex): 400 or 200
     OddHex,
-    /// encrypted_data is not in the format of x-format: 400 or 202
+    /// encrypted_data is not in the format of x-format: 400 or 200
     WrongFormat,
-    /// The ciphertext was written in its format twice: 400 or 202
+    /// The ciphertext was written in its format twice: 400 or 200
     DoubleEncoded,
-    /// The text is not in the encoding of x-encoding: 400 or 202
+    /// The text is not in the encoding of x-encoding: 400 or 200
     WrongEncoding,
-    /// What is encrypted is no JSON: 400 or 202
+    /// What is encrypted is not JSON: 400 or 200
     NotJson,
-    /// What is encrypted is JSON, but no object: 400 or 202
+    /// What is encrypted is JSON, but not an object: 400 or 200
     NotAnObject,
-    /// Without the header x-algoritm: 400 or 202
+    /// Without the header x-algoritm: 400 or 200
     NoAlgorithmHeader,
-    /// Without the header x-format: 400 or 202
+    /// Without the header x-format: 400 or 200
     NoFormatHeader,
-    /// Without the header x-encoding: 400 or 202
+    /// Without the header x-encoding: 400 or 200
     NoEncodingHeader,
-    /// x-algoritm names a cipher that there is not: 400 or 202
+    /// x-algoritm names a cipher that does not exist: 400 or 200
     UnknownAlgorithm,
-    /// The body has no encrypted_data: 400 or 202
+    /// The body has no encrypted_data: 400 or 200
     NoEncryptedData,
-    /// encrypted_data is a number: 400 or 202
+    /// encrypted_data is a number: 400 or 200
     DataNotAString,
-    /// The body is cut and no JSON: 400 or 202
+    /// The body is cut off and not JSON: 400 or 200
     BodyNotJson,
-    /// The content type is text/plain: 415 or 202
+    /// The content type is text/plain: 415 or 200
     WrongContentType,
-    /// The event itself, without encryption: 400, or 200 with ALLOW_PLAINTEXT
+    /// The event itself, without encryption: 400, or 200 as the others or with ALLOW_PLAINTEXT
     Plain,
-    /// The time stamp is of 1990: 400 or 202 with MAX_EVENT_AGE_SECONDS, else 200
+    /// The timestamp is of 1990: 400 or 200 with MAX_EVENT_AGE_SECONDS, else 200
     TooOld,
-    /// An event that no queue takes, of more than 1 MiB: 413 or 202
+    /// An event larger than any queue takes, of more than 1 MiB: 413 or 200
     TooLarge,
     /// A body of more than 6 MiB: 413
     BodyTooLarge,
-    /// A path that there is not: 404
+    /// A path that does not exist: 404
     UnknownPath,
     /// PUT instead of POST: 405
     WrongMethod,
-    /// An empty body, which is no mistake but a probe: 200
+    /// An empty body, which is not a mistake but a probe: 200
     Empty,
 }
 
 impl Corruption {
-    /// The statuses that are right.
+    /// The statuses that are right: without a quarantine, and with one.
     pub(crate) const fn expected(self) -> &'static [u16] {
         match self {
-            Self::WrongContentType => &[415, 202],
-            Self::Plain => &[400, 200],
-            Self::TooOld => &[400, 202, 200],
-            Self::TooLarge => &[413, 202],
+            Self::WrongContentType => &[415, 200],
+            Self::TooLarge => &[413, 200],
             Self::BodyTooLarge => &[413],
             Self::UnknownPath => &[404],
             Self::WrongMethod => &[405],
             Self::Empty => &[200],
-            _ => &[400, 202],
+            _ => &[400, 200],
         }
     }
 

@@ -1,7 +1,6 @@
 //! Load mode: many webhooks, several at a time, and how long their answers took.
 //!
-//! In come how many, how many at a time and how many a second; out comes a summary, also of a run that was interrupted.
-//! With a rate, a webhook's latency counts from the moment at which it was due and not from the one at which a
+//! The end is a summary, also of a run that was interrupted. With a rate, a webhook's latency counts from the moment at which it was due and not from the one at which a
 //! connection was free for it: a receiver that stalls cannot hide what it keeps waiting ("coordinated omission").
 
 use std::{
@@ -21,6 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::expectation::Expectation;
 use crate::{
     console,
     send::{Connection, Encrypted},
@@ -42,7 +42,7 @@ const BAR: u64 = 40;
 #[command(next_help_heading = "Load")]
 pub(super) struct Load {
     /// Sends this many webhooks, each with an event of a new call, and prints a summary. With --file all events
-    /// are the same, and a FIFO queue keeps one of them
+    /// are the same, and a FIFO queue keeps one of them where the event proves that they are one event
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Sends this many at a time, each over a connection of its own that is kept open
@@ -65,6 +65,8 @@ struct Tally {
     /// In microseconds, of webhooks that were answered.
     latencies: Histogram<u64>,
     statuses: BTreeMap<u16, u64>,
+    /// Webhooks that the receiver has, on the queue or in quarantine.
+    kept: u64,
     /// Answers that are not as they should be.
     wrong: u64,
     unanswered: u64,
@@ -77,19 +79,19 @@ impl Load {
         self.count.is_some()
     }
 
-    /// Sends them. `make` makes each webhook, `is_right` judges its status.
+    /// Sends them. `make` makes each webhook.
     pub(super) async fn run(
         self,
         make: impl Fn() -> Result<Encrypted, String> + Send + Sync + 'static,
         url: String,
         shown: &str,
         json: bool,
-        is_right: impl Fn(u16) -> bool + Send + Sync + 'static,
+        expectation: Expectation,
     ) -> Result<ExitCode, String> {
         let count = self.count.unwrap_or(1);
         let connections = u64::from(self.concurrency).min(count);
         let latencies = Histogram::new_with_max(LONGEST, PRECISION).map_err(|error| error.to_string())?;
-        let tally = Tally { latencies, statuses: BTreeMap::new(), wrong: 0, unanswered: 0, error: None };
+        let tally = Tally { latencies, statuses: BTreeMap::new(), kept: 0, wrong: 0, unanswered: 0, error: None };
         let run = Arc::new(Run {
             count,
             rate: self.rate,
@@ -98,14 +100,15 @@ impl Load {
             is_over: AtomicBool::new(false),
             tally: Mutex::new(tally),
             progress: progress_bar(count),
+            expectation,
         });
-        let (make, is_right, url) = (Arc::new(make), Arc::new(is_right), Arc::new(url));
+        let (make, url) = (Arc::new(make), Arc::new(url));
         let (ended, mut all_ended) = mpsc::channel::<String>(1);
         for _ in 0..connections {
-            let (run, make, is_right) = (Arc::clone(&run), Arc::clone(&make), Arc::clone(&is_right));
+            let (run, make) = (Arc::clone(&run), Arc::clone(&make));
             let (url, ended) = (Arc::clone(&url), ended.clone());
             thread::spawn(move || {
-                if let Err(error) = run.send_all(&*make, &url, &*is_right) {
+                if let Err(error) = run.send_all(&*make, &url) {
                     let _ = ended.blocking_send(error);
                 }
             });
@@ -145,16 +148,12 @@ struct Run {
     is_over: AtomicBool,
     tally: Mutex<Tally>,
     progress: ProgressBar,
+    expectation: Expectation,
 }
 
 impl Run {
     /// One connection's part.
-    fn send_all(
-        &self,
-        make: &impl Fn() -> Result<Encrypted, String>,
-        url: &str,
-        is_right: &impl Fn(u16) -> bool,
-    ) -> Result<(), String> {
+    fn send_all(&self, make: &impl Fn() -> Result<Encrypted, String>, url: &str) -> Result<(), String> {
         let connection = Connection::new();
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -169,7 +168,7 @@ impl Run {
             let begin = due.unwrap_or_else(Instant::now);
             let answer = connection.send(&webhook, url).map(|answer| answer.status);
             let latency = begin.elapsed();
-            self.tally().add(answer, latency, is_right);
+            self.tally().add(answer, latency, self.expectation);
             self.progress.inc(1);
         }
     }
@@ -201,11 +200,12 @@ const PERCENTILES: [(&str, f64); 6] =
     [("p50", 50.0), ("p90", 90.0), ("p95", 95.0), ("p99", 99.0), ("p99.9", 99.9), ("max", 100.0)];
 
 impl Tally {
-    fn add(&mut self, answer: Result<u16, String>, latency: Duration, is_right: impl Fn(u16) -> bool) {
+    fn add(&mut self, answer: Result<u16, String>, latency: Duration, expectation: Expectation) {
         match answer {
             Ok(status) => {
                 *self.statuses.entry(status).or_default() += 1;
-                self.wrong += u64::from(!is_right(status));
+                self.kept += u64::from(expectation.is_kept(status));
+                self.wrong += u64::from(!expectation.is_met(status));
                 self.latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
             }
             Err(error) => {
@@ -229,7 +229,7 @@ impl Tally {
         json!({
             "count": count, "sent": self.sent(), "seconds": elapsed.as_secs_f64(), "interrupted": interrupted,
             "per_second": self.sent() as f64 / elapsed.as_secs_f64(), "concurrency": connections,
-            "statuses": statuses, "not_as_expected": self.wrong, "unanswered": self.unanswered,
+            "statuses": statuses, "kept": self.kept, "not_as_expected": self.wrong, "unanswered": self.unanswered,
             "first_error": self.error, "latency_micros": percentiles,
         })
     }
@@ -243,6 +243,9 @@ impl Tally {
         ));
         for (status, count) in &self.statuses {
             console::line(format_args!("{count:>10}  answered {status}"));
+        }
+        if self.kept > 0 {
+            console::line(format_args!("{:>10}  kept, on the queue or in quarantine", self.kept));
         }
         if let Some(error) = &self.error {
             console::line(format_args!("{:>10}  without an answer; the first one {error}", self.unanswered));

@@ -1,9 +1,11 @@
-//! `voicehook trigger`: sends events, encrypted as EnableX does it: one, a whole call, a load, or a webhook that a
-//! receiver must refuse.
+//! `voicehook trigger`: sends events, encrypted as EnableX does it: one, a whole call, a load, or a webhook that is broken
+//! on purpose.
 //!
-//! In come the name of an event (or its JSON) and a URL; out come the webhooks, and what the receiver answered.
+//! A receiver answers 200 to everything that it keeps, whether the event is on the queue or the webhook in quarantine, so
+//! that is all that can be reported here, with the request id to look it up by.
 
 mod corrupt;
+mod expectation;
 mod load;
 mod scenario;
 mod target;
@@ -17,7 +19,7 @@ use clap::{Args, Subcommand};
 use serde_json::{json, value::RawValue};
 use voicehook::app_id::AppId;
 
-use self::{corrupt::Corruption, load::Load, scenario::PlayScenario, target::Target};
+use self::{corrupt::Corruption, expectation::Expectation, load::Load, scenario::PlayScenario, target::Target};
 use crate::{
     console,
     json_text::{self, Fields},
@@ -28,13 +30,17 @@ use crate::{
 /// Sends sample events, encrypted as EnableX does it
 ///
 /// One event, a whole call (`voicehook trigger scenario --list`), a load (--count, --concurrency, --rate), or a webhook
-/// that a receiver must refuse (--corrupt).
+/// that is broken on purpose (--corrupt).
+///
+/// A receiver answers 200 to every webhook that it keeps: its event is on the queue, or the webhook is in quarantine. Which
+/// of the two it does not say. The request id that is printed finds the webhook in the function's log and in the quarantine;
+/// `voicehook dev` prints what became of each one.
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "The exit status is 0 where every answer was as it should be: with --corrupt one of the statuses above, otherwise
-2xx but 202, which means that the event went to quarantine.
+    after_help = "Status: 0 if every answer was as expected, 1 if not, 2 if the command line is wrong. Expected is 200, with --corrupt \
+one of the statuses that are listed for it.
 
 Examples:
   voicehook trigger --list
@@ -77,7 +83,8 @@ struct Single {
     /// The call that the event belongs to (default: a new one for each)
     #[arg(long)]
     voice_id: Option<String>,
-    /// Spoils the webhook, and expects the answer that is named
+    /// Sends a deliberately broken webhook and checks for the expected status: 200 where the receiver has a quarantine to
+    /// keep it in, else the other one that is listed
     #[arg(long, value_enum, value_name = "HOW")]
     corrupt: Option<Corruption>,
     /// Prints a curl line that sends it, and sends nothing
@@ -126,14 +133,13 @@ impl Single {
         }
         if self.load.is_asked_for() {
             let (load, json) = (self.load.clone(), self.json);
-            let (shown, expects) = (target.shown.clone(), self.corrupt);
+            let (shown, expectation) = (target.shown.clone(), Expectation(self.corrupt));
             let make = move || self.webhook(&self.event(given.as_deref())?, target.app_id()?);
-            let is_right = move |status| is_right(expects, status);
-            return load.run(make, url, &shown, json, is_right).await;
+            return load.run(make, url, &shown, json, expectation).await;
         }
         let answer = Connection::new().send(&webhook, &url).map_err(|error| format!("{} {error}", target.shown))?;
-        self.show(&event, &answer);
-        Ok(if is_right(self.corrupt, answer.status) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        self.show(&event, &answer, target.is_local());
+        Ok(if Expectation(self.corrupt).is_met(answer.status) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// The event's JSON text.
@@ -162,38 +168,23 @@ impl Single {
         }
     }
 
-    fn show(&self, event: &str, answer: &Answer) {
-        let Answer { status, body, message_id, event_id } = answer;
+    fn show(&self, event: &str, answer: &Answer, is_local: bool) {
+        let expectation = Expectation(self.corrupt);
+        let Answer { status, body, request_id } = answer;
         if self.json {
             let answered = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
             console::line(json!({
-                "status": status, "as_expected": is_right(self.corrupt, *status), "answer": answered,
-                "message_id": message_id, "event_id": event_id, "event": event,
+                "status": status, "as_expected": expectation.is_met(*status), "kept": expectation.is_kept(*status),
+                "request_id": request_id, "answer": answered, "event": event,
             }));
             return;
         }
-        let message_id = message_id.as_ref().map_or_else(String::new, |id| format!("  message id {id}"));
-        match self.corrupt {
-            None => console::line(format_args!("sent      {event}")),
-            Some(how) => {
-                let expected: Vec<String> = how.expected().iter().map(ToString::to_string).collect();
-                let name = clap::ValueEnum::to_possible_value(&how);
-                let name = name.as_ref().map_or("", |name| name.get_name());
-                console::line(format_args!("sent      {name}; expected is {}", expected.join(" or ")));
-            }
+        let sent = expectation.description();
+        console::line(format_args!("sent      {}", sent.as_deref().unwrap_or(event)));
+        console::line(format_args!("answered  {status} {body}"));
+        if let Some(line) = expectation.kept_line(answer, is_local) {
+            console::line(line);
         }
-        console::line(format_args!("answered  {status} {body}{message_id}"));
-        if self.corrupt.is_none() && *status == 202 {
-            console::line("The event is in quarantine: the receiver could not open it. Is it the right --app-id?");
-        }
-    }
-}
-
-/// Whether a status is the one that a receiver owes.
-fn is_right(corruption: Option<Corruption>, status: u16) -> bool {
-    match corruption {
-        Some(how) => how.expected().contains(&status),
-        None => (200..300).contains(&status) && status != 202,
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use voicehook::event::Event;
 
 use super::{
-    is_right,
+    expectation::Expectation,
     target::{Resolved, Target},
 };
 use crate::{
@@ -27,8 +27,8 @@ const AT_A_TIME: usize = 50;
 /// Plays a whole call, with the events and the pauses that a real one has
 #[derive(Args)]
 #[command(
-    after_help = "Events of one moment are sent side by side, as EnableX sends them. The exit status is 0 where every answer
-was 2xx but 202.
+    after_help = "Events of one moment are sent side by side, as EnableX sends them. A receiver answers 200 to every event that it \
+keeps, on the queue or in quarantine. Status: 0 if every answer was 200, 1 if not, 2 if the command line is wrong.
 
 Examples:
   voicehook trigger scenario --list
@@ -91,7 +91,7 @@ impl PlayScenario {
         }
         let connections: Vec<Connection> = (0..AT_A_TIME).map(|_| Connection::new()).collect();
         let start = Instant::now();
-        let (mut right, mut all) = (0, 0);
+        let (mut kept, mut all) = (0, 0);
         for moment in moments {
             if !self.fast {
                 thread::sleep(moment.delay);
@@ -100,14 +100,14 @@ impl PlayScenario {
                 let at = start.elapsed();
                 for sent in self.send(events, &connections, &target)? {
                     all += 1;
-                    right += usize::from(self.show(at, sent, &target.shown)?);
+                    kept += usize::from(self.show(at, sent, &target.shown)?);
                 }
             }
         }
         if !self.json {
-            console::line(format_args!("{right} of {all} events were taken."));
+            console::line(format_args!("{kept} of {all} events were kept."));
         }
-        Ok(if right == all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if kept == all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Sends events side by side, and waits for all answers.
@@ -125,22 +125,22 @@ impl PlayScenario {
         }))
     }
 
-    /// Prints what became of an event: whether it was taken. Nobody there at all ends the scenario.
+    /// Prints what became of an event: whether it was kept. Nobody there at all ends the scenario.
     fn show(&self, at: Duration, Sent { event, answer }: Sent, shown: &str) -> Result<bool, String> {
-        let answer = answer.map_err(|error| format!("{shown} {error}"))?;
-        let Answer { status, message_id, .. } = answer;
-        let taken = is_right(None, status);
+        let Answer { status, request_id, body } = answer.map_err(|error| format!("{shown} {error}"))?;
+        let kept = Expectation::default().is_kept(status);
         let event_type = Event::from_json(event.clone()).map(|event| event.event_type().into_owned());
         let event_type = event_type.unwrap_or_default();
         let seconds = at.as_secs_f64();
         if self.json {
             console::line(json!({
-                "seconds": seconds, "event_type": event_type, "status": status, "message_id": message_id, "event": event,
+                "seconds": seconds, "event_type": event_type, "status": status, "kept": kept, "request_id": request_id,
+                "event": event,
             }));
         } else {
-            let why = if taken { message_id.unwrap_or_default() } else { answer.body };
-            console::line(format_args!("{seconds:>6.1} s  {event_type:<28} {status}  {why}"));
+            let more = if kept { format!("kept  {}", request_id.unwrap_or_default()) } else { body };
+            console::line(format_args!("{seconds:>6.1} s  {event_type:<28} {status}  {more}"));
         }
-        Ok(taken)
+        Ok(kept)
     }
 }

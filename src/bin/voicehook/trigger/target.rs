@@ -1,6 +1,6 @@
-//! Where webhooks are sent, and which AppID they are encrypted with.
-//!
-//! In come options and variables; out comes a [`Resolved`]. AppIDs and tokens are never printed.
+//! Where webhooks are sent, and which AppID they are encrypted with. AppIDs and tokens are never printed.
+
+use std::net::IpAddr;
 
 use clap::Args;
 use voicehook::{
@@ -91,8 +91,39 @@ impl Target {
 }
 
 impl Resolved {
+    /// Whether it is a receiver on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        let rest = self.shown.split_once("://").map_or(self.shown.as_str(), |(_, rest)| rest);
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        let without_port = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let ip = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>();
+        without_port == "localhost" || ip(without_port).or_else(|_| ip(host)).is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// The AppID to encrypt with.
     pub(super) fn app_id(&self) -> Result<&AppId, String> {
         self.apps.get(&self.app).map(|(_, app_id)| app_id).ok_or_else(|| format!("there is no app {:?}", self.app))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_on_this_machine_is_told_from_others_by_its_host() {
+        for (url, is_local) in [
+            ("http://127.0.0.1:3000/webhook", true),
+            ("http://localhost:3000", true),
+            ("http://[::1]:3000/webhook?x=1", true),
+            ("http://[::1]", true),
+            ("https://abc.execute-api.us-east-1.amazonaws.com/webhook", false),
+            ("https://localhost.example.com/127.0.0.1", false),
+        ] {
+            let apps = Apps::single(AppId::new("a"));
+            let (shown, app) = (url.to_owned(), DEFAULT_APP.to_owned());
+            let target = Resolved { url: shown.clone(), in_shell: String::new(), shown, apps, app };
+            assert_eq!(target.is_local(), is_local, "{url}");
+        }
     }
 }
