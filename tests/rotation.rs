@@ -172,14 +172,19 @@ fn probe(path: &str) -> Request {
     headers().method("GET").uri(path).body(Body::Empty).unwrap()
 }
 
-/// Garbage from now on, ten a second, for so long.
+/// Garbage from now on, ten a second, for so long: ciphertexts, apps and tokens that nobody knows.
 fn garbage_at_ten_a_second(stack: &Stack, seconds: u32) -> tokio::task::JoinHandle<()> {
     let receiver = Arc::clone(&stack.receiver);
     tokio::spawn(async move {
         let mut next = Instant::now();
-        for _ in 0..seconds * 10 {
+        for number in 0..seconds * 10 {
             let receiver = Arc::clone(&receiver);
-            tokio::spawn(async move { receiver.receive(&garbage()).await });
+            let request = match number % 10 {
+                0 => garbage(),
+                1..5 => probe("/webhook/nobody"),
+                _ => probe("/webhook/default/0123456789abcdef"),
+            };
+            tokio::spawn(async move { receiver.receive(&request).await });
             next += SECOND / 10;
             sleep_until(next).await;
         }

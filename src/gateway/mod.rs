@@ -29,7 +29,7 @@ pub use self::{
 use self::{
     invocation::Invocation,
     judge::{Judge, Judged},
-    open::{Judgement as _, Unjudged},
+    open::Judgement as _,
     route::Route,
 };
 use crate::{
@@ -132,32 +132,26 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         let judge = Judge { opener: &self.opener, token: self.settings.token.as_ref(), request, route };
         let known = self.opener.app_ids.known();
         let judged = judge.by(&known, record);
-        // Nothing has waited up to here. Where fresher AppIDs are wanted, the webhook waits for them, and for them alone.
+        // Nothing has waited up to here; from here on everything may.
         let judged = if judged.is_settled_by(&known, times) {
-            Ok(judged)
+            judged
         } else {
             let mut waited = Duration::ZERO;
             let fresh = self.opener.judge_fresh(known, judged, times, |known| judge.by(known, record));
-            let judged = Stages::wait(&mut waited, fresh).await;
+            let fresh = Stages::wait(&mut waited, fresh).await;
             record.stages.app_id += waited;
-            judged
+            fresh.unwrap_or_else(|unjudged| judge.without_fresh_app_ids(unjudged))
         };
         let refusal = match judged {
-            Ok(Judged::Answered(outcome)) => return outcome,
-            Ok(Judged::NotFound) => return Outcome::NotFound,
-            Ok(Judged::Event(event)) => match self.publish(event, &delivery, times.deadline, record).await {
+            Judged::Answered(outcome) => return outcome,
+            Judged::NotFound => return Outcome::NotFound,
+            Judged::Event(event) => match self.publish(event, &delivery, times.deadline, record).await {
                 Ok(queued) => return queued,
                 Err(QueueError::TooLarge { limit, .. }) => Refusal::TooLarge { limit },
                 Err(error) => return Outcome::NotQueued(error),
             },
-            Ok(Judged::Undecryptable(fault)) => Refusal::Undecryptable(fault),
-            Ok(Judged::Refused(refusal)) => refusal,
-            Err(Unjudged { known, judgement, error }) => {
-                if known.is_empty() || !judge.may_be_kept_unjudged(&judgement) {
-                    return Outcome::AppIdUnavailable(error);
-                }
-                Refusal::AppIdUnavailable(error)
-            }
+            Judged::Undecryptable(fault) => Refusal::Undecryptable(fault),
+            Judged::Refused(refusal) => refusal,
         };
         self.refuse(refusal, request, &delivery, times.deadline, record).await
     }
