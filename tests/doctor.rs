@@ -437,7 +437,7 @@ async fn an_answer_that_is_not_voicehooks_is_told_apart() {
         (
             |operation, _| (operation == "POST /webhook").then(|| (202, json!({}))),
             "put it into quarantine",
-            "at most every 10 s",
+            "within two seconds",
         ),
         (|operation, _| (operation == "POST /webhook").then(|| (403, json!({}))), "turned it away", "AWS WAF"),
         (|operation, _| (operation == "POST /webhook").then(|| (503, json!({}))), "did not take the event", "sam logs"),

@@ -291,10 +291,18 @@ async fn without_any_version_everything_gets_503() {
 #[tokio::test(start_paused = true)]
 async fn at_a_start_with_a_broken_current_version_the_previous_one_serves() {
     let broken = Says::Fails(SecretError::NotTheJson.into());
-    let stack = Stack::new(&Source::new(broken, secret("older")), Settings::default(), true);
+    let source = Source::new(broken, secret("older"));
+    let stack = Stack::new(&source, Settings::default(), true);
     stack.receiver.warm_up().await;
     assert_eq!(stack.outcome(webhook("older")).await, "queued");
     assert_eq!(stack.outcome(webhook("new")).await, "quarantined app_id_unavailable");
+    source.says(Version::Current, secret("new"));
+    sleep(10 * SECOND).await;
+    assert_eq!(stack.outcome(webhook("older")).await, "queued");
+    sleep(SECOND).await;
+    let start = Instant::now();
+    assert_eq!(stack.outcome(webhook("new")).await, "queued");
+    assert_eq!(start.elapsed(), Duration::ZERO, "the current version was asked for again in the background");
 }
 
 #[tokio::test(start_paused = true)]

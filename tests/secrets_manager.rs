@@ -48,7 +48,7 @@ async fn told(version: Version, answer: (u16, Value)) -> (Result<usize, AppIdUna
 async fn every_answer_is_named_and_asked_for_once() {
     use SecretsManagerError::{Credentials, DeletionScheduled, Denied, Key, NotFound, Throttled, Unreachable};
     let code = str::to_owned;
-    let cases: [(_, (u16, Value), Result<usize, AppIdUnavailable>); 15] = [
+    let cases = [
         (Version::Current, right(), Ok(1)),
         (Version::Current, error("ResourceNotFoundException"), Err(NotFound.into())),
         (Version::Previous, error("ResourceNotFoundException"), Ok(0)),

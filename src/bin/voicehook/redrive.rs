@@ -179,7 +179,10 @@ impl Redrive {
         let (headers, body) = (record.header_map(), bodies.concat());
         let event = match opener.open(&headers, &body, &record.app, times, &mut Stages::default()).await {
             Ok(event) => event,
-            Err(Unopened::AppIdUnavailable(error)) => return Ok(Refusal::AppIdUnavailable(error).reason()),
+            Err(Unopened::AppIdUnavailable(error)) => {
+                tracing::warn!(%error, request_id = record.request_id, "left: it may open with a version of the secret that could not be read");
+                return Ok(Refusal::AppIdUnavailable(error).reason());
+            }
             Err(Unopened::Malformed(malformed)) => return Ok(Refusal::Malformed(malformed).reason()),
             Err(Unopened::Undecryptable(_) | Unopened::Unreadable(_)) => return Ok(UNDECRYPTABLE),
             Err(Unopened::NoSuchApp) => return Ok(NO_SUCH_APP),

@@ -203,7 +203,7 @@ const fn explain(status: u16) -> (&'static str, &'static str) {
         ),
         202 => (
             "the function could not open it, and put it into quarantine",
-            "The function has another AppID. It reads a changed secret anew at most every 10 s: look again then. Else see that \
+            "The function has another AppID. It sees a changed secret within two seconds: look again then. Else see that \
              --app and the URL name the same app, and, without --stack, that this environment has the function's AppID. The \
              test webhook stays in quarantine; redrive passes it on or it expires",
         ),
