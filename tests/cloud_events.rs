@@ -22,6 +22,7 @@ fn message(text: &str, format: EventFormat) -> Message {
         app: "sales",
         received_at: "2026-11-23T10:52:06.007Z".parse::<Timestamp>().unwrap(),
         request_id: "JKJaXmPLvHcESHA=",
+        invocation_id: "invocation-1",
         trace_header: None,
     };
     format.message(Event::from_json(text.to_owned()).unwrap(), &delivery, QueueKind::Fifo)

@@ -231,7 +231,26 @@ async fn wrong_variables_are_each_named_with_what_would_be_right() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_the_secret_is_told_apart() {
-    let cases: [(Instead, &str, &str); 6] = [
+    let cases: [(Instead, &str, &str); 10] = [
+        (
+            |operation, _| (operation == "GetSecretValue").then(|| error("InvalidRequestException")),
+            "scheduled for deletion",
+            "aws secretsmanager restore-secret",
+        ),
+        (|operation, _| (operation == "GetSecretValue").then(|| error("DecryptionFailure")), "KMS key", "kms:Decrypt"),
+        (
+            |operation, _| (operation == "GetSecretValue").then(|| (200, json!({"SecretString": r#""quoted""#}))),
+            "it is a JSON string",
+            "Correct the value of the secret",
+        ),
+        (
+            |operation, _| {
+                let webhook = r#"{"apps":{"webhook":"a"}}"#;
+                (operation == "GetSecretValue").then(|| (200, json!({"SecretString": webhook})))
+            },
+            "an app is called webhook",
+            "Correct the value of the secret",
+        ),
         (
             |operation, _| (operation == "GetSecretValue").then(|| error("ResourceNotFoundException")),
             "does not exist in this account and region",
@@ -277,6 +296,28 @@ async fn what_is_wrong_with_the_secret_is_told_apart() {
     };
     let found = Deployment::with(previous).await.doctor(&["--no-send"]);
     found.assert(0, "secret", "warning", "AWSPREVIOUS", "twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slip_in_an_app_id_is_named_and_white_space_around_it_is_none() {
+    let quotes: Instead = |operation, request| {
+        let quoted = format!("'{APP_ID}'");
+        (operation == "GetSecretValue" && request["VersionStage"] == "AWSCURRENT")
+            .then(|| (200, json!({"SecretString": quoted})))
+    };
+    let found = Deployment::with(quotes).await.doctor(&["--no-send"]);
+    found.assert(0, "AppID", "warning", "app default begins or ends with a quotation mark", "EnableX portal");
+    let deployment = Deployment::with(AS_IT_SHOULD_BE).await;
+    let with = |app_id: &str| {
+        deployment.doctor_with(&[("ENABLEX_APP_ID", app_id), ("ENABLEX_APP_ID_SECRET", "")], &["--no-send"])
+    };
+    with(&APP_ID.replace('-', "-\u{200b}")).assert(0, "AppID", "warning", "invisible character", "EnableX portal");
+    let found = with(&format!("\u{feff} {APP_ID}\n"));
+    assert!(
+        found.has("AppID", "ok", "in ENABLEX_APP_ID", "") && !found.has("AppID", "warning", "", ""),
+        "{}",
+        found.text
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

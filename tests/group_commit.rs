@@ -24,7 +24,13 @@ fn group_commit(stub: &SqsStub) -> GroupCommit {
 
 fn message(call: &str, number: usize, bytes: usize) -> Message {
     let event = format!(r#"{{"voice_id":"{call}","number":{number},"filler":"{}"}}"#, "x".repeat(bytes));
-    let delivery = Delivery { app: "default", received_at: Timestamp::now(), request_id: "r", trace_header: None };
+    let delivery = Delivery {
+        app: "default",
+        received_at: Timestamp::now(),
+        request_id: "r",
+        invocation_id: "r",
+        trace_header: None,
+    };
     Message::new(Event::from_json(event).unwrap(), &delivery, QueueKind::Fifo)
 }
 

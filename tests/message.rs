@@ -15,6 +15,7 @@ fn delivery() -> Delivery<'static> {
         app: "sales",
         received_at: "2026-11-23T10:52:06.007Z".parse::<Timestamp>().unwrap(),
         request_id: "JKJaXmPLvHcESHA=",
+        invocation_id: "invocation-1",
         trace_header: Some(TRACE),
     }
 }
@@ -30,7 +31,8 @@ fn fifo(text: &str) -> Message {
 #[test]
 fn the_attributes_are_those_of_the_documentation() {
     let text = r#"{"state":"connected", "voice_id":"5f2d", "broadcast_id":"b1"}"#;
-    let event_id: String = Sha256::digest(format!("sales\0{text}")).iter().map(|byte| format!("{byte:02x}")).collect();
+    let event_id: String =
+        Sha256::digest(format!("sales\0{text}\0invocation-1")).iter().map(|byte| format!("{byte:02x}")).collect();
     let attributes = fifo(text).attributes;
     let expected = [
         ("event_id", event_id.as_str()),
@@ -80,19 +82,20 @@ fn on_a_standard_queue_the_events_of_one_app_are_one_group() {
 }
 
 #[test]
-fn the_same_event_has_the_same_id_and_another_app_another_one() {
-    let other = Message::new(
-        Event::from_json("{}".to_owned()).unwrap(),
-        &Delivery { app: "care", request_id: "2", ..delivery() },
-        QueueKind::Fifo,
-    );
-    let again = Message::new(
-        Event::from_json("{}".to_owned()).unwrap(),
-        &Delivery { request_id: "2", ..delivery() },
-        QueueKind::Fifo,
-    );
-    assert_eq!(fifo("{}").event_id(), again.event_id());
-    assert_ne!(fifo("{}").event_id(), other.event_id());
+fn an_event_that_proves_its_identity_has_one_id_and_others_one_for_each_invocation() {
+    let proven = r#"{"voice_id":"v","state":"connected","timestamp":"2026-11-23T10:52:06Z"}"#;
+    for (text, is_proven) in [(proven, true), (r#"{"voice_id":"v","playstate":"digitcollected","digit":"1"}"#, false)] {
+        for kind in [QueueKind::Fifo, QueueKind::Standard] {
+            let id = |delivery: Delivery<'_>| {
+                let event = Event::from_json(text.to_owned()).unwrap();
+                Message::new(event, &delivery, kind).event_id().to_owned()
+            };
+            // The gateway's id can be chosen by the caller.
+            assert_eq!(id(delivery()), id(Delivery { request_id: "2", ..delivery() }), "{text}");
+            assert_eq!(id(delivery()) == id(Delivery { invocation_id: "2", ..delivery() }), is_proven, "{text}");
+            assert_ne!(id(delivery()), id(Delivery { app: "care", ..delivery() }), "{text}");
+        }
+    }
 }
 
 #[test]

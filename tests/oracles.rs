@@ -31,7 +31,7 @@ struct Fresh {
 
 fn open(algorithm: Algorithm, format: Format, encoding: Encoding, data: &str, app_id: &str) -> Result<String, Fault> {
     let envelope = Envelope { algorithm, format, encoding, encrypted_data: data.as_bytes().into() };
-    decrypt::open(&envelope, &AppId::new(app_id)).and_then(Event::read).map(Event::into_text)
+    decrypt::open(&envelope, &AppId::new(app_id)).and_then(Event::read).map(|mut event| event.take_text())
 }
 
 #[test]

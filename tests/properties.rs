@@ -56,7 +56,13 @@ fn walk(headers: &HeaderMap, body: &[u8]) {
         Err(_) => return,
     };
     if let Ok(event) = event {
-        let delivery = Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: "", trace_header: None };
+        let delivery = Delivery {
+            app: "app",
+            received_at: Timestamp::UNIX_EPOCH,
+            request_id: "",
+            invocation_id: "",
+            trace_header: None,
+        };
         for kind in [QueueKind::Fifo, QueueKind::Standard] {
             let message = Message::new(event.clone(), &delivery, kind);
             assert!((1..=128).contains(&message.group_id.len()));
@@ -72,7 +78,7 @@ proptest! {
         let data = sender::encrypt(&event, &app_id, algorithm, format, encoding);
         let envelope = Envelope { algorithm, format, encoding, encrypted_data: data.as_bytes().into() };
         let opened = decrypt::open(&envelope, &AppId::new(&app_id)).and_then(Event::read);
-        prop_assert_eq!(opened.map(Event::into_text), Ok(event));
+        prop_assert_eq!(opened.map(|mut event| event.take_text()), Ok(event));
     }
 
     #[test]
@@ -102,7 +108,7 @@ proptest! {
     #[test]
     fn arbitrary_events_become_messages_that_sqs_takes(state in "\\PC{0,300}", id in any::<String>()) {
         let text = serde_json::json!({ "state": state, "voice_id": id, "broadcast_id": id }).to_string();
-        let delivery = Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: &id, trace_header: Some(&id) };
+        let delivery = Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: &id, invocation_id: &id, trace_header: Some(&id) };
         let event = Event::from_json(text).unwrap();
         let taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
         for (_, format) in EventFormat::NAMES {

@@ -40,7 +40,7 @@ fn judge(case: &Case) -> Expect {
     };
     decrypt::open(&envelope, &AppId::new(&case.app_id))
         .and_then(Event::read)
-        .map_or_else(|_| Expect::Refuse("undecryptable".to_owned()), |event| Expect::Event(event.into_text()))
+        .map_or_else(|_| Expect::Refuse("undecryptable".to_owned()), |mut event| Expect::Event(event.take_text()))
 }
 
 #[test]

@@ -172,14 +172,19 @@ fn probe(path: &str) -> Request {
     headers().method("GET").uri(path).body(Body::Empty).unwrap()
 }
 
-/// Garbage from now on, ten a second, for so long.
+/// Garbage from now on, ten a second, for so long: ciphertexts, apps and tokens that nobody knows.
 fn garbage_at_ten_a_second(stack: &Stack, seconds: u32) -> tokio::task::JoinHandle<()> {
     let receiver = Arc::clone(&stack.receiver);
     tokio::spawn(async move {
         let mut next = Instant::now();
-        for _ in 0..seconds * 10 {
+        for number in 0..seconds * 10 {
             let receiver = Arc::clone(&receiver);
-            tokio::spawn(async move { receiver.receive(&garbage()).await });
+            let request = match number % 10 {
+                0 => garbage(),
+                1..5 => probe("/webhook/nobody"),
+                _ => probe("/webhook/default/0123456789abcdef"),
+            };
+            tokio::spawn(async move { receiver.receive(&request).await });
             next += SECOND / 10;
             sleep_until(next).await;
         }
@@ -286,10 +291,18 @@ async fn without_any_version_everything_gets_503() {
 #[tokio::test(start_paused = true)]
 async fn at_a_start_with_a_broken_current_version_the_previous_one_serves() {
     let broken = Says::Fails(SecretError::NotTheJson.into());
-    let stack = Stack::new(&Source::new(broken, secret("older")), Settings::default(), true);
+    let source = Source::new(broken, secret("older"));
+    let stack = Stack::new(&source, Settings::default(), true);
     stack.receiver.warm_up().await;
     assert_eq!(stack.outcome(webhook("older")).await, "queued");
     assert_eq!(stack.outcome(webhook("new")).await, "quarantined app_id_unavailable");
+    source.says(Version::Current, secret("new"));
+    sleep(10 * SECOND).await;
+    assert_eq!(stack.outcome(webhook("older")).await, "queued");
+    sleep(SECOND).await;
+    let start = Instant::now();
+    assert_eq!(stack.outcome(webhook("new")).await, "queued");
+    assert_eq!(start.elapsed(), Duration::ZERO, "the current version was asked for again in the background");
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,8 +63,13 @@ async fn the_request_to_sqs_carries_body_attributes_and_ids() {
 #[tokio::test]
 async fn a_request_without_the_sdk_says_what_one_of_the_sdk_says() {
     let header = "Root=1-5759e988-bd862e3fe1be46a994272793";
-    let delivery =
-        Delivery { app: "default", received_at: Timestamp::now(), request_id: "r", trace_header: Some(header) };
+    let delivery = Delivery {
+        app: "default",
+        received_at: Timestamp::now(),
+        request_id: "r",
+        invocation_id: "r",
+        trace_header: Some(header),
+    };
     let mut said = Vec::new();
     for aws in [aws, aws_by_the_sdk] {
         for kind in [QueueKind::Fifo, QueueKind::Standard] {
@@ -186,7 +191,13 @@ async fn of_connections_that_died_in_a_freeze_one_is_met_and_no_more() {
         let stub = SqsStub::start(&[], Reaction::Accept).await;
         let queue = Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap());
         let deadline = || Instant::now() + Duration::from_secs(20);
-        let delivery = Delivery { app: "default", received_at: Timestamp::now(), request_id: "r", trace_header: None };
+        let delivery = Delivery {
+            app: "default",
+            received_at: Timestamp::now(),
+            request_id: "r",
+            invocation_id: "r",
+            trace_header: None,
+        };
         let message = Message::new(Event::from_json(EVENT.to_owned()).unwrap(), &delivery, QueueKind::Fifo);
         stub.open(false);
         let mut side_by_side = JoinSet::new();

@@ -33,7 +33,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     assert!(event.age(Timestamp::MIN).is_none_or(|age| age.is_zero()), "nothing is older than the first time stamp");
 
     let delivery =
-        Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: text, trace_header: Some(text) };
+        Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: text, invocation_id: text, trace_header: Some(text) };
     let [fifo, standard] =
         [QueueKind::Fifo, QueueKind::Standard].map(|kind| Message::new(event.clone(), &delivery, kind));
     for message in [&fifo, &standard] {

@@ -23,7 +23,7 @@ const PACE: Duration = Duration::from_secs(1);
 /// The longest wait for an answer. Longer than a webhook can wait: a source that is slower than that still serves the
 /// webhooks after it.
 const LONGEST_REQUEST: Duration = Duration::from_secs(10);
-/// After a renewal failed, the next one is tried so much later. A webhook that does not open asks sooner.
+/// The next renewal is tried so much after the beginning of one that failed. A webhook that does not open asks sooner.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
 /// A cache in front of an [`AppIdSource`].
@@ -113,9 +113,14 @@ impl<S: AppIdSource> AppIds<S> {
 }
 
 impl<S: AppIdSource> Shared<S> {
-    /// Begins a request unless one is on its way.
+    /// Begins a request unless one is on its way. One that began too long ago does not count: Lambda freezes the process
+    /// between webhooks, and requests with it.
     fn renew(self: &Arc<Self>, version: Version) {
-        if self.requests(|requests| requests[version as usize].pending == 0) {
+        let is_on_its_way = self.requests(|requests| {
+            let Requests { last, pending } = requests[version as usize];
+            pending > 0 && last.is_some_and(|last| last.elapsed() < LONGEST_REQUEST)
+        });
+        if !is_on_its_way {
             self.ask(version);
         }
     }
@@ -156,7 +161,7 @@ impl<S: AppIdSource> Shared<S> {
                 }
             }
             Err(error) => {
-                let retry = after(PAUSE_AFTER_FAILURE.min(self.time_to_live));
+                let retry = began.checked_add(PAUSE_AFTER_FAILURE.min(self.time_to_live));
                 if self.modify(|known| known.failed(version, began, error.clone(), retry)) {
                     let version = version.stage();
                     tracing::warn!(%error, version, "the AppIDs could not be renewed; the ones fetched before go on serving");

@@ -180,7 +180,8 @@ impl Known {
         retry: Option<Instant>,
     ) -> bool {
         let read = self.of(version);
-        if read.apps.is_some() {
+        // A previous version that nobody needed yet is not asked for by itself.
+        if read.apps.is_some() || version == Version::Current {
             read.due = read.due.max(retry);
         }
         if !read.knows(began) && read.failure.as_ref().is_none_or(|failure| failure.began < began) {

@@ -68,12 +68,20 @@ impl Token {
     /// # Errors
     /// What is wrong with it, without repeating it.
     pub fn new(token: &str) -> Result<Self, &'static str> {
+        Self::check(token).map(|()| Self(Zeroizing::new(token.to_owned())))
+    }
+
+    /// Whether a text can be a token.
+    ///
+    /// # Errors
+    /// What is wrong with it, without repeating it.
+    pub(crate) fn check(token: &str) -> Result<(), &'static str> {
         if token.len() < Self::SHORTEST {
             Err("must have at least 16 characters; `openssl rand -hex 16` makes a good one")
         } else if !is_path_segment(token) {
             Err("must consist of letters, digits and -._~ only, because it is part of a URL")
         } else {
-            Ok(Self(Zeroizing::new(token.to_owned())))
+            Ok(())
         }
     }
 

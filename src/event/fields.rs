@@ -1,7 +1,7 @@
 //! An event's fields by name, each with its JSON as it came.
 //!
-//! In comes the JSON text of an object. What the typed events know is taken out; what remains is kept, so that a field
-//! that EnableX adds tomorrow, or sends with another type, is lost on nobody.
+//! The typed events take out what they know. What remains is kept, so that a field that EnableX adds tomorrow, or sends
+//! with another type, is not lost.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -22,7 +22,7 @@ use crate::json::Key;
 /// let event: VoiceEvent = r#"{"state": "connected", "custom_data": {"order": 17}, "exact": 1.50}"#.parse().unwrap();
 /// let VoiceEvent::Call(call) = event else { unreachable!() };
 /// assert_eq!(call.other.json("exact"), Some("1.50"));
-/// assert_eq!(call.other.get::<std::collections::HashMap<String, u32>>("custom_data").unwrap()["order"], 17);
+/// assert_eq!(call.custom_data.unwrap().get::<std::collections::HashMap<String, u32>>().unwrap()["order"], 17);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct OtherFields(BTreeMap<String, Box<RawValue>>);
@@ -63,10 +63,19 @@ impl OtherFields {
         self.take(name, text)
     }
 
-    /// Takes out a text, or, where no field has its name, the one under the name that EnableX's older documentation has.
-    pub(super) fn take_text_of(&mut self, name: &str, older_name: &str) -> Option<String> {
-        let name = if self.0.contains_key(name) { name } else { older_name };
-        self.take_text(name)
+    /// Takes out the first text that one of the names has.
+    pub(super) fn take_first_text(&mut self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| self.take_text(name))
+    }
+
+    /// Takes out a value of any type but `null`.
+    pub(super) fn take_json(&mut self, name: &str) -> Option<Json> {
+        self.take(name, |raw| (raw.get() != "null").then(|| Json(raw.to_owned())))
+    }
+
+    /// Takes out an object.
+    pub(super) fn take_object(&mut self, name: &str) -> Option<Self> {
+        self.take(name, |raw| Self::from_json(raw.get()).ok())
     }
 
     /// Takes out a number, which may come as a string.
@@ -97,6 +106,36 @@ impl OtherFields {
         let value = read(self.0.get(name)?)?;
         self.0.remove(name);
         Some(value)
+    }
+}
+
+/// A value that your application gave to EnableX and got back: its JSON, byte for byte.
+#[derive(Clone, Debug)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// The value; `None` where it is none of this type.
+    #[must_use]
+    pub fn get<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.as_str()).ok()
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
     }
 }
 

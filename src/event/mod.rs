@@ -7,19 +7,23 @@
 
 mod fields;
 #[cfg(feature = "receiver")]
+mod identity;
+mod kind;
+mod moment;
+#[cfg(feature = "receiver")]
 mod routed;
 #[cfg(test)]
 mod schema;
 mod states;
 mod typed;
 
-pub use fields::OtherFields;
+pub use fields::{Json, OtherFields};
+pub use kind::normalized;
 #[cfg(feature = "receiver")]
 pub use routed::Event;
 pub use states::{CallState, PlayState};
-pub use typed::{BroadcastCall, CallEvent, PlayEvent, VoiceEvent};
+pub use typed::{BroadcastCall, BroadcastResult, CallEvent, PlayEvent, VoiceEvent};
 
-use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::json;
@@ -34,15 +38,5 @@ fn text(raw: &RawValue) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// A time stamp: RFC 3339, or seconds or milliseconds since 1970.
-fn moment(text: &str) -> Option<Timestamp> {
-    text.parse().ok().or_else(|| since_1970(text.parse().ok()?))
-}
-
-/// Seconds reach this number in the year 5138; milliseconds passed it in 1973.
-const FIRST_MILLISECONDS: f64 = 1e11;
-
-fn since_1970(number: f64) -> Option<Timestamp> {
-    let milliseconds = if number < FIRST_MILLISECONDS { number * 1000.0 } else { number };
-    Timestamp::from_millisecond(milliseconds as i64).ok()
-}
+/// The names of the field that holds the call's id, of all generations. The first one that says anything counts.
+const VOICE_ID: [&str; 3] = ["voice_id", "voiceId", "voice_Id"];

@@ -1,7 +1,6 @@
 //! The plaintext as a voice event: its text, and the few fields that it is routed by.
 //!
-//! In comes a [`Plaintext`]; out comes an [`Event`], or the first [`Fault`] that was found on the way. The JSON is read
-//! once, without building a tree, and never written again: the text itself is what subscribers get.
+//! The JSON is read once, without building a tree, and never written again: the text itself is what subscribers get.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -11,7 +10,12 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-use super::{moment, text};
+use super::{
+    VOICE_ID,
+    kind::{self, KindFields},
+    moment::Moment,
+    text,
+};
 use crate::{
     decrypt::{Fault, Plaintext},
     json::Key,
@@ -35,11 +39,15 @@ pub struct Event {
 /// The fields that an event is routed by. A number is taken as its digits; anything else counts as missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Fields {
-    voice_id: Option<String>,
+    /// By their spellings.
+    voice_ids: [Option<String>; VOICE_ID.len()],
     broadcast_id: Option<String>,
     channel_id: Option<String>,
     state: Option<String>,
     playstate: Option<String>,
+    event: Option<String>,
+    play_id: Option<String>,
+    prompt_ref: Option<String>,
     timestamp: Option<String>,
 }
 
@@ -78,26 +86,38 @@ impl Event {
         &self.text
     }
 
-    /// The JSON text, without a copy.
+    /// Takes the JSON text out, without a copy.
     #[must_use]
-    pub fn into_text(self) -> String {
-        self.text
+    pub fn take_text(&mut self) -> String {
+        std::mem::take(&mut self.text)
     }
 
-    /// `call.<state>`, else `play.<playstate>`, else `unknown`.
+    /// `call.<name>` or `play.<name>`, in one spelling for each kind; `unknown` for an event without a kind.
     #[must_use]
     pub fn event_type(&self) -> Cow<'static, str> {
-        match (&self.fields.state, &self.fields.playstate) {
-            (Some(state), _) => format!("call.{state}").into(),
-            (None, Some(playstate)) => format!("play.{playstate}").into(),
-            (None, None) => "unknown".into(),
+        kind::event_type(self.kind_fields().kind())
+    }
+
+    /// Whether it is like an event of EnableX: it has a kind, and the id of a call, a broadcast or a channel.
+    #[must_use]
+    pub fn is_routable(&self) -> bool {
+        self.kind_fields().kind().is_some() && self.ordering_id().is_some()
+    }
+
+    fn kind_fields(&self) -> KindFields<'_> {
+        let Fields { state, playstate, event, play_id, prompt_ref, .. } = &self.fields;
+        KindFields {
+            state: state.as_deref(),
+            playstate: playstate.as_deref(),
+            event: event.as_deref(),
+            names_a_prompt: play_id.is_some() || prompt_ref.is_some(),
         }
     }
 
-    /// The call's id: `voice_id`, else `voiceId`.
+    /// The call's id: `voice_id`, else `voiceId`, else `voice_Id`.
     #[must_use]
     pub fn voice_id(&self) -> Option<&str> {
-        self.fields.voice_id.as_deref()
+        self.fields.voice_ids.iter().flatten().next().map(String::as_str)
     }
 
     /// The broadcast's id.
@@ -106,18 +126,21 @@ impl Event {
         self.fields.broadcast_id.as_deref()
     }
 
-    /// When the event happened, by its own `timestamp`: RFC 3339, or seconds or milliseconds since 1970. `None` where
-    /// that cannot be read.
+    /// When the event happened, by its own `timestamp`; `None` where that cannot be read.
     #[must_use]
     pub fn timestamp(&self) -> Option<Timestamp> {
-        moment(self.fields.timestamp.as_deref()?)
+        self.moment().map(|moment| moment.at)
     }
 
-    /// How long before `now` the event happened. `None` without a time stamp that can be read; zero where it lies in
-    /// the future.
+    pub(super) fn moment(&self) -> Option<Moment> {
+        Moment::parse(self.fields.timestamp.as_deref()?)
+    }
+
+    /// How long before `now` the event happened at the latest: the age counts from the end of the unit that the
+    /// timestamp states. `None` without a timestamp that can be read; zero where it lies in the future.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Option<Duration> {
-        Some(now.duration_since(self.timestamp()?).try_into().unwrap_or_default())
+        Some(now.duration_since(self.moment()?.end()).try_into().unwrap_or_default())
     }
 
     /// What is ordered together: the call, else the broadcast, else the channel.
@@ -138,15 +161,19 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
         let mut fields = Fields::default();
-        let mut voice_id_in_camel_case = None;
+        let [snake_case, camel_case, mixed_case] = VOICE_ID.map(str::as_bytes);
         while let Some(Key(key)) = map.next_key()? {
             let field = match key.as_ref() {
-                b"voice_id" => &mut fields.voice_id,
-                b"voiceId" => &mut voice_id_in_camel_case,
+                name if name == snake_case => &mut fields.voice_ids[0],
+                name if name == camel_case => &mut fields.voice_ids[1],
+                name if name == mixed_case => &mut fields.voice_ids[2],
                 b"broadcast_id" => &mut fields.broadcast_id,
                 b"channel_id" => &mut fields.channel_id,
                 b"state" => &mut fields.state,
                 b"playstate" => &mut fields.playstate,
+                b"event" => &mut fields.event,
+                b"play_id" => &mut fields.play_id,
+                b"prompt_ref" => &mut fields.prompt_ref,
                 b"timestamp" => &mut fields.timestamp,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -155,7 +182,6 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             };
             *field = text(map.next_value()?);
         }
-        fields.voice_id = fields.voice_id.or(voice_id_in_camel_case);
         Ok(fields)
     }
 }

@@ -27,6 +27,23 @@ impl JsonSchema for Number {
     }
 }
 
+/// Whatever your application gave to EnableX.
+pub(super) struct Any;
+
+impl JsonSchema for Any {
+    fn schema_name() -> Cow<'static, str> {
+        "Any".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({})
+    }
+}
+
 /// An event with neither a `state` nor a `playstate` that says anything.
 pub(super) fn neither(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

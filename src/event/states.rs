@@ -1,6 +1,5 @@
-//! The names that EnableX gives to what happened: `state` for a call, `playstate` for a prompt.
-//!
-//! In comes the text of the field; out comes a variant, or the text itself where the name is not known.
+//! The names that EnableX gives to what happened: to a call (`state`, or `event`) and to a prompt (`playstate`, or
+//! `event`). Names are compared in [one spelling](super::normalized); one that is not known is kept as it was written.
 
 use std::fmt;
 
@@ -20,7 +19,7 @@ macro_rules! names {
             /// Every name that is known.
             pub const NAMES: &[&str] = &[$($text),*];
 
-            /// The name, as EnableX writes it.
+            /// The name, as EnableX writes it today; one that is not known as it was written.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -32,7 +31,7 @@ macro_rules! names {
 
         impl From<String> for $name {
             fn from(name: String) -> Self {
-                match name.as_str() {
+                match super::normalized(&name).as_ref() {
                     $($text => Self::$variant,)*
                     _ => Self::Other(name),
                 }
@@ -98,6 +97,10 @@ names! {
         RecordingComplete = "recording_complete",
         /// Speech of the call as `text`.
         Transcript = "transcript",
+        /// Speech was recognized, as `text`.
+        Recognized = "recognized",
+        /// The caller pressed `digit` while bridged.
+        DtmfCollected = "dtmfcollected",
         /// The audio of the call goes to a WebSocket.
         StreamStarted = "stream_started",
         /// It no longer does.
@@ -106,13 +109,13 @@ names! {
         StreamFailed = "stream_failed",
         /// The call is over.
         Disconnected = "disconnected",
-        /// All calls of a broadcast are over; `broadcast_call_info` has the result of each.
+        /// All calls of a broadcast are over; `broadcast_call_info` has the result of each, `resultSet` their numbers.
         BroadcastCallComplete = "broadcastcall_complete",
     }
 }
 
 names! {
-    /// What happened to a prompt: the field `playstate`. Recognized speech comes as `asrtext`.
+    /// What happened to a prompt: the field `playstate`. Recognized speech comes as `asrtext`, or as `text`.
     PlayState {
         /// The prompt began.
         Initiated = "initiated",
@@ -122,5 +125,7 @@ names! {
         DigitCollected = "digitcollected",
         /// The caller pressed nothing in time.
         MenuTimeout = "menutimeout",
+        /// The caller said `text`; `reason` says how the recognition ended.
+        SpeechRecognized = "speech_recognized",
     }
 }

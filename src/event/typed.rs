@@ -1,9 +1,8 @@
 //! A voice event for subscribers: what a message's body says, as something to `match` on.
 //!
-//! In comes the body of an SQS message; out comes a [`VoiceEvent`]. The names are those of EnableX
-//! (<https://developer.enablex.io/voice/api-reference.html>). Every field may be missing, a number may come as a string,
-//! and what is not known, or has another type than expected, is kept in `other`: nothing but text that is no JSON object
-//! is refused.
+//! The names are those of EnableX (<https://developer.enablex.io/voice/api-reference.html>), in the spelling of today;
+//! older and newer spellings are read as well. Every field may be missing, a number may come as a string, and what is not
+//! known, or has another type than expected, is kept in `other`: nothing is refused but text that is not a JSON object.
 
 use std::str::FromStr;
 
@@ -13,7 +12,11 @@ use serde_json::value::RawValue;
 
 #[cfg(test)]
 use super::schema;
-use super::{CallState, OtherFields, PlayState, moment};
+use super::{
+    CallState, Json, OtherFields, PlayState, VOICE_ID,
+    kind::{self, KindFields, Subject},
+    moment::Moment,
+};
 
 /// A voice event.
 ///
@@ -47,21 +50,21 @@ use super::{CallState, OtherFields, PlayState, moment};
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum VoiceEvent {
-    /// It has a `state`: of a call, its recording, its transcript, its stream, or a broadcast.
+    /// Of a call, its recording, its transcript, its stream, or a broadcast: it has a `state`.
     Call(CallEvent),
-    /// It has a `playstate`: of a prompt in a call.
+    /// Of a prompt in a call: it has a `playstate`.
     Play(PlayEvent),
-    /// It has neither.
+    /// It has neither, nor an `event`, which the newest generation has instead of the two.
     #[cfg_attr(test, schemars(schema_with = "schema::neither"))]
     Other(OtherFields),
 }
 
-/// An event with a `state`.
+/// An event of a call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct CallEvent {
-    /// What happened.
+    /// What happened: the field `state`, or `event`.
     pub state: CallState,
     /// The call's id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,6 +106,21 @@ pub struct CallEvent {
     /// What was said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What was pressed while the call was bridged.
+    #[cfg_attr(test, schemars(with = "Option<schema::Number>"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digit: Option<String>,
+    /// What your application gave to the call as its reference.
+    #[cfg_attr(test, schemars(with = "Option<schema::Number>"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_ref: Option<String>,
+    /// What your application gave to the call as its data.
+    #[cfg_attr(test, schemars(with = "Option<schema::Any>"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_data: Option<Json>,
+    /// How many calls of a broadcast were answered.
+    #[serde(rename = "resultSet", skip_serializing_if = "Option::is_none")]
+    pub result_set: Option<BroadcastResult>,
     /// The calls of a broadcast.
     #[cfg_attr(test, schemars(default))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -130,12 +148,31 @@ pub struct BroadcastCall {
     pub other: OtherFields,
 }
 
-/// An event with a `playstate`.
+/// The numbers of a broadcast.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct BroadcastResult {
+    /// Calls that were answered. EnableX spells it so.
+    #[cfg_attr(test, schemars(with = "Option<schema::Number>"))]
+    #[serde(rename = "successfull_calls", skip_serializing_if = "Option::is_none")]
+    pub successful_calls: Option<i64>,
+    /// Calls that were not.
+    #[cfg_attr(test, schemars(with = "Option<schema::Number>"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_calls: Option<i64>,
+    /// Every other field.
+    #[cfg_attr(test, schemars(skip))]
+    #[serde(flatten)]
+    pub other: OtherFields,
+}
+
+/// An event of a prompt.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PlayEvent {
-    /// What happened.
+    /// What happened: the field `playstate`, or `event`.
     pub playstate: PlayState,
     /// The call's id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,12 +186,26 @@ pub struct PlayEvent {
     /// The name that your application gave to the prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_ref: Option<String>,
-    /// What the caller pressed: `0` to `9`, `*`, `#`, or several of them. An older spelling, `digits`, is read too.
+    /// What the caller pressed: `0` to `9`, `*`, `#`, or several of them (`digit` or `digits`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digit: Option<String>,
     /// What the caller said, where speech recognition is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asrtext: Option<String>,
+    /// The same in events with the state `speech_recognized`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Why the recognition of speech ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What your application gave to the call as its reference.
+    #[cfg_attr(test, schemars(with = "Option<schema::Number>"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_ref: Option<String>,
+    /// What your application gave to the call as its data.
+    #[cfg_attr(test, schemars(with = "Option<schema::Any>"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_data: Option<Json>,
     /// The number that calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -178,23 +229,32 @@ impl VoiceEvent {
     /// The text is no JSON, or no object. What voicehook puts on the queue is neither.
     pub fn from_json(text: &str) -> serde_json::Result<Self> {
         let mut fields = OtherFields::from_json(text)?;
-        Ok(if let Some(state) = fields.take_text("state") {
-            Self::Call(CallEvent::take(state.into(), fields))
-        } else if let Some(playstate) = fields.take_text("playstate") {
-            Self::Play(PlayEvent::take(playstate.into(), fields))
-        } else {
-            Self::Other(fields)
+        let [state, playstate, event] = ["state", "playstate", "event"].map(|name| fields.text(name));
+        let kind = KindFields {
+            state: state.as_deref(),
+            playstate: playstate.as_deref(),
+            event: event.as_deref(),
+            names_a_prompt: ["play_id", "prompt_ref"].iter().any(|name| fields.text(name).is_some()),
+        };
+        let Some((subject, name)) = kind.kind() else { return Ok(Self::Other(fields)) };
+        // Where there is a state, a playstate beside it is kept as it is; and so with the event.
+        fields.take_first_text(&["state", "playstate", "event"]);
+        Ok(match subject {
+            Subject::Call => Self::Call(CallEvent::take(name.into(), fields)),
+            Subject::Prompt => Self::Play(PlayEvent::take(name.into(), fields)),
         })
     }
 
-    /// `call.<state>`, else `play.<playstate>`, else `unknown`: the message's attribute `event_type`.
+    /// `call.<name>` or `play.<name>` in one spelling for each kind, else `unknown`: the message's attribute
+    /// `event_type`.
     #[must_use]
     pub fn event_type(&self) -> String {
-        match self {
-            Self::Call(call) => format!("call.{}", call.state),
-            Self::Play(play) => format!("play.{}", play.playstate),
-            Self::Other(_) => "unknown".to_owned(),
-        }
+        let kind = match self {
+            Self::Call(call) => Some((Subject::Call, call.state.as_str())),
+            Self::Play(play) => Some((Subject::Prompt, play.playstate.as_str())),
+            Self::Other(_) => None,
+        };
+        kind::event_type(kind).into_owned()
     }
 
     /// The call's id.
@@ -203,19 +263,20 @@ impl VoiceEvent {
         match self {
             Self::Call(call) => call.voice_id.clone(),
             Self::Play(play) => play.voice_id.clone(),
-            Self::Other(fields) => fields.text("voice_id").or_else(|| fields.text("voiceId")),
+            Self::Other(fields) => VOICE_ID.iter().find_map(|name| fields.text(name)),
         }
     }
 
-    /// When it happened, by the event's own `timestamp`: RFC 3339, or seconds or milliseconds since 1970. `None`
-    /// without a time stamp that can be read.
+    /// When it happened, by the event's own `timestamp`: in any form of ISO 8601 that EnableX writes, or seconds or
+    /// milliseconds since 1970. `None` without a timestamp that can be read.
     #[must_use]
     pub fn timestamp(&self) -> Option<Timestamp> {
-        match self {
-            Self::Call(call) => moment(call.timestamp.as_deref()?),
-            Self::Play(play) => moment(play.timestamp.as_deref()?),
-            Self::Other(fields) => moment(&fields.text("timestamp")?),
-        }
+        let moment = match self {
+            Self::Call(call) => Moment::parse(call.timestamp.as_deref()?),
+            Self::Play(play) => Moment::parse(play.timestamp.as_deref()?),
+            Self::Other(fields) => Moment::parse(&fields.text("timestamp")?),
+        };
+        Some(moment?.at)
     }
 }
 
@@ -234,12 +295,15 @@ impl<'de> Deserialize<'de> for VoiceEvent {
     }
 }
 
+/// The names of what was pressed, of two generations.
+const DIGIT: [&str; 2] = ["digit", "digits"];
+
 impl CallEvent {
     fn take(state: CallState, mut fields: OtherFields) -> Self {
         let calls = fields.take_objects("broadcast_call_info").unwrap_or_default();
         Self {
             state,
-            voice_id: fields.take_text_of("voice_id", "voiceId"),
+            voice_id: fields.take_first_text(&VOICE_ID),
             broadcast_id: fields.take_text("broadcast_id"),
             from: fields.take_text("from"),
             to: fields.take_text("to"),
@@ -251,6 +315,10 @@ impl CallEvent {
             disconnect_cause_code: fields.take_integer("disconnect_cause_code"),
             recording_url: fields.take_text("recording_url"),
             text: fields.take_text("text"),
+            digit: fields.take_first_text(&DIGIT),
+            owner_ref: fields.take_text("owner_ref"),
+            custom_data: fields.take_json("custom_data"),
+            result_set: fields.take_object("resultSet").map(BroadcastResult::take),
             broadcast_call_info: calls.into_iter().map(BroadcastCall::take).collect(),
             other: fields,
         }
@@ -263,16 +331,30 @@ impl BroadcastCall {
     }
 }
 
+impl BroadcastResult {
+    fn take(mut fields: OtherFields) -> Self {
+        Self {
+            successful_calls: fields.take_integer("successfull_calls"),
+            failed_calls: fields.take_integer("failed_calls"),
+            other: fields,
+        }
+    }
+}
+
 impl PlayEvent {
     fn take(playstate: PlayState, mut fields: OtherFields) -> Self {
         Self {
             playstate,
-            voice_id: fields.take_text_of("voice_id", "voiceId"),
+            voice_id: fields.take_first_text(&VOICE_ID),
             broadcast_id: fields.take_text("broadcast_id"),
             play_id: fields.take_text("play_id"),
             prompt_ref: fields.take_text("prompt_ref"),
-            digit: fields.take_text_of("digit", "digits"),
+            digit: fields.take_first_text(&DIGIT),
             asrtext: fields.take_text("asrtext"),
+            text: fields.take_text("text"),
+            reason: fields.take_text("reason"),
+            owner_ref: fields.take_text("owner_ref"),
+            custom_data: fields.take_json("custom_data"),
             from: fields.take_text("from"),
             to: fields.take_text("to"),
             timestamp: fields.take_text("timestamp"),

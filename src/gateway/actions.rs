@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::event::normalized;
+
 /// The most that `ACTIONS` may hold, in bytes: Lambda's limit for all variables together is 4 KiB.
 const MAX_BYTES: usize = 2048;
 /// The longest call id that is put into an answer, in characters.
@@ -78,7 +80,7 @@ fn mistake_in_type(event_type: &str) -> Option<String> {
         return None;
     }
     let expected = match event_type.split_once('.') {
-        Some((kind @ ("call" | "play"), name)) => format!("{kind}.{}", name.to_ascii_lowercase()),
+        Some((kind @ ("call" | "play"), name)) => format!("{kind}.{}", normalized(name)),
         _ => {
             return Some(
                 "is not an event type; expected call.<state>, play.<playstate>, call.*, play.* or *".to_owned(),
@@ -131,7 +133,7 @@ mod tests {
             ("[]", "is not a JSON object"),
             (r#"{"call.incomingcall": "play"}"#, r#""call.incomingcall" must be a JSON object"#),
             (r#"{"connected": {}}"#, r#""connected" is not an event type"#),
-            (r#"{"call.Incoming call": {}}"#, r#"expected "call.incoming"#),
+            (r#"{"call.Incoming call": {}}"#, r#"expected "call.incomingcall"#),
             (r#"{"call.": {}}"#, r#""call." is not"#),
             (r#"{"*": {"voice_id": "1"}}"#, r#""*" must have no voice_id"#),
         ] {

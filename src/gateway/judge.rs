@@ -2,7 +2,11 @@
 
 use lambda_http::{Request, http::Method};
 
-use super::{MAX_BODY_BYTES, Opener, Outcome, Refusal, Unopened, open::Judgement, route::Route};
+use super::{
+    MAX_BODY_BYTES, Opener, Outcome, Refusal, Unopened,
+    open::{Judgement, Unjudged},
+    route::Route,
+};
 use crate::{
     app_id::{AppIdSource, Known, Token},
     decrypt::Fault,
@@ -66,9 +70,19 @@ impl<S: AppIdSource> Judge<'_, S> {
         }
     }
 
-    /// Whether a request that could not be judged may be kept until it can be. Where nothing vouches for app and token,
-    /// only what is encrypted is: the AppID will vouch for it when it is opened.
-    pub(super) fn may_be_kept_unjudged(&self, judgement: &Judged) -> bool {
+    /// What becomes of a request that could not be judged: it may be kept in quarantine until it can be, unless no AppID
+    /// was ever read.
+    pub(super) fn without_fresh_app_ids(&self, unjudged: Unjudged<Judged>) -> Judged {
+        let Unjudged { judgement, known, error } = unjudged;
+        if known.is_empty() || !self.may_be_kept(&judgement) {
+            return Judged::Answered(Outcome::AppIdUnavailable(error));
+        }
+        Judged::Refused(Refusal::AppIdUnavailable(error))
+    }
+
+    /// Where nothing vouches for app and token, only what is encrypted is kept: the AppID will vouch for it when it is
+    /// opened.
+    fn may_be_kept(&self, judgement: &Judged) -> bool {
         let Judged::NotFound = judgement else { return true };
         let body: &[u8] = self.request.body().as_ref();
         let webhook = || Webhook::read(self.request.headers(), body, &self.opener.accept);

@@ -33,7 +33,7 @@ pub use self::{
 use self::{
     invocation::Invocation,
     judge::{Judge, Judged},
-    open::{Judgement as _, Unjudged},
+    open::Judgement as _,
     route::Route,
 };
 use crate::{
@@ -151,37 +151,31 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         let judge = Judge { opener: &self.opener, token, request: received.request, route };
         let (place, judged) = place.during(self.judge(&judge, received.times, record)).await;
         let refusal = match judged {
-            Ok(Judged::Answered(outcome)) => return outcome,
-            Ok(Judged::NotFound) => return Outcome::NotFound,
-            Ok(Judged::Event(event)) => match self.publish(event, route.app(), received, place, record).await {
+            Judged::Answered(outcome) => return outcome,
+            Judged::NotFound => return Outcome::NotFound,
+            Judged::Event(event) => match self.publish(event, route.app(), received, place, record).await {
                 Ok(sent) => return self.queued(sent, record),
                 Err(QueueError::TooLarge { limit, .. }) => Refusal::TooLarge { limit },
                 Err(error) => return Outcome::NotQueued(error),
             },
-            Ok(Judged::Undecryptable(fault)) => Refusal::Undecryptable(fault),
-            Ok(Judged::Refused(refusal)) => refusal,
-            Err(Unjudged { known, judgement, error }) => {
-                if known.is_empty() || !judge.may_be_kept_unjudged(&judgement) {
-                    return Outcome::AppIdUnavailable(error);
-                }
-                Refusal::AppIdUnavailable(error)
-            }
+            Judged::Undecryptable(fault) => Refusal::Undecryptable(fault),
+            Judged::Refused(refusal) => refusal,
         };
         self.refuse(refusal, route.app(), received, record).await
     }
 
     /// Judges a request by what is known, which never waits, and where that does not settle it, by fresher AppIDs.
-    async fn judge(&self, judge: &Judge<'_, S>, times: Times, record: &mut Record) -> Result<Judged, Unjudged<Judged>> {
+    async fn judge(&self, judge: &Judge<'_, S>, times: Times, record: &mut Record) -> Judged {
         let known = self.opener.app_ids.known();
         let judged = judge.by(&known, record);
         if judged.is_settled_by(&known, times) {
-            return Ok(judged);
+            return judged;
         }
         let mut waited = Duration::ZERO;
         let fresh = self.opener.judge_fresh(known, judged, times, |known| judge.by(known, record));
         let judged = Stages::wait(&mut waited, fresh).await;
         record.stages.app_id += waited;
-        judged
+        judged.unwrap_or_else(|unjudged| judge.without_fresh_app_ids(unjudged))
     }
 
     /// A webhook without an event for the queue: into quarantine, where there is one.
@@ -261,6 +255,7 @@ impl Received<'_> {
             app,
             received_at: self.at,
             request_id: &self.invocation.request_id,
+            invocation_id: &self.invocation.request_id,
             trace_header: self.invocation.trace_header.as_deref(),
         }
     }

@@ -40,7 +40,7 @@ impl<'r> Route<'r> {
 
     /// Whether app and token are such that a version of the AppIDs could have them.
     pub(super) fn is_possible(&self) -> bool {
-        is_path_segment(self.app) && self.token.is_none_or(|token| Token::new(token).is_ok())
+        is_path_segment(self.app) && self.token.is_none_or(|token| Token::check(token).is_ok())
     }
 
     /// Whether one of the versions has the app and accepts the token: its own one or the configured one. Whether a URL

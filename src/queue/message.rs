@@ -13,7 +13,6 @@
 //! | trace header | anything but an X-Ray header | no trace header |
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::QueueKind;
 use crate::event::Event;
@@ -40,6 +39,8 @@ pub struct Delivery<'a> {
     pub received_at: Timestamp,
     /// The gateway's id of the request.
     pub request_id: &'a str,
+    /// Lambda's own id of the invocation, which tells deliveries apart. A gateway's id can be chosen by the caller.
+    pub invocation_id: &'a str,
     /// The invocation's X-Ray trace header.
     pub trace_header: Option<&'a str>,
 }
@@ -62,13 +63,13 @@ pub struct Message {
 impl Message {
     /// Makes the message of an event.
     #[must_use]
-    pub fn new(event: Event, delivery: &Delivery<'_>, kind: QueueKind) -> Self {
+    pub fn new(mut event: Event, delivery: &Delivery<'_>, kind: QueueKind) -> Self {
         let event_type = event.event_type();
         let voice_id = event.voice_id().unwrap_or_default().to_owned();
         let broadcast_id = event.broadcast_id().unwrap_or_default().to_owned();
         let ordering_id = event.ordering_id().map(str::to_owned);
-        let body = escape_noncharacters(event.into_text());
-        let event_id = event_id(delivery.app, &body);
+        let body = escape_noncharacters(event.take_text());
+        let event_id = event.id(delivery.app, &body, delivery.invocation_id);
         let group_id = match kind {
             QueueKind::Standard => group_id(delivery.app),
             QueueKind::Fifo => group_id(&format!("{}:{}", delivery.app, ordering_id.as_ref().unwrap_or(&event_id))),
@@ -110,7 +111,7 @@ impl Message {
         self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The idempotency key: lower-case hex SHA-256 of app, a NUL byte, and body.
+    /// The idempotency key: the event's [identity](Event::id).
     #[must_use]
     pub fn event_id(&self) -> &str {
         self.attribute("event_id").unwrap_or_default()
@@ -122,11 +123,6 @@ impl Message {
         let attributes = self.attributes.iter().map(|(name, value)| name.len() + STRING.len() + value.len());
         self.body.len() + attributes.sum::<usize>()
     }
-}
-
-fn event_id(app: &str, body: &str) -> String {
-    let digest = Sha256::new().chain_update(app).chain_update([0]).chain_update(body).finalize();
-    hex_simd::encode_to_string(digest, hex_simd::AsciiCase::Lower)
 }
 
 /// SQS takes `#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF` (API reference, `SendMessage`).

@@ -74,10 +74,12 @@ impl Record {
     /// How urgent it is.
     pub(crate) const fn level(&self) -> Level {
         match &self.outcome {
+            Outcome::Quarantined(Refusal::AppIdUnavailable(_))
+            | Outcome::NotQuarantined(..)
+            | Outcome::AppIdUnavailable(_)
+            | Outcome::NotQueued(_)
+            | Outcome::Panicked => Level::ERROR,
             Outcome::Refused(_) | Outcome::Quarantined(_) => Level::WARN,
-            Outcome::NotQuarantined(..) | Outcome::AppIdUnavailable(_) | Outcome::NotQueued(_) | Outcome::Panicked => {
-                Level::ERROR
-            }
             _ => Level::INFO,
         }
     }

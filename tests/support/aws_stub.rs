@@ -1,7 +1,7 @@
 //! AWS services that answer as a test wants: one HTTP server, asked by the name of the operation.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part, and fails by panicking")]
 
-use std::{process::Command, sync::Arc};
+use std::{process::Command, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -22,10 +22,18 @@ pub struct AwsStub {
 impl AwsStub {
     /// Answers each operation (`GetSecretValue`), and every other request by method and path (`POST /webhook`).
     pub async fn start(answers: impl Fn(&str, &Value) -> (u16, Value) + Send + Sync + 'static) -> Self {
+        Self::start_slow(Duration::ZERO, answers).await
+    }
+
+    /// The same, and each answer takes so long.
+    pub async fn start_slow(
+        takes: Duration,
+        answers: impl Fn(&str, &Value) -> (u16, Value) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let answers: Arc<Answers> = Arc::new(answers);
-        let router = Router::new().fallback(answer).with_state(answers);
+        let router = Router::new().fallback(answer).with_state((answers, takes));
         tokio::spawn(async { axum::serve(listener, router).await });
         Self { endpoint }
     }
@@ -43,7 +51,7 @@ impl AwsStub {
 }
 
 async fn answer(
-    State(answers): State<Arc<Answers>>,
+    State((answers, takes)): State<(Arc<Answers>, Duration)>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -53,10 +61,18 @@ async fn answer(
     let operation = target.and_then(|target| target.rsplit('.').next()).map(str::to_owned);
     let operation = operation.unwrap_or_else(|| format!("{method} {}", uri.path()));
     let (status, body) = answers(&operation, &serde_json::from_str(&body).unwrap_or_default());
+    if !takes.is_zero() {
+        tokio::time::sleep(takes).await;
+    }
     (StatusCode::from_u16(status).unwrap(), body.to_string()).into_response()
 }
 
 /// An error as these services write it.
 pub fn error(code: &str) -> (u16, Value) {
-    (400, json!({"__type": code, "message": "said the service"}))
+    error_with(400, code)
+}
+
+/// An error with another status.
+pub fn error_with(status: u16, code: &str) -> (u16, Value) {
+    (status, json!({"__type": code, "message": "said the service"}))
 }

@@ -17,7 +17,7 @@ use axum::{Router, extract::Request};
 use clap::Parser;
 use tokio::net::TcpListener;
 use voicehook::{
-    app_id::{AppIds, FixedAppId},
+    app_id::{AppIds, FixedAppId, trimmed},
     aws::Aws,
     config::{AppIdSetting, Config},
     gateway::Receiver,
@@ -95,7 +95,7 @@ impl Dev {
         })?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let path = token.map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
-        let player = Player::new(format!("http://{address}{path}"), self.app_id);
+        let player = Player::new(format!("http://{address}{path}"), trimmed(&self.app_id).to_owned());
         let queue_name = self.queue_url.unwrap_or_else(|| "in memory".to_owned());
         console::line(format_args!("voicehook listens on {}", player.url));
         let inspector_url = inspector_url(address).filter(|_| !self.no_inspect);

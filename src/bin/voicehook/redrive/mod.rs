@@ -252,7 +252,8 @@ impl Run<'_> {
     /// Sends the message that the function would have made when the webhook came.
     async fn send(&self, event: Event, record: &Quarantined) -> Result<Sent, QueueError> {
         let Quarantined { app, received_at, request_id, .. } = record;
-        let delivery = Delivery { app, received_at: *received_at, request_id, trace_header: None };
+        let invocation_id = record.invocation_id();
+        let delivery = Delivery { app, received_at: *received_at, request_id, invocation_id, trace_header: None };
         let message = self.event_format.message(event, &delivery, self.to.kind());
         self.to.send(message, Instant::now() + DEADLINE).await
     }
