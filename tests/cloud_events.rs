@@ -117,7 +117,7 @@ fn what_a_cloud_event_may_not_hold_is_replaced_outside_of_the_data() {
     let text = "{\"voice_id\":\"a\\u0000\\t\u{7f}\u{9f}\u{fdd0}\u{1ffff}\\\"é\",\"state\":\"x\\ud800\"}";
     let attributes = attributes(text);
     assert_eq!(attributes["subject"], "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\"é");
-    assert!(attributes["type"].starts_with("io.enablex.voice.call.x\u{fffd}"));
+    assert_eq!(attributes["type"], "io.enablex.voice.call.x");
     assert!(cloud_event(text).body.contains(text));
 }
 

@@ -55,6 +55,21 @@ fn dev_once_ends_with_1_where_events_are_answered_with_200_but_are_in_quarantine
 }
 
 #[test]
+fn dev_answers_with_the_actions_of_the_variable_where_there_is_a_token() {
+    let actions = r#"{"call.connected":{"play":{"text":"hello"}}}"#;
+    for (token, answer) in [("", "{}"), ("0123456789abcdef", r#"{"play":{"text":"hello"},"voice_id":"v-1"}"#)] {
+        let dev = Dev::start_with(voicehook().env("ACTIONS", actions).env("WEBHOOK_TOKEN", token));
+        let mut trigger = voicehook();
+        trigger.args(["trigger", "connected", "--voice-id", "v-1", "--json", "--url", &dev.url]);
+        let output = trigger.output().unwrap();
+        assert!(output.status.success(), "{}", printed(&output));
+        let sent: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let expected: serde_json::Value = serde_json::from_str(answer).unwrap();
+        assert_eq!((&sent["answer"], &sent["kept"]), (&expected, &true.into()), "{token}");
+    }
+}
+
+#[test]
 fn the_curl_line_that_dev_prints_and_trigger_both_reach_the_queue() {
     let dev = Dev::start();
     let curl = dev.lines.iter().find(|line| line.trim_start().starts_with("curl ")).unwrap();

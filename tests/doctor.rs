@@ -221,6 +221,7 @@ async fn wrong_variables_are_each_named_with_what_would_be_right() {
         ("FAILOVER_QUEUE_URL", &failover, "same type as QUEUE_URL"),
         ("WEBHOOK_TOKEN", "short", "at least 16 characters"),
         ("ALLOWED_ALGORITHMS", "rot13", "\"rot13\" is not supported"),
+        ("ACTIONS", r#"{"call.incomingcall": 1}"#, "call.incomingcall"),
     ] {
         let found = deployment.doctor_with(&[(variable, value)], &[]);
         found.assert(1, "variables", "failed", says, "the function does not start");

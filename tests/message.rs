@@ -110,14 +110,15 @@ fn noncharacters_in_the_body_become_their_json_escapes() {
 fn control_characters_and_lone_surrogates_in_an_attribute_are_replaced() {
     let message = fifo(r#"{"voice_id":"a\u0000b\u001bc\ufffed","state":"x\ud800"}"#);
     assert_eq!(message.attribute("voice_id"), Some("a\u{fffd}b\u{fffd}c\u{fffd}d"));
-    assert!(message.attribute("event_type").unwrap().starts_with("call.x\u{fffd}"));
+    assert_eq!(message.attribute("event_type"), Some("call.x"));
     assert_eq!(message.group_id, "sales:a_b_c_d");
 }
 
 #[test]
 fn an_attribute_too_long_is_cut_and_an_empty_one_is_left_out() {
     let long = "é".repeat(1000);
-    let message = fifo(&format!(r#"{{"voice_id":"{long}","broadcast_id":"","state":"{long}"}}"#));
+    let state = "e".repeat(1000);
+    let message = fifo(&format!(r#"{{"voice_id":"{long}","broadcast_id":"","state":"{state}"}}"#));
     assert_eq!(message.attribute("voice_id").unwrap().chars().count(), 256);
     assert_eq!(message.attribute("event_type").unwrap().chars().count(), 256);
     assert_eq!(message.attribute("broadcast_id"), None);

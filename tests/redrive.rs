@@ -281,9 +281,11 @@ async fn plain_events_come_back_with_allow_plaintext_if_their_token_was_checked(
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_is_not_configured_is_named_unless_it_could_be_a_token() {
     let of_app = |app: &str| with(record(app, &encrypted(EVENT)), json!({"app": app}));
-    let quarantine = Quarantine::of([of_app("sales"), of_app("0123456789abcdef"), of_app("a\u{1b}[31m")]).await;
-    let redriven = quarantine.redrive(&[], &[]);
-    redriven.assert(1, 1, "left: app sales is not configured");
+    let plain = json!({"app": "sales", "reason": "malformed", "headers": {}});
+    let plain = with(record("plain", EVENT.as_bytes()), plain);
+    let quarantine = Quarantine::of([of_app("sales"), of_app("0123456789abcdef"), of_app("a\u{1b}[31m"), plain]).await;
+    let redriven = quarantine.redrive(&[], &[("ALLOW_PLAINTEXT", "true")]);
+    redriven.assert(1, 2, "left: app sales is not configured");
     redriven.assert(1, 2, "left: its app is not configured");
     assert!(!redriven.text.contains("0123456789abcdef") && !redriven.text.contains('\u{1b}'), "{}", redriven.text);
 }
@@ -315,4 +317,14 @@ async fn a_webhook_from_a_small_quarantine_queue_is_put_together_again() {
     assert!(quarantine.left() > 5, "{}", quarantine.left());
     quarantine.redrive(&[], &[]).assert(0, 1, "sent to the queue");
     assert_eq!((quarantine.left(), &quarantine.sent()[0]["MessageBody"]), (0, &event.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_with_max_ends_after_so_many_and_says_nothing_of_parts_that_it_did_not_wait_for() {
+    let whole = encrypted(EVENT);
+    let quarantine = Quarantine::of([part("half", 1, 2, &whole[..9]), record("a", &whole), record("b", &whole)]).await;
+    let redriven = quarantine.redrive(&["--max", "1"], &[]);
+    redriven.assert(0, 1, "sent to the queue");
+    redriven.assert(0, 1, "webhooks in all");
+    assert_eq!((quarantine.sent().len(), quarantine.left()), (1, 2));
 }

@@ -171,7 +171,9 @@ fn the_time_is_read_as_the_function_reads_it() {
         let time = read(&format!(r#"{{"state": "connected", "timestamp": {timestamp}}}"#)).timestamp();
         assert_eq!(time.unwrap().to_string(), "2026-11-23T10:52:06Z", "{timestamp}");
     }
-    assert_eq!(read(r#"{"playstate": "initiated", "timestamp": "2021-02-18T12:47-00Z"}"#).timestamp(), None);
+    let to_the_minute = read(r#"{"playstate": "initiated", "timestamp": "2021-02-18T12:47-00Z"}"#).timestamp();
+    assert_eq!(to_the_minute.unwrap().to_string(), "2021-02-18T12:47:00Z");
+    assert_eq!(read(r#"{"playstate": "initiated", "timestamp": "yesterday"}"#).timestamp(), None);
 }
 
 #[test]

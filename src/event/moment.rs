@@ -26,8 +26,8 @@ impl Moment {
     /// Reads a timestamp; `None` where the text is none.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if let Ok(number) = text.parse() {
-            return Self::since_1970(number, text);
+        if let Ok(number) = text.parse::<f64>() {
+            return Some(number).filter(|number| number.is_finite()).and_then(|number| Self::since_1970(number, text));
         }
         let at = text.parse().ok().or_else(|| without_z_after_offset(text)?.parse().ok())?;
         Some(Self { at, unit: unit(text)? })

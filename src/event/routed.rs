@@ -200,6 +200,10 @@ mod tests {
         assert_eq!(event(r#"{"playstate": "digitcollected"}"#).event_type(), "play.digitcollected");
         assert_eq!(event(r#"{"state": null, "playstate": "initiated"}"#).event_type(), "play.initiated");
         assert_eq!(event(r#"{"state": ""}"#).event_type(), "unknown");
+        assert_eq!(event(r#"{"state": "Incoming call"}"#).event_type(), "call.incomingcall");
+        assert_eq!(event(r#"{"event": "digitcollected"}"#).event_type(), "play.digitcollected");
+        assert_eq!(event(r#"{"event": "initiated", "play_id": 1}"#).event_type(), "play.initiated");
+        assert_eq!(event(r#"{"event": "initiated", "play_id": ""}"#).event_type(), "call.initiated");
         assert_eq!(event("{}").event_type(), "unknown");
     }
 
@@ -209,7 +213,12 @@ mod tests {
         assert_eq!(event(r#"{"voice_id": "first", "voice_id": "last"}"#).voice_id(), Some("last"));
         assert_eq!(event(r#"{"data": {"voice_id": "inner"}}"#).voice_id(), None);
         assert_eq!(event(r#"{"voiceId": "camel"}"#).voice_id(), Some("camel"));
-        assert_eq!(event(r#"{"voiceId": "camel", "voice_id": "snake"}"#).voice_id(), Some("snake"));
+        assert_eq!(event(r#"{"voice_Id": "mixed"}"#).voice_id(), Some("mixed"));
+        assert_eq!(
+            event(r#"{"voice_Id": "mixed", "voiceId": "camel", "voice_id": "snake"}"#).voice_id(),
+            Some("snake")
+        );
+        assert_eq!(event(r#"{"voice_Id": "mixed", "voiceId": "camel", "voice_id": null}"#).voice_id(), Some("camel"));
     }
 
     #[test]
@@ -223,22 +232,39 @@ mod tests {
     }
 
     #[test]
-    fn the_age_is_counted_from_the_events_own_time_stamp() {
-        let now: Timestamp = "2026-11-23T10:53:06Z".parse().unwrap();
-        for timestamp in [
-            r#""2026-11-23T10:52:06Z""#,
-            r#""2026-11-23T16:22:06+05:30""#,
-            "1795431126",
-            "1795431126000",
-            r#""1795431126.0""#,
+    fn the_age_is_counted_from_the_end_of_the_unit_that_the_timestamp_states() {
+        let now: Timestamp = "2026-11-23T10:53:07Z".parse().unwrap();
+        for (timestamp, milliseconds) in [
+            (r#""2026-11-23T10:52:06Z""#, 60_000),
+            (r#""2026-11-23T16:22:06+05:30""#, 60_000),
+            (r#""2026-11-23T10:51-00Z""#, 67_000),
+            (r#""2026-11-23T10:52:06.000Z""#, 60_999),
+            ("1795431126", 60_000),
+            ("1795431126000", 60_999),
+            (r#""1795431126.0""#, 60_900),
         ] {
             let age = event(&format!(r#"{{"timestamp": {timestamp}}}"#)).age(now);
-            assert_eq!(age, Some(Duration::from_secs(60)), "{timestamp}");
+            assert_eq!(age, Some(Duration::from_millis(milliseconds)), "{timestamp}");
         }
         assert_eq!(event(r#"{"timestamp": 1795431126004}"#).timestamp(), "2026-11-23T10:52:06.004Z".parse().ok());
         assert_eq!(event(r#"{"timestamp": "2027-01-01T00:00:00Z"}"#).age(now), Some(Duration::ZERO));
         for text in ["{}", r#"{"timestamp": "yesterday"}"#, r#"{"timestamp": null}"#] {
             assert_eq!(event(text).age(now), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_routable_with_a_kind_and_the_id_of_what_it_happened_to() {
+        for text in [
+            r#"{"state": "x", "voice_id": "v"}"#,
+            r#"{"playstate": "x", "voice_Id": "v"}"#,
+            r#"{"event": "x", "broadcast_id": "b"}"#,
+            r#"{"event": "x", "channel_id": "c"}"#,
+        ] {
+            assert!(event(text).is_routable(), "{text}");
+        }
+        for text in [r#"{"state": "x"}"#, r#"{"voice_id": "v"}"#, r#"{"state": "", "voice_id": "v"}"#, "{}"] {
+            assert!(!event(text).is_routable(), "{text}");
         }
     }
 

@@ -215,7 +215,7 @@ mod tests {
             let quarantine = Quarantine::new(queue.clone());
             let (body, headers) = (body(bytes), HeaderMap::new());
             quarantine.keep(&refused(&body, &headers), in_time()).await.unwrap();
-            assert_eq!(queue.whole(), [body.clone()], "{limit}");
+            assert_eq!(queue.whole(), std::slice::from_ref(&body), "{limit}");
             let again = Refused { request_id: "r2", ..refused(&body, &headers) };
             quarantine.keep(&again, in_time()).await.unwrap();
             assert_eq!((queue.whole().len(), queue.refused.load(Ordering::Relaxed)), (2, 1), "{limit}");

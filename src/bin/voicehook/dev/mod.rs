@@ -39,6 +39,7 @@ const QUARANTINE_IN_MEMORY: &str = "in memory";
 const IN_MEMORY: &str = "http://localhost/in-memory/voicehook.fifo";
 
 /// Starts the local receiver and plays one sample call into it
+#[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
 #[derive(Parser)]
 #[command(after_help = "Examples:
   voicehook dev

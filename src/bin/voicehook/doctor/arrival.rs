@@ -14,7 +14,7 @@ use voicehook::{
     queue::{Quarantined, QueueUrl},
 };
 
-use super::{checks::Checks, queues};
+use super::{checks::Checks, queues, test_webhook::Posted};
 
 /// How many messages of others are held at most while looking for the own one. Each counts as received.
 const MOST_OTHERS: usize = 100;
@@ -28,30 +28,6 @@ const WAIT_FOR_A_MESSAGE: i32 = 1;
 const WAIT_AT_FAILOVER: Duration = Duration::from_secs(5);
 /// How often the rest of a webhook is looked for that is in quarantine in several parts.
 const LOOKS_FOR_OTHER_PARTS: usize = 5;
-
-/// The test webhook, as it was sent and answered.
-pub(super) struct Posted {
-    pub(super) voice_id: String,
-    pub(super) app: String,
-    pub(super) body: String,
-    /// The `x-request-id` of the answer.
-    pub(super) request_id: String,
-}
-
-impl Posted {
-    /// Whether a message of an event queue carries its event.
-    fn is_event(&self, message: &Message) -> bool {
-        let voice_id = message.message_attributes.as_ref().and_then(|attributes| attributes.get("voice_id"));
-        voice_id.and_then(|attribute| attribute.string_value.as_deref()) == Some(&self.voice_id)
-    }
-
-    /// Whether a quarantined webhook is this one: by its id, or by its bytes where a gateway has other ids.
-    fn is_quarantined_as(&self, record: &Quarantined) -> bool {
-        let has_id = [record.request_id.as_str(), record.invocation_id()].contains(&self.request_id.as_str());
-        let has_body = record.body().is_some_and(|body| body == self.body.as_bytes());
-        record.app == self.app && (has_id || has_body)
-    }
-}
 
 /// Looks for the test webhook, and says where it is.
 pub(super) async fn check(aws: &Aws, config: &Config, posted: &Posted, wait: Duration, checks: &mut Checks) {
@@ -236,35 +212,5 @@ fn next_for_the_reason(reason: &str) -> &'static str {
              often about a missing permission of its role, and run voicehook redrive for the others"
         }
         _ => "Read the function's log: it says why",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_record_is_the_test_webhooks_by_an_id_or_by_its_bytes_and_only_in_its_app() {
-        let posted = Posted {
-            voice_id: "v".to_owned(),
-            app: "default".to_owned(),
-            body: "{}".to_owned(),
-            request_id: "r1".to_owned(),
-        };
-        let is_own = |app: &str, request_id: &str, invocation_id: Option<&str>, body: &str| {
-            let record = json!({
-                "version": 1, "id": "i", "part": 1, "parts": 1, "reason": "undecryptable", "app": app,
-                "received_at": "2026-11-23T10:52:06Z", "request_id": request_id, "invocation_id": invocation_id,
-                "headers": {}, "body_base64": body,
-            });
-            posted.is_quarantined_as(&serde_json::from_value(record).unwrap())
-        };
-        assert!(is_own("default", "r1", None, ""));
-        assert!(is_own("default", "of the gateway", Some("r1"), ""));
-        assert!(is_own("default", "of the gateway", Some("of lambda"), "e30="));
-        assert!(!is_own("default", "another", Some("another"), "e30"));
-        assert!(!is_own("sales", "r1", None, "e30="));
     }
 }

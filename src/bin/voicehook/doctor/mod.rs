@@ -99,7 +99,7 @@ impl Doctor {
             let next = "Set WEBHOOK_TOKEN too (WebhookToken of the template)";
             checks.warning("variables", "ALLOW_PLAINTEXT lets whoever knows the URL send events", next);
         }
-        let has_actions = variables.get("ACTIONS").is_some_and(|actions| !actions.trim().is_empty());
+        let has_actions = !config.settings.actions.is_empty();
         let has_token = config.settings.token.is_some() || token_of_the_secret.is_some();
         // Without the secret nobody knows whether it has a token.
         if known.is_some() && actions_are_never_sent(has_actions, has_token) {

@@ -5,10 +5,11 @@
 
 use std::time::{Duration, Instant};
 
+use aws_sdk_sqs::types::Message;
 use jiff::Timestamp;
-use voicehook::{app_id::Token, config::Config, webhook::Algorithm};
+use voicehook::{app_id::Token, config::Config, queue::Quarantined, webhook::Algorithm};
 
-use super::{arrival::Posted, checks::Checks};
+use super::checks::Checks;
 use crate::send::{Answer, Encrypted, Writing};
 
 /// EnableX ends its waiting after five seconds.
@@ -72,6 +73,30 @@ impl TestWebhook {
 async fn post(webhook: Encrypted, url: &str) -> Result<Answer, String> {
     let url = url.to_owned();
     tokio::task::spawn_blocking(move || webhook.post(&url)).await.map_err(|error| error.to_string())?
+}
+
+/// The test webhook, as it was sent and answered.
+pub(super) struct Posted {
+    pub(super) voice_id: String,
+    pub(super) app: String,
+    pub(super) body: String,
+    /// The `x-request-id` of the answer.
+    pub(super) request_id: String,
+}
+
+impl Posted {
+    /// Whether a message of an event queue carries its event.
+    pub(super) fn is_event(&self, message: &Message) -> bool {
+        let voice_id = message.message_attributes.as_ref().and_then(|attributes| attributes.get("voice_id"));
+        voice_id.and_then(|attribute| attribute.string_value.as_deref()) == Some(&self.voice_id)
+    }
+
+    /// Whether a quarantined webhook is this one: by its id, or by its bytes where a gateway has other ids.
+    pub(super) fn is_quarantined_as(&self, record: &Quarantined) -> bool {
+        let has_id = [record.request_id.as_str(), record.invocation_id()].contains(&self.request_id.as_str());
+        let has_body = record.body().is_some_and(|body| body == self.body.as_bytes());
+        record.app == self.app && (has_id || has_body)
+    }
 }
 
 /// Asks the URL as EnableX's portal does. True where it is a voicehook's.
@@ -155,6 +180,8 @@ const fn explain(status: u16) -> (&'static str, &'static str) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -171,5 +198,28 @@ mod tests {
         ] {
             assert_eq!(shown(url), if expected.is_empty() { url } else { expected });
         }
+    }
+
+    #[test]
+    fn a_record_is_the_test_webhooks_by_an_id_or_by_its_bytes_and_only_in_its_app() {
+        let posted = Posted {
+            voice_id: "v".to_owned(),
+            app: "default".to_owned(),
+            body: "{}".to_owned(),
+            request_id: "r1".to_owned(),
+        };
+        let is_own = |app: &str, request_id: &str, invocation_id: Option<&str>, body: &str| {
+            let record = json!({
+                "version": 1, "id": "i", "part": 1, "parts": 1, "reason": "undecryptable", "app": app,
+                "received_at": "2026-11-23T10:52:06Z", "request_id": request_id, "invocation_id": invocation_id,
+                "headers": {}, "body_base64": body,
+            });
+            posted.is_quarantined_as(&serde_json::from_value(record).unwrap())
+        };
+        assert!(is_own("default", "r1", None, ""));
+        assert!(is_own("default", "of the gateway", Some("r1"), ""));
+        assert!(is_own("default", "of the gateway", Some("of lambda"), "e30="));
+        assert!(!is_own("default", "another", Some("another"), "e30"));
+        assert!(!is_own("sales", "r1", None, "e30="));
     }
 }

@@ -26,7 +26,7 @@ pub(super) enum Meaning {
     /// Nothing to do: other parts are missing, or it was decided about before.
     Nothing,
     /// Its webhook is complete.
-    Complete(Complete),
+    Complete(Box<Complete>),
     /// It is a copy of what was sent, and can be deleted.
     Superfluous,
     /// It is not a record that this program can read, and why.
@@ -93,7 +93,7 @@ impl Assembly {
         let parts = std::mem::take(parts);
         *state = State::Left;
         let (bodies, messages): (Vec<_>, Vec<_>) = parts.into_values().unzip();
-        Meaning::Complete(Complete { record, body: bodies.concat(), messages: messages.concat() })
+        Meaning::Complete(Box::new(Complete { record, body: bodies.concat(), messages: messages.concat() }))
     }
 
     /// A webhook was sent: what comes of it from now on is superfluous.
@@ -162,7 +162,7 @@ mod tests {
 
     fn complete(meaning: Meaning) -> Complete {
         match meaning {
-            Meaning::Complete(complete) => complete,
+            Meaning::Complete(complete) => *complete,
             _ => panic!("the webhook is not complete"),
         }
     }
