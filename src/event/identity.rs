@@ -6,7 +6,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::Event;
+use super::{Event, moment::Moment};
 
 /// What happens to a call once.
 const ONCE_IN_A_CALL: [&str; 4] = ["call.incomingcall", "call.initiated", "call.connected", "call.disconnected"];
@@ -35,7 +35,7 @@ impl Event {
     /// the broadcast's end.
     #[must_use]
     pub fn proves_its_identity(&self) -> bool {
-        let Some(moment) = self.moment().filter(|moment| moment.has_seconds()) else { return false };
+        let Some(moment) = self.moment().filter(Moment::has_seconds) else { return false };
         let event_type = self.event_type();
         let of_call = moment.has_fraction() || ONCE_IN_A_CALL.contains(&event_type.as_ref());
         (self.voice_id().is_some() && of_call) || (self.broadcast_id().is_some() && event_type == END_OF_A_BROADCAST)
