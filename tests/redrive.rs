@@ -16,6 +16,7 @@ use aws_stub::{AwsStub, error};
 use serde_json::{Value, json};
 use tool::{Dev, printed, voicehook};
 use voicehook::{
+    event::Event,
     sender,
     webhook::{Algorithm, Encoding, Format},
 };
@@ -298,6 +299,23 @@ async fn the_message_says_what_the_record_says_of_its_webhook() {
     let attribute = |name: &str| sent["MessageAttributes"][name]["StringValue"].as_str().unwrap().to_owned();
     assert_eq!(attribute("received_at"), "2026-11-23T10:52:06.000Z");
     assert_eq!((attribute("request_id"), attribute("app")), ("request of w".to_owned(), "default".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_event_id_is_that_of_the_first_delivery_for_records_of_both_forms() {
+    let key_press = r#"{"voice_id":"v1","playstate":"digitcollected","digit":"4"}"#;
+    for event in [EVENT, key_press] {
+        let older = record("w", &encrypted(event));
+        let newer = with(older.clone(), json!({"invocation_id": "invocation-1"}));
+        for (record, invocation) in [(older, "request of w"), (newer, "invocation-1")] {
+            let quarantine = Quarantine::of([record]).await;
+            quarantine.redrive(&[], &[]).assert(0, 1, "sent to the queue");
+            let sent = quarantine.sent().remove(0);
+            let expected = Event::from_json(event.to_owned()).unwrap().id("default", event, invocation);
+            assert_eq!(sent["MessageDeduplicationId"], expected, "{event}");
+            assert_eq!(sent["MessageAttributes"]["event_id"]["StringValue"], expected);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

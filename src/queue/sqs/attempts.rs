@@ -16,12 +16,14 @@ use crate::queue::QueueError;
 const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
 /// The time before the deadline that belongs to an attempt of its own.
 const LAST_ATTEMPT: Duration = Duration::from_millis(550);
+/// An attempt that had less time than that says nothing about its connection.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 /// The pause after the first error. It doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 /// Tries until something other than a passing error comes back, or the deadline is there. `attempt` gets the number of
-/// the attempt, from 0; `timed_out` is called after each attempt that had to be given up.
+/// the attempt, from 0; `timed_out` is called after each attempt that had time enough and was not answered.
 ///
 /// # Errors
 /// The error that will not pass, else the last one that SQS answered with, else [`QueueError::OutOfTime`].
@@ -36,7 +38,8 @@ where
     let (mut patience, mut backoff) = (FIRST_ATTEMPT, FIRST_PAUSE);
     let mut known = QueueError::OutOfTime;
     for number in 0.. {
-        match timeout_at(end_of_attempt(Instant::now(), patience, deadline), attempt(number)).await {
+        let began = Instant::now();
+        match timeout_at(end_of_attempt(began, patience, deadline), attempt(number)).await {
             Ok(Err(error)) if error.can_pass() => {
                 known = error;
                 let left = deadline.saturating_duration_since(Instant::now());
@@ -45,7 +48,9 @@ where
             }
             Ok(decided) => return decided,
             Err(_) => {
-                timed_out();
+                if began.elapsed() >= SHORTEST_TIMEOUT {
+                    timed_out();
+                }
                 patience *= 2;
             }
         }
