@@ -1,7 +1,7 @@
 //! The configuration: environment variables, checked together.
 //!
-//! In come the variables; out comes a [`Config`], or a [`ConfigError`] that lists every mistake with the name of its
-//! variable and what would be right. A variable that is set to nothing counts as not set.
+//! A [`ConfigError`] lists every mistake with the name of its variable and what would be right. A variable that is set to an
+//! empty value counts as not set.
 
 use std::{fmt, ops::RangeInclusive, time::Duration};
 

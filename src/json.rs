@@ -1,7 +1,7 @@
-//! What `serde_json` leaves to do for text that only has to be looked into: keys and strings as `JSON.parse` takes
-//! them, lone surrogates included, borrowed where they hold no escapes.
+//! JSON keys and strings as `JSON.parse` reads them, lone surrogates included, and borrowed where they contain no escapes.
+//! `serde_json` alone refuses lone surrogates.
 //!
-//! In come a key or a raw JSON value; out come its bytes, in UTF-8, or in WTF-8 where a lone surrogate was escaped.
+//! Keys and strings are bytes: UTF-8, or WTF-8 where a lone surrogate was escaped.
 
 use std::{borrow::Cow, fmt};
 

@@ -1,6 +1,6 @@
 //! EnableX's side: makes webhooks as EnableX sends them, for tests and for the command-line tool.
 //!
-//! In come an event's text and how it is to be encrypted; out comes `encrypted_data`. The function never calls this.
+//! Encrypts an event as `crypto.createCipher` did and writes the ciphertext as `encrypted_data`. The function never calls this.
 
 use aes::{Aes128, Aes192, Aes256};
 use cipher::{

@@ -20,7 +20,7 @@ use voicehook::{
     app_id::{AppId, AppIdSource, AppIdUnavailable, AppIds, Apps, FixedAppId, Version},
     config::Settings,
     gateway::{GatewayEvent, Receiver},
-    queue::{GroupCommit, Queue, QueueKind, QueueUrl, Sqs},
+    queue::{BatchingQueue, Queue, QueueKind, QueueUrl, Sqs},
 };
 
 const IN_FLIGHT: usize = 64;
@@ -130,7 +130,7 @@ async fn they_are_so_on_sqs_too_while_every_fifth_request_fails() {
         Reaction::AcceptAndClose,
     ] {
         let stub = SqsStub::start_with_fault(fault, 5).await;
-        let queue = GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap()));
+        let queue = BatchingQueue::new(Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap()));
         let receiver = Arc::new(Receiver::new(settings(), app_ids(), queue));
         let (arrived, queued) = deliver(receiver, 4, 50).await;
         assert_eq!(queued, 200, "{fault:?}");

@@ -29,7 +29,7 @@ use voicehook::{
     config::Settings,
     event::Event,
     gateway::Receiver,
-    queue::{Delivery, Failover, GroupCommit, Message, Queue as _, QueueKind, QueueUrl, Sqs},
+    queue::{BatchingQueue, Delivery, Failover, Message, Queue as _, QueueKind, QueueUrl, Sqs},
 };
 
 const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo";
@@ -251,7 +251,7 @@ const WEBHOOKS: usize = 100;
 /// still with the sender. Returns how many were answered 200.
 async fn equation(first: &SqsStub, second: Option<&SqsStub>, what: &str) -> usize {
     let sqs = |stub: &SqsStub| Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap());
-    let queue = |stub: &SqsStub| GroupCommit::new(sqs(stub));
+    let queue = |stub: &SqsStub| BatchingQueue::new(sqs(stub));
     let queue = Failover::new(queue(first), second.map(queue));
     let settings = Settings { publish_deadline: DEADLINE, ..Settings::default() };
     let app_ids = AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300));

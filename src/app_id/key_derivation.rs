@@ -1,7 +1,6 @@
 //! Key derivation: OpenSSL's `EVP_BytesToKey` with MD5, no salt and one iteration, as Node's `createCipher` calls it.
 //!
-//! In comes the AppID's UTF-8 text; out comes a [`KeyAndIv`]. It is made once, when the AppID is read, and the AppID's
-//! own text is not kept.
+//! The key material is derived once, when an AppID is read, and the AppID's text is not kept.
 
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;

@@ -1,9 +1,8 @@
-//! Requests to AWS without the SDK around them, for the way of a webhook.
+//! Requests to AWS without the SDK around them.
 //!
-//! In come an operation and its input in JSON; out comes its output in JSON, if the service did what it was asked for.
-//! If not, or if anything else is wrong, the caller has the SDK do it: the SDK tries again, and knows what an error
-//! means. The connections are the SDK's own. What is saved is all that the SDK does around an operation, which is most of
-//! a small webhook's CPU.
+//! What the SDK does around an operation is most of a small webhook's CPU. A [`Direct`] sends an operation's input as JSON
+//! over the SDK's own connections and returns the output where the service answered 200. For everything else the caller
+//! has the SDK repeat the operation, because the SDK knows what an error means.
 //!
 //! The protocol is AWS JSON 1.0. <https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html>
 

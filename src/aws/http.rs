@@ -1,7 +1,7 @@
 //! The HTTP client of the AWS clients: hyper's pool, TLS by rustls on ring, and HTTP/1.1.
 //!
-//! In comes a request of the SDK; out comes the answer, or an error of a kind that the SDK knows whether to try again.
-//! The SDK's own client brings HTTP/2 besides, which a webhook has no use for, and a pool with more work in it.
+//! The SDK's default client brings HTTP/2, which a webhook has no use for, and a pool that does more work. This one can
+//! also [drop its idle connections](Connections::renew), and limits the size of an answer.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -34,29 +34,28 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// timed out, or have been renewed already.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Whose word is taken that a server is who it says it is.
+/// Which root certificates are trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Authorities {
-    /// Mozilla's, which are in the program: to read and parse the machine's costs a cold start a millisecond.
-    Carried,
-    /// The machine's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. Where there are none, every request fails and says
-    /// so.
-    OfTheMachine,
+pub enum TrustRoots {
+    /// Mozilla's, compiled into the program: reading and parsing the system's costs a cold start a millisecond.
+    Bundled,
+    /// The system's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. Without any, every request fails and says so.
+    System,
 }
 
-impl Authorities {
-    /// The machine's where somebody named them, else the carried ones.
-    pub(super) fn of_the_environment() -> Self {
+impl TrustRoots {
+    /// The system's where `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, else the bundled ones.
+    pub(super) fn from_environment() -> Self {
         let is_set = |name| super::variable(name).is_some();
-        if is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") { Self::OfTheMachine } else { Self::Carried }
+        if is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") { Self::System } else { Self::Bundled }
     }
 
     fn tls(self) -> Result<HttpsConnectorBuilder<WantsSchemes>, BoxError> {
         let ring = rustls::crypto::ring::default_provider();
         let builder = HttpsConnectorBuilder::new();
         Ok(match self {
-            Self::Carried => builder.with_provider_and_webpki_roots(ring)?,
-            Self::OfTheMachine => builder.with_provider_and_native_roots(ring)?,
+            Self::Bundled => builder.with_provider_and_webpki_roots(ring)?,
+            Self::System => builder.with_provider_and_native_roots(ring)?,
         })
     }
 }
@@ -81,12 +80,12 @@ struct Pool {
 impl Connections {
     /// None yet.
     #[must_use]
-    pub fn new(authorities: Authorities) -> Self {
+    pub fn new(roots: TrustRoots) -> Self {
         let mut tcp = connect::HttpConnector::new();
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        let connector = authorities.tls().map(|tls| tls.https_or_http().enable_http1().wrap_connector(tcp));
+        let connector = roots.tls().map(|tls| tls.https_or_http().enable_http1().wrap_connector(tcp));
         let connector = connector.map_err(|error| error.to_string().into());
         Self { connector, client: Arc::default(), largest_answer: usize::MAX }
     }

@@ -1,7 +1,7 @@
 //! What the AWS clients share: region, credentials, endpoints, TLS.
 //!
-//! In come the `AWS_*` variables that Lambda sets; out comes an [`Aws`], from which each client is made, and with which
-//! the first attempt of what a webhook needs goes without the SDK.
+//! An [`Aws`] is made once, from the `AWS_*` variables that Lambda sets or from a developer's configuration. Every client is
+//! made from it, and so is the way to SQS that does without the SDK.
 
 mod credentials;
 mod direct;
@@ -18,7 +18,7 @@ use aws_types::SdkConfig;
 pub use self::{
     credentials::CredentialsHealth,
     error::described,
-    http::{Authorities, Connections, http_client},
+    http::{Connections, TrustRoots, http_client},
 };
 pub(crate) use self::{direct::Direct, error::causes};
 use crate::config::ConfigError;
@@ -69,7 +69,7 @@ impl Aws {
         if !missing.mistakes.is_empty() {
             return Err(missing);
         }
-        let connections = Connections::new(Authorities::of_the_environment()).with_limit(LARGEST_ANSWER);
+        let connections = Connections::new(TrustRoots::from_environment()).with_limit(LARGEST_ANSWER);
         let connector = SharedHttpConnector::new(connections.clone());
         let shared = SdkConfig::builder()
             .behavior_version(behavior_version())

@@ -1,8 +1,7 @@
 //! AWS Signature Version 4 of a request `POST /` with a body of JSON.
 //!
-//! In come host, operation and body; out come the headers that make the service believe in who sends them. A signer for
-//! one shape of request has no headers to sort and no paths to normalize, and keeps the key of the day: the SDK's own,
-//! which is for every shape, takes a tenth of a small webhook's CPU. The tests hold this one against it.
+//! A signer for one shape of request has no headers to sort and no path to normalize, and it caches the day's signing key.
+//! The SDK's signer handles every shape and takes a tenth of a small webhook's CPU; the tests compare the two.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
 use std::sync::{Mutex, PoisonError};
@@ -24,7 +23,7 @@ pub(super) struct Signer {
     credentials: Credentials,
     region: String,
     service: &'static str,
-    key: Mutex<Option<KeyOfTheDay>>,
+    key: Mutex<Option<SigningKey>>,
 }
 
 /// What is signed of a request, beside its date and the session token.
@@ -96,7 +95,7 @@ impl Signer {
         hex(hash.finalize())
     }
 
-    /// HMAC with the key of a day.
+    /// HMAC with the signing key of a day.
     fn key(&self, day: &str) -> Result<Hmac<Sha256>, InvalidLength> {
         let mut kept = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = kept.as_ref().filter(|kept| kept.day == day) {
@@ -108,14 +107,14 @@ impl Signer {
             let key = Zeroizing::new(<[u8; 32]>::from(hmac.chain_update(part).finalize().into_bytes()));
             hmac = Hmac::new_from_slice(&*key)?;
         }
-        *kept = Some(KeyOfTheDay { day: day.to_owned(), hmac: hmac.clone() });
+        *kept = Some(SigningKey { day: day.to_owned(), hmac: hmac.clone() });
         Ok(hmac)
     }
 }
 
-/// What is derived of the secret for one day, region and service.
+/// The key derived from the secret access key for one day, region and service.
 #[derive(Debug)]
-struct KeyOfTheDay {
+struct SigningKey {
     day: String,
     hmac: Hmac<Sha256>,
 }
@@ -182,6 +181,6 @@ mod tests {
         signer.sign(&request, Timestamp::now()).unwrap();
         let printed = format!("{signer:?}");
         assert!(!printed.contains("the secret") && !printed.contains("the token"), "{printed}");
-        assert!(printed.contains("KeyOfTheDay") && !printed.contains('['), "{printed}");
+        assert!(printed.contains("SigningKey") && !printed.contains('['), "{printed}");
     }
 }

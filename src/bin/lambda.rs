@@ -8,7 +8,7 @@ use voicehook::{
     aws::Aws,
     config::{Config, ConfigError},
     gateway::{self, Receiver},
-    queue::{Failover, GroupCommit, Sqs},
+    queue::{BatchingQueue, Failover, Sqs},
     telemetry,
 };
 
@@ -62,8 +62,8 @@ async fn run() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn receiver(config: Config, aws: &Aws) -> Receiver<ConfiguredSource, Failover<GroupCommit>> {
-    let sqs = |url| GroupCommit::new(Sqs::new(aws, url));
+fn receiver(config: Config, aws: &Aws) -> Receiver<ConfiguredSource, Failover<BatchingQueue>> {
+    let sqs = |url| BatchingQueue::new(Sqs::new(aws, url));
     let queue = Failover::new(sqs(config.queue_url), config.failover_queue_url.map(sqs));
     let quarantine = config.quarantine_queue_url.map(|url| Failover::new(sqs(url), None));
     let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, aws), config.app_id_ttl);

@@ -1,8 +1,7 @@
-//! Envelope and AppID to plaintext: ciphertext, cipher, padding, text.
+//! Decrypts an [`Envelope`] with an [`AppId`]: ciphertext, cipher, padding, text.
 //!
-//! In come an [`Envelope`] and an [`AppId`]; out comes a [`Plaintext`]: text that is not to be trusted yet. The
-//! reference is Node's `crypto.createDecipher(algorithm, appId)`, bit for bit, except that voicehook refuses where Node
-//! drops or replaces what it cannot read.
+//! The reference is Node's `crypto.createDecipher(algorithm, appId)`, bit for bit, except that voicehook refuses where Node
+//! drops or replaces what it cannot read. The resulting [`Plaintext`] is not to be trusted yet: nothing authenticates it.
 //!
 //! A receiver of unauthenticated CBC turns into a padding oracle as soon as a caller can tell one failed step from
 //! another. So everything behind the cipher runs to its end whatever the steps before it found, and the first fault

@@ -1,7 +1,7 @@
 //! The JSON schemas of what voicehook puts on queues, for subscribers in any language, generated from the types.
 //!
-//! In come the types; out come the files of `schemas/`, or a failed test where they say something else.
-//! `UPDATE_SCHEMAS=1 cargo test --lib schema` writes them anew.
+//! A test fails where a file of `schemas/` is not what the types say; `UPDATE_SCHEMAS=1 cargo test --lib schema` updates the
+//! files.
 
 use std::{borrow::Cow, fs, path::Path};
 

@@ -1,7 +1,7 @@
 //! The event in a CloudEvents 1.0 envelope, structured mode, JSON format (`EVENT_FORMAT=cloudevents`).
 //!
-//! In comes an event; out goes its [`Message`], with the envelope around the body and all else as it was: the same
-//! `event_id`, message group and deduplication id, so that the format can be changed while events are on the queue.
+//! Only the body of the [`Message`] differs from the raw format. `event_id`, message group and deduplication id are the same,
+//! so the format can be changed while events are on the queue.
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>
 //!
 //! | member | value |

@@ -1,11 +1,11 @@
-//! The event onto SQS: message, attributes, group, deadline, failover, quarantine.
+//! Puts events on SQS: message, attributes, message group, batching, deadline, failover, quarantine.
 //!
-//! In comes an [`Event`](crate::event::Event) with what the gateway knows of its delivery; out goes a [`Message`], and
-//! back comes the id under which the queue has it. Whoever implements [`Queue`] promises that `Ok` means: it is there.
+//! A [`Message`] is made from an [`Event`](crate::event::Event) and what is known of its delivery. Whoever implements
+//! [`Queue`] promises that `Ok` means the message is on the queue.
 
+mod batching;
 mod cloud_event;
 mod failover;
-mod group_commit;
 mod message;
 mod quarantine;
 mod queue_url;
@@ -17,9 +17,9 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 pub use self::{
+    batching::BatchingQueue,
     cloud_event::EventFormat,
     failover::Failover,
-    group_commit::GroupCommit,
     message::{Delivery, MAX_MESSAGE_BYTES, Message},
     quarantine::{NotQuarantined, PART_BYTES, Quarantine, Quarantined, Refused},
     queue_url::{QueueKind, QueueUrl, QueueUrlError},
@@ -31,12 +31,12 @@ pub trait Queue: Send + Sync + 'static {
     /// Standard or FIFO.
     fn kind(&self) -> QueueKind;
 
-    /// Makes contact ahead of the first message, and says in the log if the queue is not as it should be.
+    /// Connects ahead of the first message, and logs a warning if the queue cannot be reached.
     fn warm_up(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 
-    /// Puts one message on the queue and waits for the queue's word that it has it, until the deadline at the longest.
+    /// Puts one message on the queue, and returns once the queue has confirmed it or the deadline has passed.
     ///
     /// On a FIFO queue the message takes its place in its group when this is called, before the future is polled.
     fn send(&self, message: Message, deadline: Instant) -> impl Future<Output = Result<Sent, QueueError>> + Send;

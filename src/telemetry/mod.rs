@@ -1,7 +1,7 @@
 //! Logs and metrics: one JSON line per webhook, and one for whatever else an operator must know.
 //!
-//! In comes the [`Record`] of a request; out goes a line on standard output, which is a log entry and, in CloudWatch's
-//! embedded metric format, the metrics as well. Never in it: AppID, key, token, plaintext, phone numbers.
+//! A line is a log entry and, in CloudWatch's embedded metric format, the metrics as well. It never contains an AppID, a
+//! key, a token, plaintext or a phone number, because a [`Record`] has none.
 
 mod line;
 mod metrics;

@@ -106,14 +106,14 @@ pub fn headers() -> http::request::Builder {
 
 /// AWS clients for an emulator or a stub, as the function has them.
 pub fn aws(endpoint: &str) -> Aws {
-    let connections = aws::Connections::new(aws::Authorities::OfTheMachine).with_limit(1024 * 1024);
+    let connections = aws::Connections::new(aws::TrustRoots::System).with_limit(1024 * 1024);
     let connector = SharedHttpConnector::new(connections.clone());
     aws_over(connector.clone(), endpoint).sending_directly(connector, credentials()).over(connections)
 }
 
 /// The same as the command-line tool has them: everything goes through the SDK.
 pub fn aws_by_the_sdk(endpoint: &str) -> Aws {
-    let connections = aws::Connections::new(aws::Authorities::OfTheMachine).with_limit(1024 * 1024);
+    let connections = aws::Connections::new(aws::TrustRoots::System).with_limit(1024 * 1024);
     aws_over(SharedHttpConnector::new(connections.clone()), endpoint).over(connections)
 }
 

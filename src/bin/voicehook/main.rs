@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 /// The AWS configuration of whoever is at the terminal: profile, environment, single sign-on.
 async fn aws_configuration() -> aws_config::SdkConfig {
     aws_config::defaults(aws::behavior_version())
-        .http_client(aws::http_client(SharedHttpConnector::new(aws::Connections::new(aws::Authorities::OfTheMachine))))
+        .http_client(aws::http_client(SharedHttpConnector::new(aws::Connections::new(aws::TrustRoots::System))))
         .load()
         .await
 }

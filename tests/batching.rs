@@ -13,13 +13,13 @@ use support::{aws, aws_by_the_sdk};
 use tokio::{task::JoinSet, time::Instant};
 use voicehook::{
     event::Event,
-    queue::{Delivery, GroupCommit, Message, Queue as _, QueueError, QueueKind, QueueUrl, Sent, Sqs},
+    queue::{BatchingQueue, Delivery, Message, Queue as _, QueueError, QueueKind, QueueUrl, Sent, Sqs},
 };
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-fn group_commit(stub: &SqsStub) -> GroupCommit {
-    GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap()))
+fn batching_queue(stub: &SqsStub) -> BatchingQueue {
+    BatchingQueue::new(Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap()))
 }
 
 fn message(call: &str, number: usize, bytes: usize) -> Message {
@@ -37,7 +37,7 @@ fn message(call: &str, number: usize, bytes: usize) -> Message {
 type InFlight = JoinSet<(usize, Result<Sent, QueueError>)>;
 
 /// Sends messages side by side, in their order.
-fn send_all(queue: &GroupCommit, messages: impl IntoIterator<Item = Message>) -> InFlight {
+fn send_all(queue: &BatchingQueue, messages: impl IntoIterator<Item = Message>) -> InFlight {
     let mut in_flight = JoinSet::new();
     for (number, message) in messages.into_iter().enumerate() {
         let queue = queue.clone();
@@ -62,7 +62,7 @@ async fn assert_all_sent(mut in_flight: InFlight) {
 #[tokio::test]
 async fn a_message_that_comes_alone_goes_at_once_and_by_itself() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
-    let queue = group_commit(&stub);
+    let queue = batching_queue(&stub);
     for number in 0..3 {
         queue.send(message("call", number, 0), Instant::now() + DEADLINE).await.unwrap();
     }
@@ -77,7 +77,7 @@ async fn a_batch_without_the_sdk_says_what_one_of_the_sdk_says() {
         let stub = SqsStub::start(&[], Reaction::Accept).await;
         stub.open(false);
         let url = QueueUrl::new("https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo").unwrap();
-        let queue = GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), url));
+        let queue = BatchingQueue::new(Sqs::new(&aws(&stub.endpoint()), url));
         let in_flight = send_all(&queue, messages.clone());
         stub.read(2).await;
         stub.open(true);
@@ -93,7 +93,7 @@ async fn a_batch_without_the_sdk_says_what_one_of_the_sdk_says() {
 async fn messages_that_come_during_a_request_share_the_next_ones_though_the_first_is_not_back() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
     stub.open(false);
-    let queue = group_commit(&stub);
+    let queue = batching_queue(&stub);
     let in_flight = send_all(&queue, (0..26).map(|number| message(&format!("call-{number}"), number, 0)));
     // One alone, ten and ten that filled a request, and five that had waited long enough.
     stub.read(4).await;
@@ -109,7 +109,7 @@ async fn messages_that_come_during_a_request_share_the_next_ones_though_the_firs
 async fn the_messages_of_a_call_keep_their_order_through_faults() {
     for fault in [Reaction::Accept, Reaction::InternalError, Reaction::Throttle, Reaction::DropAnswer] {
         let stub = SqsStub::start_with_fault(fault, 2).await;
-        let queue = group_commit(&stub);
+        let queue = batching_queue(&stub);
         let calls = ["a", "b", "c"];
         let messages = (0..24).map(|number| message(calls[number % 3], number, 0));
         assert_all_sent(send_all(&queue, messages)).await;
@@ -124,7 +124,7 @@ async fn the_messages_of_a_call_keep_their_order_through_faults() {
 async fn what_has_gathered_of_a_call_goes_together_and_in_order() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
     stub.open(false);
-    let queue = group_commit(&stub);
+    let queue = batching_queue(&stub);
     let in_flight = send_all(&queue, (0..32).map(|number| message("call", number, 0)));
     stub.read(1).await;
     stub.open(true);
@@ -137,7 +137,7 @@ async fn what_has_gathered_of_a_call_goes_together_and_in_order() {
 async fn two_messages_with_one_deduplication_id_never_share_a_batch() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
     stub.open(false);
-    let queue = group_commit(&stub);
+    let queue = batching_queue(&stub);
     let twice = message("call", 1, 0);
     let in_flight = send_all(&queue, [message("call", 0, 0), twice.clone(), twice, message("call", 2, 0)]);
     stub.read(1).await;
@@ -151,7 +151,7 @@ async fn two_messages_with_one_deduplication_id_never_share_a_batch() {
 async fn an_entry_that_was_not_taken_holds_up_its_own_call_and_no_other() {
     let stub = SqsStub::start(&[Reaction::Accept, Reaction::AcceptHalf], Reaction::Accept).await;
     stub.open(false);
-    let queue = group_commit(&stub);
+    let queue = batching_queue(&stub);
     let mut first = send_all(&queue, (0..11).map(|number| message(&format!("call-{number}"), 0, 0)));
     stub.read(2).await;
     // Of the batch of call-1 to call-10, those at even places are taken; the others are sent again, and never answered.
@@ -169,7 +169,7 @@ async fn an_entry_that_was_not_taken_holds_up_its_own_call_and_no_other() {
 async fn a_message_that_was_not_taken_is_sent_again_before_the_next_ones_of_its_call() {
     let stub = SqsStub::start(&[Reaction::Accept, Reaction::AcceptHalf], Reaction::Accept).await;
     stub.open(false);
-    let queue = group_commit(&stub);
+    let queue = batching_queue(&stub);
     let in_flight = send_all(&queue, (0..12).map(|number| message("call", number, 0)));
     stub.read(1).await;
     stub.open(true);
@@ -183,7 +183,7 @@ async fn an_entry_that_was_taken_and_failed_counts_as_failed() {
         let stub = SqsStub::start(&[Reaction::Accept, Reaction::Contradict], Reaction::Accept).await;
         stub.open(false);
         let url = QueueUrl::new("https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo").unwrap();
-        let queue = GroupCommit::new(Sqs::new(&aws(&stub.endpoint()), url));
+        let queue = BatchingQueue::new(Sqs::new(&aws(&stub.endpoint()), url));
         let in_flight = send_all(&queue, (0..3).map(|number| message("call", number, 0)));
         stub.read(1).await;
         stub.open(true);
@@ -196,7 +196,7 @@ async fn an_entry_that_was_taken_and_failed_counts_as_failed() {
 async fn what_the_queue_does_not_take_of_a_batch_is_tried_alone() {
     let stub = SqsStub::start(&[], Reaction::AcceptHalf).await;
     stub.open(false);
-    let queue = group_commit(&stub);
+    let queue = batching_queue(&stub);
     let in_flight = send_all(&queue, (0..11).map(|number| message(&format!("call-{number}"), number, 0)));
     stub.read(2).await;
     stub.open(true);
@@ -209,7 +209,7 @@ async fn what_the_queue_does_not_take_of_a_batch_is_tried_alone() {
 async fn a_batch_is_never_larger_than_sqs_takes() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
     stub.open(false);
-    let queue = group_commit(&stub);
+    let queue = batching_queue(&stub);
     let large = (0..7).map(|number| message(&format!("call-{number}"), number, 400_000));
     let in_flight = send_all(&queue, large);
     // One alone, and then two at a time: three would have more than 1 MiB.
@@ -222,7 +222,7 @@ async fn a_batch_is_never_larger_than_sqs_takes() {
 #[tokio::test]
 async fn a_request_that_is_never_answered_holds_up_only_its_own_messages() {
     let stub = SqsStub::start(&[Reaction::Stall], Reaction::Accept).await;
-    let queue = group_commit(&stub);
+    let queue = batching_queue(&stub);
     let mut stalled = send_all(&queue, [message("stalled", 0, 0)]);
     stub.read(1).await;
     let others = send_all(&queue, (1..5).map(|number| message(&format!("call-{number}"), number, 0)));
@@ -234,7 +234,7 @@ async fn a_request_that_is_never_answered_holds_up_only_its_own_messages() {
 #[tokio::test]
 async fn nobody_waits_past_the_deadline() {
     let stub = SqsStub::start(&[], Reaction::Stall).await;
-    let queue = group_commit(&stub);
+    let queue = batching_queue(&stub);
     let mut in_flight = JoinSet::new();
     // Of one call, so that all but the first wait for their turn.
     for number in 0..5 {

@@ -31,7 +31,7 @@ const LINGER: Duration = Duration::from_millis(10);
 
 /// A queue in SQS, shared by the webhooks of one process.
 #[derive(Clone, Debug)]
-pub struct GroupCommit(Arc<Shared>);
+pub struct BatchingQueue(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -56,7 +56,7 @@ struct Waiting {
 }
 
 /// A request on its way. When it is back, however it ended, others may go.
-struct Request(GroupCommit);
+struct Request(BatchingQueue);
 
 impl Drop for Request {
     fn drop(&mut self) {
@@ -67,7 +67,7 @@ impl Drop for Request {
 
 /// A group of which messages are on their way. When they are not any more, however that ended, its next ones may go.
 struct Group {
-    queue: GroupCommit,
+    queue: BatchingQueue,
     id: String,
 }
 
@@ -84,7 +84,7 @@ enum Admission {
     Wait(oneshot::Receiver<Result<Sent, QueueError>>),
 }
 
-impl GroupCommit {
+impl BatchingQueue {
     /// In front of a queue.
     #[must_use]
     pub fn new(sqs: Sqs) -> Self {
@@ -183,7 +183,7 @@ impl State {
 
 /// Sends a batch and tells each waiter. What the queue did not take of it is sent again, so that no message costs another
 /// one its place; meanwhile the groups of the others go on.
-async fn commit(queue: GroupCommit, request: Request, groups: Vec<Group>, batch: Vec<Waiting>) {
+async fn commit(queue: BatchingQueue, request: Request, groups: Vec<Group>, batch: Vec<Waiting>) {
     let sqs = &queue.0.sqs;
     let taken = match batch.as_slice() {
         [] | [_] => Ok(vec![None; batch.len()]),
@@ -247,7 +247,7 @@ async fn send_again(sqs: &Sqs, group: Option<Group>, waiting: Vec<Waiting>) {
     }
 }
 
-impl Queue for GroupCommit {
+impl Queue for BatchingQueue {
     fn kind(&self) -> QueueKind {
         self.0.sqs.kind()
     }
@@ -273,7 +273,7 @@ impl Queue for GroupCommit {
     }
 }
 
-impl GroupCommit {
+impl BatchingQueue {
     /// Waits for what becomes of a message, and sends what is there when it has waited long enough for others.
     async fn wait(
         &self,
