@@ -16,7 +16,7 @@ use tokio::time::{Instant, advance, sleep, sleep_until};
 use voicehook::{
     app_id::{AppIdSource, AppIdUnavailable, AppIds, Apps, SecretError, SecretsManagerError, Version},
     config::Settings,
-    gateway::Receiver,
+    gateway::{Answer, Receiver},
     queue::{Quarantined, QueueKind},
     sender,
     webhook::{Accept, Algorithm, Encoding, Format},
@@ -148,10 +148,10 @@ impl Stack {
 }
 
 async fn outcome(receiver: &Receiver<Source, TestQueue>, request: Request) -> String {
-    let (_, record) = receiver.receive(&request).await;
-    match record.outcome.reason() {
-        Some(reason) if reason != record.outcome.name() => format!("{} {reason}", record.outcome.name()),
-        _ => record.outcome.name().to_owned(),
+    let Answer { outcome, .. } = receiver.receive(&request).await;
+    match outcome.reason() {
+        Some(reason) if reason != outcome.name() => format!("{} {reason}", outcome.name()),
+        _ => outcome.name().to_owned(),
     }
 }
 

@@ -5,12 +5,12 @@
 //! that knows all the other modules.
 
 mod actions;
-mod answer;
 mod arrivals;
 mod invocation;
 mod judge;
 mod lambda;
 mod open;
+mod outcome;
 mod payload;
 mod route;
 mod shutdown;
@@ -24,10 +24,10 @@ use tokio::time::Instant;
 
 pub use self::{
     actions::Actions,
-    answer::{MAX_BODY_BYTES, Outcome, Refusal},
     arrivals::{Arrivals, Place},
     lambda::{invocations_at_once, run_on_lambda},
     open::{Opener, Times, Unopened},
+    outcome::{MAX_BODY_BYTES, Outcome, Refusal},
     payload::{Gateway, GatewayEvent, NotAGatewayEvent},
 };
 use self::{
@@ -111,17 +111,17 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
 
     /// The same for a request whose place in the order was taken when it arrived.
     pub async fn respond_in(&self, place: Option<Place>, request: Request) -> Response<Body> {
-        let (response, record) = self.receive_in(place, &request).await;
+        let Answer { response, record, .. } = self.receive_in(place, &request).await;
         telemetry::webhook(&record);
         response
     }
 
     /// Receives one request, and says what there is to say about it. A panic on the way is answered as well.
-    pub async fn receive(&self, request: &Request) -> (Response<Body>, Record) {
+    pub async fn receive(&self, request: &Request) -> Answer {
         self.receive_in(None, request).await
     }
 
-    async fn receive_in(&self, place: Option<Place>, request: &Request) -> (Response<Body>, Record) {
+    async fn receive_in(&self, place: Option<Place>, request: &Request) -> Answer {
         let place = place.unwrap_or_else(|| self.arrivals.take_place());
         let arrived = Instant::now();
         let invocation = &Invocation::of(request);
@@ -134,13 +134,12 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         let trace_header = invocation.trace_header.as_deref();
         let mut record = Record::new(invocation.request_id.clone(), trace_header, request.body().len());
         let handled = self.handle(&received, place, &mut record);
-        if let Ok(outcome) = AssertUnwindSafe(handled).catch_unwind().await {
-            record.outcome = outcome;
-        }
-        let response = record.outcome.response(&record.request_id);
-        record.status = response.status();
+        let outcome = AssertUnwindSafe(handled).catch_unwind().await.unwrap_or(Outcome::Panicked);
+        let response = outcome.response(&record.request_id);
+        record.status = response.status().as_u16();
+        record.summary = outcome.summary();
         record.stages.total = arrived.elapsed();
-        (response, record)
+        Answer { response, outcome, record }
     }
 
     async fn handle(&self, received: &Received<'_>, place: Place, record: &mut Record) -> Outcome {
@@ -239,6 +238,17 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         let secret_has_token = || self.opener.app_ids.known().current().is_some_and(|apps| apps.token.is_some());
         !self.settings.actions.is_empty() && (self.settings.token.is_some() || secret_has_token())
     }
+}
+
+/// What a request got, and what there is to say about it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP response.
+    pub response: Response<Body>,
+    /// What became of the request.
+    pub outcome: Outcome,
+    /// Its line in the log.
+    pub record: Record,
 }
 
 /// A request, and what is known of its delivery.

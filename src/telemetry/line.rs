@@ -7,7 +7,6 @@ use super::{
     FunctionLog, Record,
     metrics::{self, Metric},
 };
-use crate::gateway::Outcome;
 
 /// The line of a webhook: flat, so that every query language can filter on any of it.
 pub(super) struct WebhookLine<'a> {
@@ -31,7 +30,7 @@ impl<'a> WebhookLine<'a> {
     }
 
     fn is_logged(&self) -> bool {
-        self.record.level() <= self.log.level
+        self.record.summary.level <= self.log.level
     }
 
     fn entry<M: SerializeMap>(&self, line: &mut M) -> Result<(), M::Error> {
@@ -39,16 +38,16 @@ impl<'a> WebhookLine<'a> {
         line.serialize_entry("request_id", &record.request_id)?;
         optional(line, "trace_id", record.trace_id.as_deref())?;
         optional(line, "event_id", record.event_id.as_deref())?;
-        if let Outcome::Queued { message_id, failover, .. } = &record.outcome {
-            line.serialize_entry("message_id", message_id)?;
-            line.serialize_entry("failover", failover)?;
+        if let Some(sent) = &record.summary.sent {
+            line.serialize_entry("message_id", &sent.message_id)?;
+            line.serialize_entry("failover", &sent.failover)?;
         }
         optional(line, "event_type", record.event_type.as_deref())?;
         optional(line, "voice_id", record.voice_id.as_deref())?;
-        line.serialize_entry("outcome", record.outcome.name())?;
-        optional(line, "detail", record.detail())?;
-        optional(line, "error", record.error())?;
-        line.serialize_entry("status", &record.status.as_u16())?;
+        line.serialize_entry("outcome", record.summary.outcome)?;
+        optional(line, "detail", record.summary.detail.as_deref())?;
+        optional(line, "error", record.summary.error.as_deref())?;
+        line.serialize_entry("status", &record.status)?;
         line.serialize_entry("bytes", &record.bytes)?;
         let stages = &record.stages;
         for (name, took) in [
@@ -68,13 +67,13 @@ impl Serialize for WebhookLine<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut line = serializer.serialize_map(None)?;
         if self.is_logged() {
-            start(&mut line, self.record.level().as_str(), "webhook")?;
+            start(&mut line, self.record.summary.level.as_str(), "webhook")?;
             self.entry(&mut line)?;
         } else {
             start(&mut line, &self.log.level.to_string(), "metrics")?;
         }
         optional(&mut line, "app", self.record.app.as_deref())?;
-        optional(&mut line, "reason", self.record.outcome.reason())?;
+        optional(&mut line, "reason", self.record.summary.reason)?;
         embed(&mut line, self.log, &self.metrics, self.record.app.is_some())?;
         line.end()
     }

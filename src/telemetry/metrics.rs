@@ -5,7 +5,6 @@
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 
 use super::Record;
-use crate::{gateway::Outcome, queue::NotQuarantined};
 
 /// A number for CloudWatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,26 +64,9 @@ impl Metrics {
 /// The numbers of a webhook. Requests that are none (probes, other methods) have none.
 pub(super) fn of_webhook(record: &Record, is_cold_start: bool) -> Vec<Metric> {
     let mut metrics = Vec::with_capacity(6);
-    match &record.outcome {
-        Outcome::Queued { failover, .. } => {
-            metrics.push(Metric::one("Accepted"));
-            if *failover {
-                metrics.push(Metric::one("Failover"));
-            }
-        }
-        Outcome::Quarantined(_) => metrics.push(Metric::one(QUARANTINED)),
-        Outcome::Refused(_) | Outcome::BodyTooLarge => metrics.push(Metric::one(REFUSED)),
-        // Whoever looks around with `GET` is refused no webhook.
-        Outcome::NotFound if record.bytes > 0 => metrics.push(Metric::one(REFUSED)),
-        Outcome::NotQuarantined(_, error) => {
-            metrics.push(Metric::one(FAILED));
-            if *error == NotQuarantined::Limited {
-                metrics.push(Metric::one("QuarantineLimited"));
-            }
-        }
-        Outcome::AppIdUnavailable(_) | Outcome::NotQueued(_) | Outcome::Panicked => metrics.push(Metric::one(FAILED)),
-        _ => {}
-    }
+    // A GET to an unknown path is not a refused webhook.
+    let is_webhook = |name: &&str| *name != REFUSED || record.bytes > 0;
+    metrics.extend(record.summary.metrics.into_iter().flatten().filter(is_webhook).map(Metric::one));
     let latencies = [("DecryptLatency", record.stages.decrypt), ("PublishLatency", record.stages.publish)];
     for (name, took) in latencies.into_iter().filter(|(_, took)| !took.is_zero()) {
         metrics.push(Metric { name, unit: Unit::Microseconds, value: took.as_micros() as u64 });

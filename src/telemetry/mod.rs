@@ -22,7 +22,7 @@ use self::{
 };
 pub use self::{
     metrics::{Metric, Unit},
-    record::{Record, Stages},
+    record::{Record, SentRecord, Stages, Summary},
 };
 
 /// How the process logs, once it has been said.
@@ -105,7 +105,7 @@ pub fn webhook(record: &Record) {
                 write(&line);
             }
         }
-        Some(Log::Terminal) => match record.level() {
+        Some(Log::Terminal) => match record.summary.level {
             Level::ERROR => tracing::error!("{record}"),
             Level::WARN => tracing::warn!("{record}"),
             _ => tracing::info!("{record}"),

@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lambda_http::http::StatusCode;
 use tracing::Level;
-
-use crate::gateway::{Outcome, Refusal};
 
 /// One request: what it was, how long each stage took, and what became of it. Holds nothing that a log may not show.
 #[derive(Debug)]
@@ -33,9 +30,45 @@ pub struct Record {
     /// How long it took.
     pub stages: Stages,
     /// What became of it.
-    pub outcome: Outcome,
-    /// The status of the answer.
-    pub status: StatusCode,
+    pub summary: Summary,
+    /// The HTTP status of the answer.
+    pub status: u16,
+}
+
+/// What became of a request, in the words of the log.
+#[derive(Debug)]
+pub struct Summary {
+    /// A stable name.
+    pub outcome: &'static str,
+    /// Why it did not become a message: a stable code. `None` where nothing is wrong.
+    pub reason: Option<&'static str>,
+    /// How urgent it is.
+    pub level: Level,
+    /// What an operator may know beyond the reason.
+    pub detail: Option<String>,
+    /// What went wrong on the operator's side.
+    pub error: Option<String>,
+    /// Where its event is, if it is on a queue.
+    pub sent: Option<SentRecord>,
+    /// The metrics that count it.
+    pub metrics: [Option<&'static str>; 2],
+}
+
+/// Where an event is.
+#[derive(Debug)]
+pub struct SentRecord {
+    /// The id that the queue gave it.
+    pub message_id: String,
+    /// Whether it was the failover queue that took it.
+    pub failover: bool,
+}
+
+impl Default for Summary {
+    /// Nothing is known yet.
+    fn default() -> Self {
+        let (outcome, reason, detail, error, sent, metrics) = Default::default();
+        Self { outcome, reason, level: Level::INFO, detail, error, sent, metrics }
+    }
 }
 
 /// Time spent in each stage of a webhook's way; zero where it never came there.
@@ -54,7 +87,7 @@ pub struct Stages {
 }
 
 impl Record {
-    /// A request that has just come in. Until somebody says otherwise, what became of it is a mistake in voicehook.
+    /// A request that has just come in.
     pub(crate) fn new(request_id: String, trace_header: Option<&str>, bytes: usize) -> Self {
         Self {
             request_id,
@@ -66,49 +99,8 @@ impl Record {
             event_bytes: None,
             bytes,
             stages: Stages::default(),
-            outcome: Outcome::Panicked,
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    /// How urgent it is.
-    pub(crate) const fn level(&self) -> Level {
-        match &self.outcome {
-            Outcome::Quarantined(Refusal::AppIdUnavailable(_))
-            | Outcome::NotQuarantined(..)
-            | Outcome::AppIdUnavailable(_)
-            | Outcome::NotQueued(_)
-            | Outcome::Panicked => Level::ERROR,
-            Outcome::Refused(_) | Outcome::Quarantined(_) => Level::WARN,
-            _ => Level::INFO,
-        }
-    }
-
-    /// What an operator may know beyond the reason.
-    #[must_use]
-    pub fn detail(&self) -> Option<String> {
-        match &self.outcome {
-            Outcome::Refused(refusal) | Outcome::Quarantined(refusal) | Outcome::NotQuarantined(refusal, _) => {
-                Some(match refusal {
-                    Refusal::Malformed(malformed) => malformed.to_string(),
-                    Refusal::Undecryptable(fault) => fault.name().to_owned(),
-                    Refusal::TooOld => "the event's timestamp is older than MAX_EVENT_AGE_SECONDS".to_owned(),
-                    Refusal::TooLarge { limit } => format!("the queue takes {limit} bytes"),
-                    Refusal::AppIdUnavailable(error) => error.to_string(),
-                })
-            }
-            _ => None,
-        }
-    }
-
-    /// What went wrong on the operator's side.
-    #[must_use]
-    pub fn error(&self) -> Option<String> {
-        match &self.outcome {
-            Outcome::NotQuarantined(_, error) => Some(error.to_string()),
-            Outcome::AppIdUnavailable(error) => Some(error.to_string()),
-            Outcome::NotQueued(error) => Some(error.to_string()),
-            _ => None,
+            summary: Summary::default(),
+            status: 0,
         }
     }
 }
@@ -116,11 +108,12 @@ impl Record {
 /// For a person's terminal: `200 queued call.connected, 1234 bytes in 5678 µs`.
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.status.as_u16(), self.outcome.name())?;
+        let Summary { outcome, reason, detail, error, .. } = &self.summary;
+        write!(f, "{} {outcome}", self.status)?;
         if let Some(event_type) = &self.event_type {
             write!(f, " {event_type}")?;
         }
-        for text in [self.outcome.reason().map(str::to_owned), self.detail(), self.error()].into_iter().flatten() {
+        for text in [*reason, detail.as_deref(), error.as_deref()].into_iter().flatten() {
             write!(f, ": {text}")?;
         }
         write!(f, ", {} bytes in {} µs ({})", self.bytes, self.stages.total.as_micros(), self.request_id)

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lambda_http::{Body, Context, Request, RequestExt as _, Response, http::request::Parts};
 use voicehook::{
     app_id::FixedAppId,
-    gateway::{MAX_BODY_BYTES, Outcome, Receiver},
+    gateway::{Answer, MAX_BODY_BYTES, Outcome, Receiver},
     telemetry,
 };
 
@@ -56,10 +56,11 @@ impl LocalReceiver {
         let mut context = Context::default();
         context.request_id = self.next_request_id();
         let request = Request::from_parts(parts, Body::Binary(body)).with_lambda_context(context);
-        let ((response, record), message) = local_queue::watched(self.receiver.receive(&request)).await;
+        let (Answer { response, outcome, record }, message) =
+            local_queue::watched(self.receiver.receive(&request)).await;
         telemetry::webhook(&record);
         let id = self.journal.as_ref().map(|journal| {
-            let exchange = Exchange::new(arrived, origin, request, message, &response, record.outcome);
+            let exchange = Exchange::new(arrived, origin, request, message, &response, outcome);
             journal.add(Exchange { app: record.app, stages: record.stages, ..exchange })
         });
         (response.map(to_axum), id)

@@ -1,0 +1,264 @@
+//! What becomes of a request: one table of names, reasons, statuses, log levels and metrics, and the answer.
+
+use lambda_http::{
+    Body, Response,
+    http::{HeaderValue, StatusCode},
+};
+use tracing::Level;
+
+use crate::{
+    app_id::AppIdUnavailable,
+    decrypt::Fault,
+    queue::{NotQuarantined, QueueError},
+    telemetry::{SentRecord, Summary},
+    webhook::Malformed,
+};
+
+/// The largest request body, in bytes: what Lambda takes in one synchronous invocation.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+pub const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
+
+/// When the sender may try again, in seconds.
+const RETRY_AFTER: &str = "1";
+
+/// What the sender is told where the AppIDs could not be read.
+const NO_APP_ID: &str = "the AppID is not available at the moment; try again";
+
+/// What became of a request.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The event is on the queue.
+    Queued {
+        /// What the sender is told to do (`ACTIONS`): a JSON object.
+        action: Option<String>,
+        /// The queue's id of the message.
+        message_id: String,
+        /// Whether the failover queue took it.
+        failover: bool,
+    },
+    /// Somebody asked whether the URL works.
+    Probe,
+    /// There is no event for the queue, but the request is safe in quarantine.
+    Quarantined(Refusal),
+    /// There is no event for the queue, and no quarantine for such a request.
+    Refused(Refusal),
+    /// There is no event for the queue, and the quarantine does not have the request either.
+    NotQuarantined(Refusal, NotQuarantined),
+    /// No such path or app, or not the right token.
+    NotFound,
+    /// Neither `POST` nor a probe.
+    MethodNotAllowed,
+    /// The body is larger than [`MAX_BODY_BYTES`].
+    BodyTooLarge,
+    /// There is no AppID to open it with.
+    AppIdUnavailable(AppIdUnavailable),
+    /// The queue does not have the event.
+    NotQueued(QueueError),
+    /// A mistake in voicehook itself.
+    Panicked,
+}
+
+/// Why a request has no event that the queue can take. Sending it again would not help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The request is no webhook.
+    Malformed(Malformed),
+    /// The webhook does not open with the app's AppIDs.
+    Undecryptable(Fault),
+    /// The event is older than `MAX_EVENT_AGE_SECONDS`.
+    TooOld,
+    /// The event is larger than the queue takes.
+    TooLarge {
+        /// The queue's limit, in bytes.
+        limit: usize,
+    },
+    /// It does not open with the AppIDs that are known, or names an app or a token that they do not have; and whether
+    /// there are newer ones could not be asked.
+    AppIdUnavailable(AppIdUnavailable),
+}
+
+impl Refusal {
+    /// A stable code for logs, metrics and the quarantine's attribute `reason`.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::Undecryptable(_) => "undecryptable",
+            Self::TooOld => "too_old",
+            Self::TooLarge { .. } => "too_large",
+            Self::AppIdUnavailable(_) => "app_id_unavailable",
+        }
+    }
+
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(Malformed::UnsupportedMediaType(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Malformed(_) | Self::Undecryptable(_) | Self::TooOld => StatusCode::BAD_REQUEST,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::AppIdUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What the sender is told. Only a request that is malformed is told what is wrong with it.
+    fn message(&self) -> String {
+        match self {
+            Self::Malformed(malformed) => malformed.to_string(),
+            Self::Undecryptable(_) => "encrypted_data could not be opened with the AppID of this app".to_owned(),
+            Self::TooOld => "the event is older than this receiver takes".to_owned(),
+            Self::TooLarge { limit } => format!("the event is larger than the {limit} bytes that the queue takes"),
+            Self::AppIdUnavailable(_) => NO_APP_ID.to_owned(),
+        }
+    }
+
+    /// What the operator is told beyond the reason.
+    fn detail(&self) -> String {
+        match self {
+            Self::Malformed(malformed) => malformed.to_string(),
+            Self::Undecryptable(fault) => fault.name().to_owned(),
+            Self::TooOld => "the event's timestamp is older than MAX_EVENT_AGE_SECONDS".to_owned(),
+            Self::TooLarge { limit } => format!("the queue takes {limit} bytes"),
+            Self::AppIdUnavailable(error) => error.to_string(),
+        }
+    }
+}
+
+/// What there is to say of an outcome, in one row of a table.
+struct Row {
+    /// A stable name for logs and metrics.
+    name: &'static str,
+    /// Why it did not become a message: a stable code.
+    reason: Option<&'static str>,
+    status: StatusCode,
+    /// `INFO` where all is well, `WARN` where the sender must change something, `ERROR` where the operator must.
+    level: Level,
+    metric: Option<&'static str>,
+}
+
+impl Row {
+    const fn new(
+        name: &'static str,
+        reason: Option<&'static str>,
+        status: StatusCode,
+        level: Level,
+        metric: Option<&'static str>,
+    ) -> Self {
+        Self { name, reason, status, level, metric }
+    }
+
+    /// Something that is its own reason.
+    const fn itself(name: &'static str, status: StatusCode, level: Level, metric: Option<&'static str>) -> Self {
+        Self::new(name, Some(name), status, level, metric)
+    }
+}
+
+impl Outcome {
+    /// The table of names, reasons, statuses, levels and metrics.
+    const fn row(&self) -> Row {
+        use StatusCode as Code;
+        const FAILED: Option<&str> = Some("Failed");
+        const REFUSED: Option<&str> = Some("Refused");
+        match self {
+            Self::Queued { .. } => Row::new("queued", None, Code::OK, Level::INFO, Some("Accepted")),
+            Self::Probe => Row::new("probe", None, Code::OK, Level::INFO, None),
+            Self::Quarantined(refusal) => {
+                let level = if let Refusal::AppIdUnavailable(_) = refusal { Level::ERROR } else { Level::WARN };
+                Row::new("quarantined", Some(refusal.reason()), Code::OK, level, Some("Quarantined"))
+            }
+            Self::Refused(refusal) => {
+                Row::new("refused", Some(refusal.reason()), refusal.status(), Level::WARN, REFUSED)
+            }
+            Self::NotQuarantined(refusal, error) => {
+                let name = if let NotQuarantined::Limited = error { "quarantine_limited" } else { "not_quarantined" };
+                Row::new(name, Some(refusal.reason()), Code::SERVICE_UNAVAILABLE, Level::ERROR, FAILED)
+            }
+            Self::NotFound => Row::itself("not_found", Code::NOT_FOUND, Level::INFO, REFUSED),
+            Self::MethodNotAllowed => Row::itself("method_not_allowed", Code::METHOD_NOT_ALLOWED, Level::INFO, None),
+            Self::BodyTooLarge => Row::itself("body_too_large", Code::PAYLOAD_TOO_LARGE, Level::INFO, REFUSED),
+            Self::AppIdUnavailable(_) => {
+                Row::itself("app_id_unavailable", Code::SERVICE_UNAVAILABLE, Level::ERROR, FAILED)
+            }
+            Self::NotQueued(error) => {
+                Row::new("not_queued", Some(error.name()), Code::SERVICE_UNAVAILABLE, Level::ERROR, FAILED)
+            }
+            Self::Panicked => Row::itself("panicked", Code::INTERNAL_SERVER_ERROR, Level::ERROR, FAILED),
+        }
+    }
+
+    /// A stable name for logs and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.row().name
+    }
+
+    /// Why it did not become a message: a stable code for logs and metrics. `None` where nothing is wrong.
+    #[must_use]
+    pub const fn reason(&self) -> Option<&'static str> {
+        self.row().reason
+    }
+
+    /// The HTTP response; every failed decryption gets the same bytes. The request's id is on every response, so that its
+    /// line in the log can be found.
+    #[must_use]
+    pub fn response(&self, request_id: &str) -> Response<Body> {
+        let status = self.row().status;
+        let body = match self {
+            Self::Queued { action: Some(action), .. } => action.clone(),
+            // The same for all of them, so that nobody can tell whether a ciphertext opened.
+            Self::Queued { action: None, .. } | Self::Probe | Self::Quarantined(_) => "{}".to_owned(),
+            Self::Refused(refusal) => error(&refusal.message()),
+            Self::NotFound => error("not found"),
+            Self::MethodNotAllowed => error("method not allowed; webhooks come by POST"),
+            Self::BodyTooLarge => error(&format!("the body is larger than {MAX_BODY_BYTES} bytes")),
+            Self::Panicked => error("internal error"),
+            Self::AppIdUnavailable(_) => error(NO_APP_ID),
+            Self::NotQueued(_) | Self::NotQuarantined(..) => {
+                error("the event could not be queued at the moment; try again")
+            }
+        };
+        let mut response = Response::new(Body::Text(body));
+        *response.status_mut() = status;
+        set(&mut response, "content-type", "application/json");
+        set(&mut response, "x-request-id", request_id);
+        match status {
+            StatusCode::METHOD_NOT_ALLOWED => set(&mut response, "allow", "POST, GET, HEAD"),
+            StatusCode::SERVICE_UNAVAILABLE => set(&mut response, "retry-after", RETRY_AFTER),
+            _ => {}
+        }
+        response
+    }
+
+    /// What the log and the metrics say of it.
+    pub(super) fn summary(&self) -> Summary {
+        let Row { name, reason, level, metric, .. } = self.row();
+        let (detail, error) = match self {
+            Self::Refused(refusal) | Self::Quarantined(refusal) => (Some(refusal.detail()), None),
+            Self::NotQuarantined(refusal, error) => (Some(refusal.detail()), Some(error.to_string())),
+            Self::AppIdUnavailable(error) => (None, Some(error.to_string())),
+            Self::NotQueued(error) => (None, Some(error.to_string())),
+            _ => (None, None),
+        };
+        let (sent, second_metric) = match self {
+            Self::Queued { message_id, failover, .. } => {
+                let sent = SentRecord { message_id: message_id.clone(), failover: *failover };
+                (Some(sent), failover.then_some("Failover"))
+            }
+            Self::NotQuarantined(_, NotQuarantined::Limited) => (None, Some("QuarantineLimited")),
+            _ => (None, None),
+        };
+        Summary { outcome: name, reason, level, detail, error, sent, metrics: [metric, second_metric] }
+    }
+}
+
+/// An error for the sender, as JSON.
+fn error(message: &str) -> String {
+    format!("{{\"error\": {}}}", serde_json::Value::from(message))
+}
+
+/// Sets a header; a value that HTTP does not allow is left out.
+fn set(response: &mut Response<Body>, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
