@@ -275,9 +275,6 @@ async fn without_any_version_everything_gets_503() {
     for (what, fault) in faults() {
         let source = Source::new(fault.clone(), fault);
         let stack = Stack::new(&source, Settings::default(), true);
-        if what == "no such version" {
-            source.says(Version::Previous, Says::Fails(SecretsManagerError::NotFound.into()));
-        }
         for request in [webhook("today"), garbage(), probe("/webhook"), probe("/webhook/sales")] {
             assert_eq!(stack.outcome(request).await, "app_id_unavailable", "{what}");
         }

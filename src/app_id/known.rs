@@ -79,10 +79,10 @@ impl Known {
         self.current().into_iter().chain(self.previous()).map(Arc::as_ref)
     }
 
-    /// Whether no version was ever read.
+    /// Whether no version was ever read. That there is no previous one says nothing.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.current.apps.is_none() && self.previous.apps.is_none()
+    pub fn is_empty(&self) -> bool {
+        self.versions().all(Apps::is_empty)
     }
 
     /// Whether a webhook that arrived then may be refused for good by what is known here.

@@ -136,7 +136,13 @@ impl Apps {
         secret::read(text)
     }
 
-    /// The names of all apps, in the order of the alphabet.
+    /// Whether there is no app at all, as in a version that does not exist.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The names of all apps, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
     }
