@@ -75,6 +75,61 @@ impl Stack {
 #[tokio::test]
 async fn a_hundred_webhooks_under_a_wrong_app_id_reach_the_queue_after_a_redrive_that_was_killed_once() {
     let Some(stack) = Stack::new("wrong").await else { return };
+    let mut events = events(12);
+    events.extend((0..3).map(|number| format!(r#"{{"voice_id":"other-{number}","state":"connected"}}"#)));
+    // One that needs several messages.
+    events.push(format!(r#"{{"voice_id":"large","state":"transcript","text":"{}"}}"#, "x".repeat(900_000)));
+    assert_eq!(events.len(), 100);
+    let function = stack.function();
+    for event in &events {
+        assert_eq!(status(&function, event, "right"), 200);
+    }
+    assert_eq!(stack.aws.messages_on(&stack.queue).await, 0);
+    assert_eq!(stack.aws.messages_on(&stack.quarantine).await, 102, "the large one in three parts");
+
+    let hopeless = stack.redrive(&[]).output().unwrap();
+    assert!(String::from_utf8_lossy(&hopeless.stdout).contains("100  left: undecryptable"), "{hopeless:?}");
+    assert!(!hopeless.status.success());
+
+    stack.aws.put_secret("enablex", "right").await;
+    until_visible(&stack, 102).await;
+    let would = run(&mut stack.redrive(&["--dry-run"]));
+    assert!(would.contains("100  would be sent to the queue"), "{would}");
+    assert_eq!(stack.aws.messages_on(&stack.queue).await, 0);
+
+    until_visible(&stack, 102).await;
+    let mut killed = stack.redrive(&[]).stdout(Stdio::null()).spawn().unwrap();
+    while stack.aws.messages_on(&stack.queue).await < 20 {
+        assert!(killed.try_wait().unwrap().is_none(), "it was to be killed in the middle");
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let left = until_all_visible(&stack).await;
+    assert!(left > 0, "killed too late to show anything");
+    let printed = run(&mut stack.redrive(&[]));
+    assert!(printed.contains("sent to the queue"), "{printed}");
+
+    let messages = stack.aws.receive_all(&stack.queue, events.len()).await;
+    assert_every_event_arrived_whole(&messages, &events);
+    assert_eq!(until_all_visible(&stack).await, 0, "nothing is left in quarantine");
+}
+
+/// Waits until the visibility time-outs of an earlier reader are over.
+async fn until_visible(stack: &Stack, expected: usize) {
+    let waited = async { while stack.aws.messages_on(&stack.quarantine).await < expected {} };
+    tokio::time::timeout(PATIENCE, waited).await.unwrap();
+}
+
+/// As many messages as the quarantine has once nobody holds any of them.
+async fn until_all_visible(stack: &Stack) -> usize {
+    let waited = async { while stack.aws.messages_in_flight(&stack.quarantine).await > 0 {} };
+    tokio::time::timeout(PATIENCE, waited).await.unwrap();
+    stack.aws.messages_on(&stack.quarantine).await
+}
+
+#[tokio::test]
+async fn a_rotation_in_a_mixed_stream_loses_nothing_and_quarantines_nothing() {
+    let Some(stack) = Stack::new("old").await else { return };
     const STREAM: usize = 12;
     let mut events = events(STREAM);
     let function = stack.function();
