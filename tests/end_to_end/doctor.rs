@@ -58,10 +58,13 @@ async fn doctor_follows_a_webhook_through_the_deployed_stack_and_names_what_was_
     assert_eq!((status, checks.len()), (1, 1), "{checks:#?}");
     assert_has(&checks, "stack", "failed", "AWS_REGION");
 
-    // The function has the AppID of before; it fetches the secret anew for a webhook that does not open.
+    // The function has the AppID of before; it reads the secret again for a webhook that does not open, if it has not done so
+    // within the last second.
     aws.put_secret("enablex", &secret("another")).await;
-    let (status, checks) = doctor(&aws, &through_the_api);
-    assert_eq!(status, 0, "{checks:#?}");
+    let mut runs = (0..20).map(|_| doctor(&aws, &through_the_api));
+    let Some((_, checks)) = runs.find(|(status, _)| *status == 0) else {
+        panic!("the new AppID never opens a webhook")
+    };
     assert_has(&checks, "secret", "ok", "previous version");
     assert_has(&checks, "event", "ok", "call.doctor came to the queue");
 

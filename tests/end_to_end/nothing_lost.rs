@@ -130,11 +130,11 @@ async fn until_all_visible(stack: &Stack) -> usize {
 #[tokio::test]
 async fn a_rotation_in_a_mixed_stream_loses_nothing_and_quarantines_nothing() {
     let Some(stack) = Stack::new("old").await else { return };
-    const STREAM: usize = 12;
-    let mut events = events(STREAM);
+    let mut events = events(12);
+    let stream = events.len();
     let function = stack.function();
-    for number in 0..STREAM {
-        if number == STREAM / 3 {
+    for number in 0..stream {
+        if number == stream / 3 {
             stack.aws.put_secret("enablex", "new").await;
             // The new AppID counts once it has been current for a second; until then EnableX goes on with the old one.
             let begin = Instant::now();
@@ -145,7 +145,7 @@ async fn a_rotation_in_a_mixed_stream_loses_nothing_and_quarantines_nothing() {
             }
         }
         // EnableX changes over at its own time: first old, then both in turn, then new.
-        let app_id = match number * 3 / STREAM {
+        let app_id = match number * 3 / stream {
             0 => "old",
             1 => ["new", "old"][number % 2],
             _ => "new",
