@@ -12,6 +12,7 @@ mod judge;
 mod lambda;
 mod open;
 mod payload;
+mod ping;
 mod route;
 mod shutdown;
 
@@ -198,7 +199,7 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
             app,
             received_at: received.at,
             request_id: &received.invocation.request_id,
-            invocation_id: &received.invocation.request_id,
+            invocation_id: &received.invocation.invocation_id,
             headers,
             body,
         };

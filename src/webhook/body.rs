@@ -1,16 +1,12 @@
 //! Finds `encrypted_data` in a request body, JSON or form, without copying what need not be copied.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use lambda_http::http::HeaderValue;
-use serde::{
-    Deserializer as _,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
 use super::{Malformed, QUOTED};
-use crate::json::{self, Key};
+use crate::json;
 
 /// The field that holds the ciphertext.
 pub(super) const FIELD: &str = "encrypted_data";
@@ -49,40 +45,21 @@ fn from_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
         line: 1 + body[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count(),
         column: error.valid_up_to(),
     })?;
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let found = deserializer.deserialize_any(Field).and_then(|found| deserializer.end().map(|()| found));
-    match found {
-        Ok(Some(raw)) => json::string(raw).ok_or(Malformed::NotAString),
-        Ok(None) => Err(Malformed::NoEncryptedData),
-        // A value of another type fails in the visitor; whether it is JSON at all is another question.
+    let mut found = None;
+    // The last one of the object's own level counts, as with `JSON.parse`.
+    let read = json::members(text, |name, value| {
+        if name == FIELD.as_bytes() {
+            found = Some(value);
+        }
+    });
+    match read {
+        Ok(()) => json::string(found.ok_or(Malformed::NoEncryptedData)?).ok_or(Malformed::NotAString),
+        // Whether what is not an object is JSON at all is another question.
         Err(error) if error.is_data() => match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => Err(Malformed::NotAnObject),
             Err(error) => Err(not_json(error)),
         },
         Err(error) => Err(not_json(error)),
-    }
-}
-
-/// Reads an object and keeps the last `encrypted_data` of its own level, as `JSON.parse` does.
-struct Field;
-
-impl<'de> Visitor<'de> for Field {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(Key(key)) = map.next_key()? {
-            if key.as_ref() == FIELD.as_bytes() {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
     }
 }
 

@@ -9,7 +9,7 @@ mod names;
 
 use std::borrow::Cow;
 
-use lambda_http::http::{HeaderMap, header};
+use lambda_http::http::{HeaderMap, HeaderName, header};
 use thiserror::Error;
 
 use self::body::BodyType;
@@ -24,6 +24,16 @@ pub const ALGORITHM_HEADER_AS_DOCUMENTED: &str = "x-algorithm";
 pub const FORMAT_HEADER: &str = "x-format";
 /// The header that names the plaintext's text encoding.
 pub const ENCODING_HEADER: &str = "x-encoding";
+
+/// The headers that decide how a webhook is read. The others are neither looked at nor kept.
+pub(crate) static KEPT_HEADERS: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    HeaderName::from_static(ALGORITHM_HEADER),
+    HeaderName::from_static(ALGORITHM_HEADER_AS_DOCUMENTED),
+    HeaderName::from_static(FORMAT_HEADER),
+    HeaderName::from_static(ENCODING_HEADER),
+];
 
 /// How much of a value that was sent an error message repeats, in characters.
 const QUOTED: usize = 40;
