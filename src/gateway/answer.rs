@@ -92,7 +92,7 @@ impl Refusal {
 
     fn response(&self) -> Response<Body> {
         match self {
-            Self::Malformed(malformed @ Malformed::UnsupportedMediaType(_)) => {
+            Self::Malformed(malformed) if malformed.is_unsupported_body() => {
                 error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &malformed.to_string())
             }
             Self::Malformed(malformed) => error(StatusCode::BAD_REQUEST, &malformed.to_string()),
