@@ -159,7 +159,7 @@ Object.assign(files, {
   'not_found-unknown-path': httpApi(change(connected, { path: '/favicon.ico' })),
   'not_found-unknown-app': httpApi(change(connected, { path: '/webhook/nobody' })),
   'method_not_allowed-put': httpApi(change(connected, { method: 'PUT' })),
-  'unsupported_media_type-text': httpApi(change(connected, { headers: { 'content-type': 'text/plain' } })),
+  'unsupported_media_type-text': httpApi(change(connected, { headers: { 'content-type': 'text/plain' }, body: data })),
 });
 
 for (const [name, event] of Object.entries(files)) {

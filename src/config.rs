@@ -223,10 +223,14 @@ impl Reader<'_> {
 }
 
 fn algorithms(text: &str) -> Result<Vec<Algorithm>, String> {
+    if text.eq_ignore_ascii_case("all") {
+        return Ok(Accept::all().algorithms);
+    }
     text.split(',')
         .map(str::trim)
         .map(|name| {
-            let supported = || format!("{name:?} is not supported; supported: {}", list(Algorithm::NAMES));
+            let supported =
+                || format!("{name:?} is not supported; supported: all, or a list of {}", list(Algorithm::NAMES));
             Algorithm::named(name).ok_or_else(supported)
         })
         .collect()
@@ -265,7 +269,26 @@ mod tests {
         assert_eq!(config.settings.publish_deadline, Duration::from_secs(4));
         assert_eq!(config.app_id_ttl, Duration::from_secs(300));
         assert!(!config.settings.accept.plaintext);
-        assert_eq!(config.settings.accept.algorithms.len(), Algorithm::NAMES.len());
+    }
+
+    #[test]
+    fn the_cbc_modes_are_allowed_unless_others_are_named_or_all() {
+        let allowed = |text: &str| {
+            let allowed = read(&[APP_ID, QUEUE, ("ALLOWED_ALGORITHMS", text)]).unwrap().settings.accept.algorithms;
+            Algorithm::NAMES
+                .iter()
+                .filter(|(_, algorithm)| allowed.contains(algorithm))
+                .map(|(name, _)| *name)
+                .collect()
+        };
+        let every: Vec<&str> = Algorithm::NAMES.iter().map(|(name, _)| *name).collect();
+        let cbc: Vec<&str> = vec!["aes-128-cbc", "aes-192-cbc", "aes-256-cbc", "aes128", "aes192", "aes256"];
+        let one: Vec<&str> = vec!["aes-256-ctr"];
+        for (text, expected) in [("", &cbc), (" ", &cbc), ("all", &every), (" ALL ", &every), ("aes-256-CTR", &one)] {
+            let allowed: Vec<&str> = allowed(text);
+            assert_eq!(allowed, *expected, "{text:?}");
+        }
+        assert_eq!(mistakes(&[APP_ID, QUEUE, ("ALLOWED_ALGORITHMS", "aes-256-cbc,all")]), ["ALLOWED_ALGORITHMS"]);
     }
 
     #[test]

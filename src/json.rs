@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, Visitor},
+    de::{Error, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -31,6 +31,34 @@ pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, [u8]>> {
     }
     // Asked for bytes, serde_json hands out lone surrogates; asked for a string, it fails on them.
     serde_json::Deserializer::from_str(text).deserialize_bytes(Bytes).ok()
+}
+
+/// Hands each member of an object to `take`, in their order. Values stay unread, so that one of an unexpected type is an
+/// error only where `take` makes it one.
+///
+/// # Errors
+/// The text is not a JSON object.
+pub(crate) fn members<'a>(text: &'a str, take: impl FnMut(&[u8], &'a RawValue)) -> serde_json::Result<()> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_map(Members(take))?;
+    deserializer.end()
+}
+
+struct Members<F>(F);
+
+impl<'de, F: FnMut(&[u8], &'de RawValue)> Visitor<'de> for Members<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((Key(key), value)) = map.next_entry()? {
+            (self.0)(&key, value);
+        }
+        Ok(())
+    }
 }
 
 struct Bytes;

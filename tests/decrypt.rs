@@ -443,19 +443,6 @@ fn readable_mistakes() -> Vec<Mistake> {
         (body(&cbc(&format!("\u{feff}{EVENT}"))), vec![], "byte order mark", "without it"),
         (base64_form(&with_plus), vec![], "spaces where base64 has plus signs", "%2B"),
         (http(&[], &body(&format!("0x{}", hex()))), vec![], "around or between its digits", "digits alone"),
-        (wire(&[("content-type", "text/plain")]), vec![], "text/plain", "content-type: application/json"),
-        (
-            wire(&[("content-type", "application/x-www-form-urlencoded")]),
-            vec![],
-            "no field encrypted_data",
-            "The body is JSON: send content-type: application/json",
-        ),
-        (
-            http(&[], &format!("encrypted_data={}", hex())),
-            vec![],
-            "not valid JSON",
-            "application/x-www-form-urlencoded",
-        ),
         (json!({"encryptedData": hex()}).to_string(), vec![], "field encryptedData", "Name the field encrypted_data"),
         (json!({"data": {"encrypted_data": hex()}}).to_string(), vec![], "inside of its field data", "the whole body"),
         // Without headers there is nobody to send other ones.
@@ -508,6 +495,7 @@ fn a_webhook_of_which_no_event_can_be_read_is_explained_and_a_wrong_app_id_told_
             vec!["merely encoded", "Encrypt it before it is encoded"],
         ),
         (body(""), vec!["encrypted_data is empty"]),
+        (http(&[("content-type", "text/plain")], &hex), vec!["text/plain", "content-type: application/json"]),
         (r#"{"a": 1}"#.to_owned(), vec!["no field encrypted_data", "Send the body as EnableX does"]),
         ("GET /webhook HTTP/1.1\nhost: a\n\n".to_owned(), vec!["this is a GET request"]),
         (http(&[], ""), vec!["a probe of the URL"]),

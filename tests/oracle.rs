@@ -13,21 +13,28 @@ mod support;
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use lambda_http::{Body, Request, RequestExt as _, Response, http::HeaderValue};
-use support::{APP_ID, TestQueue, context, headers, receiver, text};
+use support::{APP_ID, TestQueue, context, headers, receiver_with, text};
 use tokio::time::advance;
 use voicehook::{
     app_id::{AppId, FixedAppId},
+    config::Settings,
     decrypt::{self, Fault},
     event::Event,
     gateway::Receiver,
     queue::QueueKind,
     sender,
-    webhook::{Algorithm, Encoding, Envelope, Format},
+    webhook::{Accept, Algorithm, Encoding, Envelope, Format},
 };
 
 const BLOCK: usize = 16;
 /// How many webhooks of each kind are posted for each cipher.
 const POSTS: usize = 2000;
+
+/// A receiver that takes every mode.
+fn receiver(queue: &TestQueue) -> Receiver<FixedAppId, TestQueue> {
+    let settings = Settings { accept: Accept::all(), ..Settings::default() };
+    receiver_with(settings, FixedAppId::new(APP_ID), queue)
+}
 
 const CBC: &str = "aes-256-cbc";
 const ECB: &str = "aes-128-ecb";

@@ -49,7 +49,7 @@ fn headers(algorithm: &[u8], format: &[u8], encoding: &[u8], content_type: &[u8]
 /// The whole way behind the gateway, with every step that a request can reach.
 fn walk(headers: &HeaderMap, body: &[u8]) {
     let app_id = AppId::new("app");
-    let accept = Accept { plaintext: true, ..Accept::default() };
+    let accept = Accept { plaintext: true, ..Accept::all() };
     let event = match Webhook::read(headers, body, &accept) {
         Ok(Webhook::Encrypted(envelope)) => decrypt::open(&envelope, &app_id).and_then(Event::read),
         Ok(Webhook::Plain(text)) => Event::from_json(String::from_utf8_lossy(text).into_owned()),

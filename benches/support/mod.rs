@@ -124,7 +124,7 @@ pub fn receiver<Q: Queue>(queue: Q) -> Receiver<FixedAppId, Q> {
 
 /// The part of the receiver that opens envelopes.
 pub fn opener() -> Opener<FixedAppId> {
-    Opener { accept: Accept::default(), max_event_age: None, app_ids: app_ids() }
+    Opener { accept: Accept::all(), max_event_age: None, app_ids: app_ids() }
 }
 
 /// The runtime that the function has with one webhook at a time.

@@ -22,7 +22,7 @@ use tokio_util::task::{TaskTracker, task_tracker::TrackedFuture};
 use super::{
     Receiver,
     arrivals::{Arrivals, Place},
-    payload::{GatewayAnswer, GatewayEvent, NotAGatewayEvent},
+    payload::{GatewayEvent, LambdaAnswer, NotAGatewayEvent},
     shutdown,
 };
 use crate::{app_id::AppIdSource, queue::Queue};
@@ -48,8 +48,11 @@ pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(
     let respond = service_fn(move |event: LambdaEvent<GatewayEvent>| {
         let (receiver, place) = (Arc::clone(&receiver), PLACE.try_with(Cell::take).ok().flatten());
         async move {
-            let (request, gateway) = event.payload.into_request(event.context)?;
-            Ok::<_, NotAGatewayEvent>(GatewayAnswer::new(gateway, receiver.respond_in(place, request).await))
+            match event.payload.into_request(event.context) {
+                Ok((request, gateway)) => Ok(LambdaAnswer::Http(gateway, receiver.respond_in(place, request).await)),
+                Err(NotAGatewayEvent::Ping) => Ok(LambdaAnswer::Empty),
+                Err(error @ NotAGatewayEvent::Other { .. }) => Err(logged(error)),
+            }
         }
     });
     if invocations_at_once() > 1
@@ -69,6 +72,14 @@ pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(
         lost = serving => lost,
         () = ended => Ok(()),
     }
+}
+
+/// The one line of an invocation that is not a webhook. `lambda_runtime`'s own is filtered out, because it has no id.
+fn logged(error: NotAGatewayEvent) -> NotAGatewayEvent {
+    if let NotAGatewayEvent::Other { invocation_id } = &error {
+        tracing::error!(request_id = invocation_id, %error, "the invocation fails");
+    }
+    error
 }
 
 impl From<NotAGatewayEvent> for Diagnostic {

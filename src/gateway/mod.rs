@@ -12,6 +12,7 @@ mod lambda;
 mod open;
 mod outcome;
 mod payload;
+mod ping;
 mod route;
 mod shutdown;
 
@@ -191,7 +192,7 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
             app,
             received_at: received.at,
             request_id: &received.invocation.request_id,
-            invocation_id: &received.invocation.request_id,
+            invocation_id: &received.invocation.invocation_id,
             headers,
             body,
         };
@@ -265,7 +266,7 @@ impl Received<'_> {
             app,
             received_at: self.at,
             request_id: &self.invocation.request_id,
-            invocation_id: &self.invocation.request_id,
+            invocation_id: &self.invocation.invocation_id,
             trace_header: self.invocation.trace_header.as_deref(),
         }
     }

@@ -94,7 +94,7 @@ impl Refusal {
 
     const fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(Malformed::UnsupportedMediaType(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Malformed(malformed) if malformed.is_unsupported_body() => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Malformed(_) | Self::Undecryptable(_) | Self::TooOld => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::AppIdUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

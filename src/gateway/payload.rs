@@ -1,106 +1,177 @@
-//! What Lambda is invoked with, and what it answers, as far as a webhook needs it.
+//! What Lambda invokes the function with, and what it answers, as far as a webhook needs it.
 //!
-//! In comes the event of an HTTP API (payload 2.0), a Function URL (the same), a REST API (payload 1.0) or an ALB, read
-//! in one pass, with one copy of the body; out comes a [`Request`] with the few headers that count. Nothing in it can be
-//! wrong in a way that stops the function: what is no header is left out, and a body that is announced as base64 and is
-//! none is taken as it stands, and refused as no webhook. Out of the [`Response`] comes the answer in the form that the
-//! same gateway expects.
+//! [`GatewayEvent`] is the event of an HTTP API (payload 2.0), a Function URL (the same), a REST API (payload 1.0) or an
+//! Application Load Balancer in either header mode. It becomes a [`Request`] with the few headers that count, and the
+//! response becomes an answer in the form that the same gateway expects.
+//!
+//! Every JSON text can be read as a [`GatewayEvent`], because `lambda_runtime` logs what cannot, with the value that
+//! serde did not expect, which may be the token. So each value of an unexpected type counts as missing.
 //!
 //! Sources: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>,
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html>
 
-use std::{borrow::Cow, fmt};
-
 use lambda_http::{
     Body, Context, Request, Response,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderValue, Method},
 };
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{IgnoredAny, MapAccess, Visitor},
-    ser::SerializeMap as _,
-};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap as _};
+use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::invocation::{Invocation, token_in};
-use crate::webhook::{ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED, ENCODING_HEADER, FORMAT_HEADER};
+use super::{
+    invocation::{GatewayContext, Invocation, token_in},
+    ping,
+};
+use crate::{json, webhook::KEPT_HEADERS};
 
-/// An event of one of the gateways.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// An event of one of the gateways, or something else that the function was invoked with.
+#[derive(Debug, Default)]
 pub struct GatewayEvent {
     raw_path: Option<String>,
     path: Option<String>,
     raw_query_string: Option<String>,
-    query_string_parameters: Option<Query>,
-    headers: Option<Headers>,
-    multi_value_headers: Option<Headers>,
-    request_context: Option<RequestContext>,
-    http_method: Option<String>,
-    body: Option<String>,
-    is_base64_encoded: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RequestContext {
-    stage: Option<String>,
-    request_id: Option<String>,
-    http: Option<HttpContext>,
-    elb: Option<IgnoredAny>,
-}
-
-#[derive(Debug, Deserialize)]
-struct HttpContext {
+    /// The `token` of the query: as `queryStringParameters` and as `multiValueQueryStringParameters` have it.
+    tokens: [Option<String>; 2],
+    headers: HeaderMap,
+    multi_value_headers: HeaderMap,
+    context: GatewayContext,
     method: Option<String>,
+    body: Option<String>,
+    is_base64_encoded: bool,
+    is_ping: bool,
 }
 
-#[derive(Debug, Deserialize)]
-struct Query {
-    token: Option<String>,
+/// The function was invoked by something that is not a gateway.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotAGatewayEvent {
+    /// Something that only keeps the function warm, or a schedule: there is nothing to do.
+    #[error("this is a warm-up ping or a scheduled event, not a webhook")]
+    Ping,
+    /// Anything else.
+    #[error(
+        "voicehook takes the events of Amazon API Gateway, Lambda Function URLs and Application Load Balancers, and \
+         warm-up pings; this is none of them"
+    )]
+    Other {
+        /// Lambda's id of the invocation.
+        invocation_id: String,
+    },
 }
 
-/// The event is of none of the gateways: the function was invoked by something else.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error(
-    "voicehook takes the events of Amazon API Gateway, Lambda Function URLs and Application Load Balancers, and this is \
-     none of them"
-)]
-pub struct NotAGatewayEvent;
+impl<'de> Deserialize<'de> for GatewayEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As raw text, which fails for nothing but invalid JSON, and then without a value or a key in the error.
+        let text = <&RawValue>::deserialize(deserializer)?;
+        let mut event = Self::default();
+        // What is not an object has no members, and so no method either.
+        let _ = json::members(text.get(), |name, value| event.set(name, value));
+        Ok(event)
+    }
+}
 
 impl GatewayEvent {
+    fn set(&mut self, name: &[u8], value: &RawValue) {
+        match name {
+            b"rawPath" => self.raw_path = text(value),
+            b"path" => self.path = text(value),
+            b"rawQueryString" => self.raw_query_string = text(value),
+            b"queryStringParameters" => self.tokens[0] = token(value),
+            b"multiValueQueryStringParameters" => self.tokens[1] = token(value),
+            b"headers" => self.headers = headers(value),
+            b"multiValueHeaders" => self.multi_value_headers = headers(value),
+            b"requestContext" => self.context = GatewayContext::read(value),
+            b"httpMethod" => self.method = text(value),
+            b"body" => self.body = text(value),
+            b"isBase64Encoded" => self.is_base64_encoded = value.get() == "true",
+            _ => self.is_ping |= ping::is_sign_of_ping(name, value),
+        }
+    }
+
     /// The request that the gateway received, with what Lambda says of the invocation.
     ///
     /// # Errors
     /// [`NotAGatewayEvent`].
-    pub fn into_request(self, context: Context) -> Result<(Request, Gateway), NotAGatewayEvent> {
-        let of_request = self.request_context.unwrap_or_default();
-        let method = self.http_method.or_else(|| of_request.http?.method).ok_or(NotAGatewayEvent)?;
-        let gateway = match (of_request.elb, self.raw_path.is_some()) {
-            (Some(_), _) => Gateway::LoadBalancer,
-            (None, true) => Gateway::HttpApi,
-            (None, false) => Gateway::RestApi,
+    pub fn into_request(mut self, context: Context) -> Result<(Request, Gateway), NotAGatewayEvent> {
+        let method = self.method.take().or_else(|| self.context.method.take());
+        let Some(method) = method.and_then(|method| Method::from_bytes(method.as_bytes()).ok()) else {
+            return Err(match self.is_ping {
+                true => NotAGatewayEvent::Ping,
+                false => NotAGatewayEvent::Other { invocation_id: context.request_id },
+            });
         };
-        let token = match (self.raw_query_string, self.query_string_parameters) {
-            (Some(query), _) => token_in(&query),
-            // A load balancer passes on what stands in the URL.
-            (None, Some(Query { token: Some(token) })) if gateway == Gateway::LoadBalancer => {
-                token_in(&format!("token={token}"))
-            }
-            (None, query) => query.and_then(|query| query.token),
-        };
-        let path = self.raw_path.or(self.path).unwrap_or_default();
-        let mut request = Request::new(body(self.body.unwrap_or_default(), self.is_base64_encoded.unwrap_or(false)));
-        *request.method_mut() = Method::from_bytes(method.as_bytes()).map_err(|_| NotAGatewayEvent)?;
+        let gateway = self.gateway();
+        let token = self.token(gateway);
+        let mut request = Request::new(body(self.body.unwrap_or_default(), self.is_base64_encoded));
+        *request.method_mut() = method;
         // Where both are there, this one has every value.
-        *request.headers_mut() = self.multi_value_headers.or(self.headers).unwrap_or_default().0;
-        let mut invocation = Invocation::new(context, of_request.request_id);
-        (invocation.path, invocation.token, invocation.stage) = (path, token, of_request.stage);
-        request.extensions_mut().insert(invocation);
+        *request.headers_mut() =
+            if self.multi_value_headers.is_empty() { self.headers } else { self.multi_value_headers };
+        let path = self.raw_path.or(self.path).unwrap_or_default();
+        request.extensions_mut().insert(Invocation::from_gateway(context, self.context, path, token));
         Ok((request, gateway))
+    }
+
+    const fn gateway(&self) -> Gateway {
+        match (self.context.is_load_balancer, self.raw_path.is_some()) {
+            (true, _) => Gateway::LoadBalancer,
+            (false, true) => Gateway::HttpApi,
+            (false, false) => Gateway::RestApi,
+        }
+    }
+
+    fn token(&mut self, gateway: Gateway) -> Option<String> {
+        let in_query = self.raw_query_string.as_deref().and_then(token_in);
+        in_query.or_else(|| {
+            let token = self.tokens.iter_mut().find_map(Option::take)?;
+            match gateway {
+                // A load balancer passes on what stands in the URL.
+                Gateway::LoadBalancer => token_in(&format!("token={token}")),
+                Gateway::HttpApi | Gateway::RestApi => Some(token),
+            }
+        })
     }
 }
 
+/// A string. What JSON can escape and UTF-8 cannot hold becomes U+FFFD.
+pub(super) fn text(value: &RawValue) -> Option<String> {
+    let bytes = json::string(value)?.into_owned();
+    Some(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// Every string of a value: a string, or a list of them.
+fn texts(value: &RawValue) -> Vec<String> {
+    if !value.get().starts_with('[') {
+        return text(value).into_iter().collect();
+    }
+    let values: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
+    values.into_iter().filter_map(text).collect()
+}
+
+fn token(parameters: &RawValue) -> Option<String> {
+    let mut token = None;
+    let _ = json::members(parameters.get(), |name, value| {
+        if name == b"token" {
+            token = texts(value).into_iter().next();
+        }
+    });
+    token
+}
+
+/// The headers that a webhook is read by. A value that HTTP does not allow is left out.
+fn headers(pairs: &RawValue) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let _ = json::members(pairs.get(), |name, value| {
+        let known = KEPT_HEADERS.iter().find(|known| name.eq_ignore_ascii_case(known.as_str().as_bytes()));
+        let Some(name) = known else { return };
+        for value in texts(value).into_iter().filter_map(|value| HeaderValue::try_from(value).ok()) {
+            headers.append(name, value);
+        }
+    });
+    headers
+}
+
+/// A body that is announced as base64 and is not is taken as it stands, and then refused as no webhook.
 fn body(text: String, is_base64: bool) -> Body {
     if is_base64 && base64_simd::STANDARD.check(text.as_bytes()).is_ok() {
         let mut bytes = text.into_bytes();
@@ -109,64 +180,6 @@ fn body(text: String, is_base64: bool) -> Body {
         return Body::Binary(bytes);
     }
     Body::Text(text)
-}
-
-/// The headers that a webhook is read by.
-static HEADERS: [HeaderName; 5] = [
-    header::CONTENT_TYPE,
-    HeaderName::from_static(ALGORITHM_HEADER),
-    HeaderName::from_static(ALGORITHM_HEADER_AS_DOCUMENTED),
-    HeaderName::from_static(FORMAT_HEADER),
-    HeaderName::from_static(ENCODING_HEADER),
-];
-
-/// An object of names and values, or of names and lists of values.
-#[derive(Debug, Default)]
-struct Headers(HeaderMap);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Values<'a> {
-    One(#[serde(borrow)] Cow<'a, str>),
-    Several(Vec<String>),
-    Other(IgnoredAny),
-}
-
-impl<'de> Deserialize<'de> for Headers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(HeadersVisitor)
-    }
-}
-
-struct HeadersVisitor;
-
-impl<'de> Visitor<'de> for HeadersVisitor {
-    type Value = Headers;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of headers")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
-        let mut headers = HeaderMap::new();
-        while let Some(name) = map.next_key::<Cow<'_, str>>()? {
-            let Some(name) = HEADERS.iter().find(|known| name.eq_ignore_ascii_case(known.as_str())) else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let mut add = |value: &str| {
-                if let Ok(value) = HeaderValue::from_str(value) {
-                    headers.append(name.clone(), value);
-                }
-            };
-            match map.next_value()? {
-                Values::One(value) => add(&value),
-                Values::Several(values) => values.iter().for_each(|value| add(value)),
-                Values::Other(_) => {}
-            }
-        }
-        Ok(Headers(headers))
-    }
 }
 
 /// Who asks, and in which form wants the answer.
@@ -180,30 +193,27 @@ pub enum Gateway {
     LoadBalancer,
 }
 
-/// A response in the form of a gateway.
-pub(super) struct GatewayAnswer {
-    gateway: Gateway,
-    response: Response<Body>,
+/// What Lambda gets back.
+pub(super) enum LambdaAnswer {
+    /// A response in the form of a gateway.
+    Http(Gateway, Response<Body>),
+    /// An empty object, for what is not a webhook and asks for nothing.
+    Empty,
 }
 
-impl GatewayAnswer {
-    pub(super) const fn new(gateway: Gateway, response: Response<Body>) -> Self {
-        Self { gateway, response }
-    }
-}
-
-impl Serialize for GatewayAnswer {
+impl Serialize for LambdaAnswer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut answer = serializer.serialize_map(None)?;
-        let status = self.response.status();
+        let Self::Http(gateway, response) = self else { return answer.end() };
+        let status = response.status();
         answer.serialize_entry("statusCode", &status.as_u16())?;
-        answer.serialize_entry("headers", &HeaderPairs(self.response.headers(), Some))?;
-        if self.gateway == Gateway::LoadBalancer {
+        answer.serialize_entry("headers", &HeaderPairs(response.headers(), Some))?;
+        if *gateway == Gateway::LoadBalancer {
             answer.serialize_entry("statusDescription", &status.to_string())?;
             // Instead of `headers` where the target group is set so.
-            answer.serialize_entry("multiValueHeaders", &HeaderPairs(self.response.headers(), |value| [value]))?;
+            answer.serialize_entry("multiValueHeaders", &HeaderPairs(response.headers(), |value| [value]))?;
         }
-        answer.serialize_entry("body", &String::from_utf8_lossy(self.response.body().as_ref()))?;
+        answer.serialize_entry("body", &String::from_utf8_lossy(response.body().as_ref()))?;
         answer.serialize_entry("isBase64Encoded", &false)?;
         answer.end()
     }

@@ -1,7 +1,7 @@
 //! Which app a request's path names.
 //!
-//! In comes the path as the gateway passes it on, with or without a stage or a base path before it; out comes a
-//! [`Route`]. Whether there is such an app, and whether the token is right, is decided by `Route::is_in`.
+//! Stages and base paths of custom domains stand before `/webhook`, in any number and order, depending on the gateway and
+//! on how it is configured. So the last segment `webhook` counts; no app has that name, and a token is longer. Whether there is such an app, and whether the token is right, is decided by `Route::is_in`.
 
 use crate::app_id::{DEFAULT_APP, Known, Token, is_path_segment};
 
@@ -16,19 +16,14 @@ impl<'r> Route<'r> {
     /// Reads a path. `stage` is the stage that the gateway names; `token` is the one of the query.
     pub(super) fn of(path: &'r str, stage: Option<&str>, token: Option<&'r str>) -> Option<Self> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        let route = match segments.as_slice() {
-            [first, rest @ ..] if stage == Some(first) => rest,
-            all => all,
+        let Some(webhook) = segments.iter().rposition(|segment| *segment == "webhook") else {
+            let is_root = segments.is_empty() || stage.is_some_and(|stage| segments == [stage]);
+            return is_root.then_some(Self { app: DEFAULT_APP, token });
         };
-        // A base path mapping of a custom domain stands before the root just like a stage.
-        let route = match route {
-            [first, rest @ ..] if *first != "webhook" && rest.first() == Some(&"webhook") => rest,
-            all => all,
-        };
-        match route {
-            [] | ["webhook"] => Some(Self { app: DEFAULT_APP, token }),
-            ["webhook", app] => Some(Self { app, token }),
-            ["webhook", app, in_path] => Some(Self { app, token: Some(in_path) }),
+        match segments[webhook + 1..] {
+            [] => Some(Self { app: DEFAULT_APP, token }),
+            [app] => Some(Self { app, token }),
+            [app, in_path] => Some(Self { app, token: Some(in_path) }),
             _ => None,
         }
     }
@@ -78,6 +73,12 @@ mod tests {
             ("/prod/webhook", None),
             ("/webhook", Some("prod")),
             ("/webhook/webhook", Some("webhook")),
+            ("/webhook", Some("webhook")),
+            ("/hooks/prod/webhook", Some("prod")),
+            ("/prod/hooks/v1/webhook", Some("prod")),
+            ("/a/b/webhook", None),
+            ("/webhook/webhook", None),
+            ("/webhook/sales/webhook/", None),
         ] {
             assert_eq!(route(path, stage), Some((DEFAULT_APP.to_owned(), None)), "{path} {stage:?}");
         }
@@ -86,13 +87,14 @@ mod tests {
     #[test]
     fn an_app_and_a_token_are_the_segments_after_the_root() {
         assert_eq!(route("/webhook/sales", None), Some(("sales".to_owned(), None)));
-        assert_eq!(route("/webhook/webhook", None), Some(("webhook".to_owned(), None)));
+        assert_eq!(route("/webhook/webhook/sales", Some("webhook")), Some(("sales".to_owned(), None)));
+        assert_eq!(route("/a/b/c/webhook/sales", None), Some(("sales".to_owned(), None)));
         assert_eq!(route("/prod/webhook/sales/t0k", Some("prod")), Some(("sales".to_owned(), Some("t0k".to_owned()))));
     }
 
     #[test]
     fn other_paths_are_no_routes() {
-        for path in ["/webhooks", "/webhook/a/b/c", "/a/b/webhook", "/favicon.ico"] {
+        for path in ["/webhooks", "/webhook/a/b/c", "/a/b", "/a/webhook/b/c/d", "/favicon.ico", "/hooks/prod"] {
             assert_eq!(route(path, None), None, "{path}");
         }
     }

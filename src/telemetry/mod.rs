@@ -84,9 +84,13 @@ fn level(default: LevelFilter) -> LevelFilter {
     level.unwrap_or(default)
 }
 
-/// Libraries are held at `WARN`, because some of them log requests below it.
+/// Libraries are held at `WARN`, because some of them log requests below it. What `lambda_runtime` says of a handler's
+/// error, the handler itself has logged with the request's id, and of a panic the panic hook.
 fn filter(level: LevelFilter) -> Targets {
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("voicehook", level)
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("voicehook", level)
+        .with_target("lambda_runtime::layers::panic", LevelFilter::OFF)
 }
 
 /// Whether the first webhook has waited for the start. Lambda makes other environments ahead of their webhooks.

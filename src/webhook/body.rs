@@ -1,45 +1,97 @@
 //! Finds `encrypted_data` in a request body, JSON or form, without copying what need not be copied.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use lambda_http::http::HeaderValue;
-use serde::{
-    Deserializer as _,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
+use lambda_http::http::{HeaderMap, header};
+use serde::de::IgnoredAny;
 
-use super::{Malformed, QUOTED};
-use crate::json::{self, Key};
+use super::{Malformed, QUOTED, values};
+use crate::json;
 
 /// The field that holds the ciphertext.
 pub(super) const FIELD: &str = "encrypted_data";
 
+/// What some editors and frameworks put before UTF-8, and `JSON.parse` does not take.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What the `content-type` says of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BodyType {
+enum BodyType {
     Json,
     Form,
+    /// Something else, several things, or nothing.
+    Other,
 }
 
 impl BodyType {
-    /// Parameters such as `charset` are ignored: JSON and forms are UTF-8 by definition.
-    pub(super) fn of(content_type: Option<&HeaderValue>) -> Result<Self, Malformed> {
-        let value = content_type.map_or("", |value| value.to_str().unwrap_or("\u{fffd}"));
-        let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match media_type.as_str() {
-            "application/json" => Ok(Self::Json),
-            "application/x-www-form-urlencoded" => Ok(Self::Form),
-            other if other.starts_with("application/") && other.ends_with("+json") => Ok(Self::Json),
-            _ => Err(Malformed::UnsupportedMediaType(value.chars().take(QUOTED).collect())),
-        }
+    fn declared(headers: &HeaderMap) -> Self {
+        let mut types = values(headers, header::CONTENT_TYPE.as_str()).map(Self::of);
+        let first = types.next().unwrap_or(Self::Other);
+        if types.all(|other| other == first) { first } else { Self::Other }
     }
 
-    pub(super) fn encrypted_data(self, body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
-        match self {
-            Self::Json => from_json(body),
-            Self::Form => from_form(body),
+    /// Parameters such as `charset` are ignored: JSON and forms are UTF-8 by definition.
+    fn of(content_type: &str) -> Self {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match media_type.as_str() {
+            "application/json" => Self::Json,
+            "application/x-www-form-urlencoded" => Self::Form,
+            other if other.starts_with("application/") && other.ends_with("+json") => Self::Json,
+            _ => Self::Other,
         }
+    }
+}
+
+/// A body without its byte order mark.
+pub(super) fn text(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
+}
+
+/// Reads a body as what its headers say it is, else as what it is.
+pub(super) fn encrypted_data<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Cow<'b, [u8]>, Malformed> {
+    let declared = BodyType::declared(headers);
+    let error = match (declared, read_as(declared, body)) {
+        (_, Ok(data)) => return Ok(data),
+        (BodyType::Form, Err(error @ Malformed::NoEncryptedDataInForm)) => match from_json(body) {
+            Ok(data) => return Ok(data),
+            Err(_) => error,
+        },
+        // What is JSON is never looked into for a form.
+        (BodyType::Json | BodyType::Other, Err(error @ Malformed::NotJson { .. })) => match from_form(body) {
+            Ok(data) => return Ok(data),
+            Err(_) => error,
+        },
+        (_, Err(error)) => error,
+    };
+    Err(match (error, content_encoding(headers)) {
+        (Malformed::NotJson { .. } | Malformed::NoEncryptedDataInForm, Some(encoding)) => {
+            Malformed::UnsupportedContentEncoding(encoding)
+        }
+        _ if declared == BodyType::Other => Malformed::UnsupportedMediaType(shown(headers, &header::CONTENT_TYPE)),
+        (error, _) => error,
+    })
+}
+
+/// Whether a body is the JSON text of an object.
+pub(super) fn is_json_object(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(|text| json::members(text, |_, _| {}).is_ok())
+}
+
+/// A `content-encoding` that changes the body. A gateway may have undone it, and left the header there.
+fn content_encoding(headers: &HeaderMap) -> Option<String> {
+    let changes = values(headers, header::CONTENT_ENCODING.as_str()).any(|it| !it.eq_ignore_ascii_case("identity"));
+    changes.then(|| shown(headers, &header::CONTENT_ENCODING))
+}
+
+/// A header's values as an error message repeats them.
+fn shown(headers: &HeaderMap, name: &header::HeaderName) -> String {
+    values(headers, name.as_str()).collect::<Vec<_>>().join(", ").chars().take(QUOTED).collect()
+}
+
+fn read_as(declared: BodyType, body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
+    match declared {
+        BodyType::Json | BodyType::Other => from_json(body),
+        BodyType::Form => from_form(body),
     }
 }
 
@@ -49,40 +101,21 @@ fn from_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
         line: 1 + body[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count(),
         column: error.valid_up_to(),
     })?;
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let found = deserializer.deserialize_any(Field).and_then(|found| deserializer.end().map(|()| found));
-    match found {
-        Ok(Some(raw)) => json::string(raw).ok_or(Malformed::NotAString),
-        Ok(None) => Err(Malformed::NoEncryptedData),
-        // A value of another type fails in the visitor; whether it is JSON at all is another question.
+    let mut found = None;
+    // The last one of the object's own level counts, as with `JSON.parse`.
+    let read = json::members(text, |name, value| {
+        if name == FIELD.as_bytes() {
+            found = Some(value);
+        }
+    });
+    match read {
+        Ok(()) => json::string(found.ok_or(Malformed::NoEncryptedData)?).ok_or(Malformed::NotAString),
+        // Whether what is not an object is JSON at all is another question.
         Err(error) if error.is_data() => match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => Err(Malformed::NotAnObject),
             Err(error) => Err(not_json(error)),
         },
         Err(error) => Err(not_json(error)),
-    }
-}
-
-/// Reads an object and keeps the last `encrypted_data` of its own level, as `JSON.parse` does.
-struct Field;
-
-impl<'de> Visitor<'de> for Field {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(Key(key)) = map.next_key()? {
-            if key.as_ref() == FIELD.as_bytes() {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
     }
 }
 

@@ -1,18 +1,18 @@
 //! The envelope: what EnableX posts, before anything is decrypted.
 //!
-//! In come the request's headers and its body; out comes a [`Webhook`]: which cipher, format and text encoding were
-//! named, and `encrypted_data` as it stands in the body. Nothing here depends on a secret, so an error may say exactly
-//! what is wrong and what would be right.
+//! [`Webhook::read`] takes a request's headers and body, and tells which cipher, format and text encoding were named, and
+//! `encrypted_data` as it stands in the body. Nothing here depends on a secret, so an error may say exactly what is wrong
+//! and what would be right.
 
 mod body;
 mod names;
+mod plain_event;
 
 use std::borrow::Cow;
 
-use lambda_http::http::{HeaderMap, header};
+use lambda_http::http::{HeaderMap, HeaderName, header};
 use thiserror::Error;
 
-use self::body::BodyType;
 pub(crate) use self::names::list;
 pub use self::names::{Algorithm, Encoding, Format, KeySize, Mode};
 
@@ -25,10 +25,20 @@ pub const FORMAT_HEADER: &str = "x-format";
 /// The header that names the plaintext's text encoding.
 pub const ENCODING_HEADER: &str = "x-encoding";
 
+/// The headers that decide how a webhook is read. The others are neither looked at nor kept.
+pub(crate) static KEPT_HEADERS: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    HeaderName::from_static(ALGORITHM_HEADER),
+    HeaderName::from_static(ALGORITHM_HEADER_AS_DOCUMENTED),
+    HeaderName::from_static(FORMAT_HEADER),
+    HeaderName::from_static(ENCODING_HEADER),
+];
+
 /// How much of a value that was sent an error message repeats, in characters.
 const QUOTED: usize = 40;
 
-/// What the operator accepts beyond the defaults.
+/// What the operator accepts.
 #[derive(Clone, Debug)]
 pub struct Accept {
     /// The algorithms that may be used (`ALLOWED_ALGORITHMS`).
@@ -38,9 +48,31 @@ pub struct Accept {
 }
 
 impl Default for Accept {
-    /// Every supported algorithm, and encrypted webhooks only.
+    /// The CBC modes, which are what EnableX documents, and encrypted webhooks only.
     fn default() -> Self {
+        let mut accept = Self::all();
+        accept.algorithms.retain(|algorithm| algorithm.mode == Mode::Cbc);
+        accept
+    }
+}
+
+impl Accept {
+    /// Every supported algorithm, and encrypted webhooks only.
+    #[must_use]
+    pub fn all() -> Self {
         Self { algorithms: Algorithm::NAMES.iter().map(|(_, algorithm)| *algorithm).collect(), plaintext: false }
+    }
+
+    fn algorithm(&self, header: &'static str, name: &str) -> Result<Algorithm, Malformed> {
+        match Algorithm::named(name) {
+            Some(algorithm) if self.algorithms.contains(&algorithm) => Ok(algorithm),
+            Some(_) => Err(Malformed::NotAllowed { header, given: shortened(name), allowed: list(&self.names()) }),
+            None => Err(Malformed::unsupported(header, name, &self.names())),
+        }
+    }
+
+    fn names(&self) -> Vec<(&'static str, Algorithm)> {
+        Algorithm::NAMES.iter().copied().filter(|(_, algorithm)| self.algorithms.contains(algorithm)).collect()
     }
 }
 
@@ -72,28 +104,34 @@ impl<'a> Webhook<'a> {
     /// # Errors
     /// [`Malformed`], with a message for the sender.
     pub fn read(headers: &HeaderMap, body: &'a [u8], accept: &Accept) -> Result<Self, Malformed> {
-        let body_type = BodyType::of(headers.get(header::CONTENT_TYPE))?;
-        let Some((header, name)) = algorithm_header(headers)? else {
-            return match body_type {
-                BodyType::Json if accept.plaintext => Ok(Self::Plain(body)),
-                _ => Err(Malformed::missing(ALGORITHM_HEADER, Algorithm::NAMES)),
-            };
+        let body = body::text(body);
+        let encrypted_data = match body::encrypted_data(headers, body) {
+            Err(unsupported) if unsupported.is_unsupported_body() && !body::is_json_object(body) => {
+                return Err(unsupported);
+            }
+            read => read,
         };
-        let algorithm = Algorithm::named(name)
-            .filter(|algorithm| accept.algorithms.contains(algorithm))
-            .ok_or_else(|| Malformed::unsupported(header, name, &accept.names()))?;
+        let Some((header, name)) = algorithm_header(headers)? else {
+            return Self::without_algorithm(body, accept, encrypted_data.err());
+        };
         Ok(Self::Encrypted(Envelope {
-            algorithm,
+            algorithm: accept.algorithm(header, name)?,
             format: named(headers, FORMAT_HEADER, Format::NAMES)?,
             encoding: named(headers, ENCODING_HEADER, Encoding::NAMES)?,
-            encrypted_data: body_type.encrypted_data(body)?,
+            encrypted_data: encrypted_data?,
         }))
     }
-}
 
-impl Accept {
-    fn names(&self) -> Vec<(&'static str, Algorithm)> {
-        Algorithm::NAMES.iter().copied().filter(|(_, algorithm)| self.algorithms.contains(algorithm)).collect()
+    fn without_algorithm(body: &'a [u8], accept: &Accept, unreadable: Option<Malformed>) -> Result<Self, Malformed> {
+        let is_said_to_be_json = matches!(unreadable, Some(Malformed::NotJson { .. } | Malformed::NotAnObject));
+        if accept.plaintext && (is_said_to_be_json || body::is_json_object(body)) {
+            return Ok(Self::Plain(body));
+        }
+        if plain_event::is_voice_event(body) {
+            return Err(Malformed::PlainEvent);
+        }
+        let unsupported = unreadable.filter(Malformed::is_unsupported_body);
+        Err(unsupported.unwrap_or_else(|| Malformed::missing(ALGORITHM_HEADER, &accept.names())))
     }
 }
 
@@ -101,7 +139,9 @@ impl Accept {
 #[must_use]
 pub fn looks_like_a_webhook(headers: &HeaderMap, body: &[u8]) -> bool {
     let has_algorithm = headers.contains_key(ALGORITHM_HEADER) || headers.contains_key(ALGORITHM_HEADER_AS_DOCUMENTED);
-    has_algorithm || body.windows(body::FIELD.len()).any(|window| window == body::FIELD.as_bytes())
+    has_algorithm
+        || body.windows(body::FIELD.len()).any(|window| window == body::FIELD.as_bytes())
+        || plain_event::is_voice_event(body::text(body))
 }
 
 /// A request that no AppID could open, because it is not a webhook in the form that EnableX documents.
@@ -126,6 +166,22 @@ pub enum Malformed {
         /// The values it may have.
         supported: String,
     },
+    /// An algorithm is supported, but not allowed here (`ALLOWED_ALGORITHMS`).
+    #[error("header {header}: {given:?} is supported, but not allowed here; allowed values: {allowed}")]
+    NotAllowed {
+        /// The header's name.
+        header: &'static str,
+        /// The value that was sent.
+        given: String,
+        /// The values it may have.
+        allowed: String,
+    },
+    /// The event itself, of a project without webhook encryption.
+    #[error(
+        "the body is a voice event that is not encrypted; switch on webhook encryption in the EnableX portal, or set \
+         ALLOW_PLAINTEXT=true"
+    )]
+    PlainEvent,
     /// A header was sent several times, with different values.
     #[error("header {0} was sent more than once, with different values; send it once")]
     AmbiguousHeader(&'static str),
@@ -134,6 +190,9 @@ pub enum Malformed {
         "content-type {0:?} is not supported; supported values: application/json, application/x-www-form-urlencoded"
     )]
     UnsupportedMediaType(String),
+    /// The body cannot be read, because it is compressed.
+    #[error("content-encoding {0:?} is not supported; send the body as it is, without compression")]
+    UnsupportedContentEncoding(String),
     /// The body is no JSON text.
     #[error("the body is not valid JSON (line {line}, column {column}); expected {{\"encrypted_data\": \"...\"}}")]
     NotJson {
@@ -165,8 +224,18 @@ impl Malformed {
     }
 
     fn unsupported<T>(header: &'static str, given: &str, names: &[(&str, T)]) -> Self {
-        Self::UnsupportedValue { header, given: given.chars().take(QUOTED).collect(), supported: list(names) }
+        Self::UnsupportedValue { header, given: shortened(given), supported: list(names) }
     }
+
+    /// Whether a header says why the body cannot be read.
+    #[must_use]
+    pub const fn is_unsupported_body(&self) -> bool {
+        matches!(self, Self::UnsupportedMediaType(_) | Self::UnsupportedContentEncoding(_))
+    }
+}
+
+fn shortened(value: &str) -> String {
+    value.chars().take(QUOTED).collect()
 }
 
 /// The algorithm header under the name it was found by: the server's spelling wins.
@@ -188,14 +257,21 @@ fn named<T: Copy>(headers: &HeaderMap, header: &'static str, names: &[(&str, T)]
         .ok_or_else(|| Malformed::unsupported(header, given, names))
 }
 
-/// A header's one value. Bytes outside of ASCII make no supported name, so they need no faithful rendering.
+/// A header's one value. Where it was sent several times, equal values are one.
 fn single<'h>(headers: &'h HeaderMap, header: &'static str) -> Result<Option<&'h str>, Malformed> {
-    let mut values = headers.get_all(header).iter();
+    let mut values = values(headers, header);
     let Some(first) = values.next() else {
-        return Ok(None);
+        return Ok(headers.contains_key(header).then_some(""));
     };
-    if values.any(|value| value != first) {
+    if values.any(|value| !value.eq_ignore_ascii_case(first)) {
         return Err(Malformed::AmbiguousHeader(header));
     }
-    Ok(Some(first.to_str().unwrap_or("\u{fffd}").trim()))
+    Ok(Some(first))
+}
+
+/// A header's values, also where a gateway has joined them by commas. Bytes outside of ASCII make no supported value, so
+/// they need no faithful rendering.
+fn values<'h>(headers: &'h HeaderMap, header: &str) -> impl Iterator<Item = &'h str> {
+    let lines = headers.get_all(header).iter().map(|line| line.to_str().unwrap_or("\u{fffd}"));
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|value| !value.is_empty())
 }

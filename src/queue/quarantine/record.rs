@@ -11,23 +11,13 @@ use super::super::{
     Message, QueueKind,
     message::{attribute_value, escape_noncharacters},
 };
-use crate::webhook::{ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED, ENCODING_HEADER, FORMAT_HEADER};
+use crate::webhook::KEPT_HEADERS;
 
 /// The version of the format that is written.
 const VERSION: u32 = 1;
 
 /// Longest header value that is kept, in bytes. Those that mean something are shorter.
 const MAX_HEADER: usize = 1024;
-
-/// The headers that decide how a webhook is opened.
-const HEADERS: [&str; 6] = [
-    "content-type",
-    "content-encoding",
-    ALGORITHM_HEADER,
-    ALGORITHM_HEADER_AS_DOCUMENTED,
-    FORMAT_HEADER,
-    ENCODING_HEADER,
-];
 
 /// A webhook in quarantine, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -165,12 +155,14 @@ pub struct Refused<'r> {
     pub body: &'r [u8],
 }
 
+/// Several values of a header are joined by commas, as gateways do.
 fn kept_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let kept = |name: &&str| {
-        let value = String::from_utf8_lossy(headers.get(*name)?.as_bytes()).into_owned();
-        (value.len() <= MAX_HEADER).then(|| ((*name).to_owned(), value))
+    let kept = |name: &HeaderName| {
+        let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let value = values.collect::<Vec<_>>().join(",");
+        (headers.contains_key(name) && value.len() <= MAX_HEADER).then(|| (name.as_str().to_owned(), value))
     };
-    HEADERS.iter().filter_map(kept).collect()
+    KEPT_HEADERS.iter().filter_map(kept).collect()
 }
 
 #[cfg(test)]

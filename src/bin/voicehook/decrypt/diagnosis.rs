@@ -9,8 +9,8 @@ use voicehook::{
     event::Event,
     gateway::Unopened,
     webhook::{
-        ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED, Accept, Algorithm, ENCODING_HEADER, Encoding, FORMAT_HEADER,
-        Format, Malformed,
+        ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED, Algorithm, ENCODING_HEADER, Encoding, FORMAT_HEADER, Format,
+        Malformed,
     },
 };
 
@@ -47,13 +47,7 @@ fn declared(captured: &Captured) -> Declared {
 }
 
 /// Explains.
-pub(super) fn of(
-    captured: &Captured,
-    app: &str,
-    unopened: &Unopened,
-    accept: &Accept,
-    known: &KnownAppIds,
-) -> Diagnosis {
+pub(super) fn of(captured: &Captured, app: &str, unopened: &Unopened, known: &KnownAppIds) -> Diagnosis {
     let body: &[u8] = captured.request.body().as_ref();
     let declared = declared(captured);
     let mut findings = captured.noticed.clone();
@@ -64,7 +58,7 @@ pub(super) fn of(
         return Diagnosis { findings, event: None, ciphertext_bytes: None };
     }
     if let Unopened::Malformed(malformed) = unopened {
-        findings.extend(of_envelope(captured, malformed, accept, declared));
+        findings.extend(of_envelope(captured, malformed));
     }
     let ciphertexts: Vec<_> = data.iter().flat_map(|data| candidates::ciphertexts(data, declared)).collect();
     let usual = ciphertexts.iter().find(|candidate| candidate.cost == 0);
@@ -81,21 +75,25 @@ pub(super) fn of(
 }
 
 /// What the envelope's error does not say by itself.
-fn of_envelope(captured: &Captured, malformed: &Malformed, accept: &Accept, declared: Declared) -> Option<Finding> {
+fn of_envelope(captured: &Captured, malformed: &Malformed) -> Option<Finding> {
     // The whole list of what is supported stands above the findings.
-    let problem = malformed.to_string().split("; supported values").next().unwrap_or_default().to_owned();
+    let problem = malformed.to_string();
+    let list = ["; supported values", "; allowed values"].iter().find_map(|list| problem.find(list));
+    let problem = problem[..list.unwrap_or(problem.len())].to_owned();
     let next = match malformed {
         Malformed::MissingHeader { header, .. } => {
             return Some(missing_header(captured, header));
         }
-        Malformed::UnsupportedValue { .. } => match declared.algorithm {
-            Some(algorithm) if !accept.algorithms.contains(&algorithm) => {
-                "Add it to ALLOWED_ALGORITHMS (AllowedAlgorithms of the template); read SECURITY.md before you add one \
-                 that is not CBC"
-                    .to_owned()
-            }
-            _ => "Choose a supported one in the EnableX portal, or in what sends the webhook".to_owned(),
-        },
+        Malformed::NotAllowed { .. } => "Add it to ALLOWED_ALGORITHMS (AllowedAlgorithms of the template); read \
+                                         SECURITY.md before you add one that is not CBC"
+            .to_owned(),
+        Malformed::UnsupportedValue { .. } => {
+            "Choose a supported one in the EnableX portal, or in what sends the webhook".to_owned()
+        }
+        Malformed::PlainEvent => {
+            "Switch on webhook encryption in the EnableX portal, or set ALLOW_PLAINTEXT=true".to_owned()
+        }
+        Malformed::UnsupportedContentEncoding(_) => "Send the body without compression".to_owned(),
         Malformed::AmbiguousHeader(_) => "See which proxy adds the second one".to_owned(),
         Malformed::UnsupportedMediaType(_) => "Send content-type: application/json".to_owned(),
         Malformed::NotJson { .. } if captured.request.body().as_ref().starts_with(b"encrypted_data=") => {

@@ -130,7 +130,9 @@ impl Decrypt {
             "ENABLEX_APP_ID" => self.app_id.clone().or_else(|| std::env::var(name).ok()),
             "ENABLEX_APP_ID_SECRET" if self.app_id.is_some() => None,
             "QUEUE_URL" => Some("http://localhost/no/queue".to_owned()),
-            "ENABLEX_APP_ID_SECRET" | "ALLOWED_ALGORITHMS" | "ALLOW_PLAINTEXT" => std::env::var(name).ok(),
+            // Whoever looks at a webhook wants to see it, unless the function's own setting is what they ask about.
+            "ALLOWED_ALGORITHMS" => Some(std::env::var(name).unwrap_or_else(|_| "all".to_owned())),
+            "ENABLEX_APP_ID_SECRET" | "ALLOW_PLAINTEXT" => std::env::var(name).ok(),
             _ => None,
         });
         config.map_err(|error| match &error.mistakes[..] {
@@ -163,7 +165,7 @@ impl Decrypt {
         let times = Times { arrived, deadline: arrived + DEADLINE };
         match opener.open(headers, body, app, times, &mut Stages::default()).await {
             Ok(event) => with_event(Report { opened: true, ..report }, &event),
-            Err(unopened) => failed(report, webhook, &unopened, opener, known),
+            Err(unopened) => failed(report, webhook, &unopened, known),
         }
     }
 
@@ -256,15 +258,9 @@ fn with_event(report: Report, event: &Event) -> Report {
     }
 }
 
-fn failed(
-    report: Report,
-    webhook: &Captured,
-    unopened: &Unopened,
-    opener: &Opener<ConfiguredSource>,
-    known: &KnownAppIds,
-) -> Report {
+fn failed(report: Report, webhook: &Captured, unopened: &Unopened, known: &KnownAppIds) -> Report {
     let (reason, detail) = diagnosis::reason(unopened);
-    let diagnosis = diagnosis::of(webhook, &report.app, unopened, &opener.accept, known);
+    let diagnosis = diagnosis::of(webhook, &report.app, unopened, known);
     let report = Report {
         reason: Some(reason),
         detail: Some(detail),

@@ -53,7 +53,7 @@ pub(crate) enum Corruption {
     DataNotAString,
     /// The body is cut off and not JSON: 400 or 200
     BodyNotJson,
-    /// The content type is text/plain: 415 or 200
+    /// The content type is text/plain, and the body is the bare ciphertext: 415 or 200
     WrongContentType,
     /// The event itself, without encryption: 400, or 200 as the others or with ALLOW_PLAINTEXT
     Plain,
@@ -109,7 +109,10 @@ impl Corruption {
                 webhook.body = text;
             }
             Self::UnknownAlgorithm => set(&mut webhook, header, "rot13"),
-            Self::WrongContentType => set(&mut webhook, "content-type", "text/plain"),
+            Self::WrongContentType => {
+                set(&mut webhook, "content-type", "text/plain");
+                webhook.body = data.as_str().unwrap_or_default().to_owned();
+            }
             Self::NoEncryptedData => webhook.body = "{}".to_owned(),
             Self::DataNotAString => webhook.body = r#"{"encrypted_data":42}"#.to_owned(),
             Self::BodyNotJson => webhook.body.truncate(webhook.body.len() - 2),

@@ -6,12 +6,11 @@
 use serde_json::{Value, json};
 use voicehook::{
     app_id::AppId,
-    config::Settings,
     decrypt::{self, Fault},
     event::Event,
     gateway::{MAX_BODY_BYTES, Outcome, Refusal},
     queue::QueueError,
-    webhook::{Algorithm, Envelope, Format, Malformed, Webhook},
+    webhook::{Accept, Algorithm, Envelope, Format, Malformed, Webhook},
 };
 
 use super::Exchange;
@@ -88,7 +87,10 @@ const fn refused(refusal: &Refusal) -> (Step, &'static str) {
             match malformed {
                 Malformed::MissingHeader { .. } => "A header is missing",
                 Malformed::UnsupportedValue { .. } => "A header names something that is not supported",
+                Malformed::NotAllowed { .. } => "The algorithm is not allowed here",
+                Malformed::PlainEvent => "The event is not encrypted",
                 Malformed::AmbiguousHeader(_) => "A header was sent twice",
+                Malformed::UnsupportedContentEncoding(_) => "The body is compressed",
                 Malformed::UnsupportedMediaType(_) => "The body is neither JSON nor a form",
                 Malformed::NotJson { .. } => "The body is not valid JSON",
                 _ => "The body has no encrypted_data",
@@ -186,6 +188,17 @@ fn not_queued(error: &QueueError) -> Advice {
 fn malformed_advice(malformed: &Malformed) -> Advice {
     let why = capitalized(&format!("{malformed}."));
     match malformed {
+        Malformed::PlainEvent => say(
+            why,
+            [
+                "Turn on webhook encryption for the project in the EnableX portal.",
+                "Or start voicehook dev with ALLOW_PLAINTEXT=true to take plain events.",
+            ],
+        ),
+        Malformed::NotAllowed { .. } => {
+            say(why, ["Add it to ALLOWED_ALGORITHMS, or set that to all; read SECURITY.md first."])
+        }
+        Malformed::UnsupportedContentEncoding(_) => say(why, ["Send the body without compression."]),
         Malformed::MissingHeader { header, .. } if header.starts_with("x-algorit") => say(
             why,
             [
@@ -197,13 +210,7 @@ fn malformed_advice(malformed: &Malformed) -> Advice {
         Malformed::MissingHeader { header, .. } => {
             say(why, [&format!("Send {header}: EnableX always does. A proxy may have dropped it.")])
         }
-        Malformed::UnsupportedValue { header, .. } => say(
-            why,
-            [
-                &format!("Send a supported value in {header}."),
-                "If it is a cipher from this list, check ALLOWED_ALGORITHMS.",
-            ],
-        ),
+        Malformed::UnsupportedValue { header, .. } => say(why, [&format!("Send a supported value in {header}.")]),
         Malformed::AmbiguousHeader(_) => {
             say(why, ["Look at what sends the request on: it has added a header of its own."])
         }
@@ -219,7 +226,7 @@ fn malformed_advice(malformed: &Malformed) -> Advice {
 }
 
 fn undecryptable(exchange: &Exchange, fault: Fault) -> Advice {
-    let accept = Settings::default().accept;
+    let accept = Accept::all();
     let webhook = Webhook::read(exchange.request.headers(), exchange.request.body(), &accept);
     let Ok(Webhook::Encrypted(envelope)) = webhook else {
         return say(
