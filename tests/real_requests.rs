@@ -1,11 +1,19 @@
 //! Requests as gateways, proxies and people really send them.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/runtime_api.rs"]
+mod runtime_api;
+#[path = "support/sqs_stub.rs"]
+mod sqs_stub;
 mod support;
 
 use lambda_http::{Body, Context, Request};
+use runtime_api::{PATIENCE, RuntimeApi, terminate, webhook_event};
 use serde_json::{Value, json};
+use sqs_stub::{Reaction, SqsStub};
 use support::{APP_ID, EVENT, TestQueue, encrypted_body, receiver_with, request_of, text};
+use tokio::{io::AsyncReadExt as _, time::timeout};
 use voicehook::{
     app_id::{FixedAppId, Token},
     config::Settings,
@@ -287,4 +295,109 @@ fn lone_surrogates_and_values_of_other_types_fail_no_event() {
     ] {
         assert!(serde_json::from_str::<GatewayEvent>(event).is_ok(), "{event}");
     }
+}
+
+/// What the function, as a process, answers to these events, one after the other, and all that it wrote.
+async fn run(events: &[Value], level: &str) -> (Vec<Value>, String) {
+    let (stub, api) = (SqsStub::start(&[], Reaction::Accept).await, RuntimeApi::start().await);
+    let (queue_url, endpoint) = (stub.queue_url(), stub.endpoint());
+    let mut function = api.function(&[
+        ("AWS_LAMBDA_LOG_LEVEL", level),
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("QUEUE_URL", &queue_url),
+        ("ENABLEX_APP_ID", APP_ID),
+        ("WEBHOOK_TOKEN", TOKEN),
+    ]);
+    let mut answers = Vec::new();
+    for event in events {
+        answers.push(timeout(PATIENCE, api.invoke(event.clone(), None)).await.unwrap().unwrap());
+    }
+    terminate(&function);
+    let (mut log, mut errors) = (String::new(), String::new());
+    function.stdout.take().unwrap().read_to_string(&mut log).await.unwrap();
+    function.stderr.take().unwrap().read_to_string(&mut errors).await.unwrap();
+    (answers, log + &errors)
+}
+
+/// Events that are wrong in one place each, with the token there.
+fn malformed_events() -> Vec<Value> {
+    let whole = webhook_event(&format!("/webhook/default/{TOKEN}"), &format!("token={TOKEN}"), &encrypted_body(EVENT));
+    let odd = [
+        json!(TOKEN),
+        json!([TOKEN]),
+        json!([[TOKEN, {TOKEN: TOKEN}]]),
+        json!({TOKEN: TOKEN}),
+        json!({"token": TOKEN}),
+        json!({"token": [TOKEN]}),
+        json!({"token": {"token": [TOKEN]}}),
+        json!({"content-type": {"token": TOKEN}, "x-format": [[TOKEN]], "referer": TOKEN}),
+    ];
+    let members = [
+        "version",
+        "path",
+        "rawPath",
+        "rawQueryString",
+        "queryStringParameters",
+        "multiValueQueryStringParameters",
+        "headers",
+        "multiValueHeaders",
+        "requestContext",
+        "httpMethod",
+        "body",
+        "isBase64Encoded",
+        "cookies",
+        "source",
+    ];
+    let mut events = odd.to_vec();
+    for odd in odd {
+        for member in members {
+            let mut event = whole.clone();
+            event[member] = odd.clone();
+            events.push(event.clone());
+            // Where that is not a gateway's event any more.
+            event.as_object_mut().unwrap().retain(|name, _| name == member);
+            events.push(event);
+        }
+        for member in ["http", "stage", "timeEpoch", "requestTimeEpoch", "elb"] {
+            let mut event = whole.clone();
+            event["requestContext"][member] = odd.clone();
+            events.push(event);
+        }
+    }
+    events
+}
+
+#[tokio::test]
+async fn the_token_is_in_no_line_and_in_no_error_whatever_the_event_looks_like() {
+    let events = malformed_events();
+    let (answers, log) = run(&events, "TRACE").await;
+    for (event, answer) in events.iter().zip(&answers) {
+        assert!(!answer.to_string().contains(TOKEN), "{answer} to {event}");
+    }
+    for line in log.lines() {
+        assert!(!line.contains(TOKEN), "{line}");
+    }
+    assert!(answers.iter().any(|answer| answer["error"].is_object()), "some of them are not a gateway's");
+    assert!(!log.contains("deserialization"), "all of them can be read");
+    let not_json = serde_json::from_str::<GatewayEvent>(&format!(r#"{{"{TOKEN}": {TOKEN}"#)).unwrap_err();
+    assert!(!not_json.to_string().contains(TOKEN), "{not_json}");
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_without_a_line_and_another_event_fails_with_one_that_has_the_id() {
+    let events = [
+        json!({"warmer": true, "concurrency": 3}),
+        json!({"source": "serverless-plugin-warmup"}),
+        json!({"Records": [{"eventSource": "aws:s3"}]}),
+        json!({"version": "0", "source": "aws.events", "detail-type": "Scheduled Event"}),
+    ];
+    let (answers, log) = run(&events, "INFO").await;
+    for index in [0, 1, 3] {
+        assert_eq!(answers[index], json!({}), "{}", events[index]);
+    }
+    assert_eq!(answers[2]["error"]["errorType"], "NotAGatewayEvent");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [line] = &lines[..] else { unreachable!("{log}") };
+    assert_eq!((&line["level"], &line["request_id"]), (&"ERROR".into(), &"invocation-2".into()));
+    assert!(line["error"].as_str().unwrap().contains("Application Load Balancers"), "{line}");
 }

@@ -1,8 +1,8 @@
 //! Tells what only keeps the function warm, and schedules, from other events that are not a gateway's.
 //!
 //! Sources: <https://www.npmjs.com/package/lambda-warmer>, <https://github.com/juanjoDiaz/serverless-plugin-warmup>,
-//! <https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-aws-events.html> and `aws.scheduler` of EventBridge
-//! Scheduler.
+//! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html>,
+//! <https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html>
 
 use serde_json::value::RawValue;
 

@@ -4,6 +4,7 @@
 //! `encrypted_data` as it stands in the body. Nothing here depends on a secret, so an error may say exactly what is wrong
 //! and what would be right.
 
+mod accept;
 mod body;
 mod names;
 mod plain_event;
@@ -13,6 +14,7 @@ use std::borrow::Cow;
 use lambda_http::http::{HeaderMap, HeaderName, header};
 use thiserror::Error;
 
+pub use self::accept::Accept;
 pub(crate) use self::names::list;
 pub use self::names::{Algorithm, Encoding, Format, KeySize, Mode};
 
@@ -37,44 +39,6 @@ pub(crate) static KEPT_HEADERS: [HeaderName; 6] = [
 
 /// How much of a value that was sent an error message repeats, in characters.
 const QUOTED: usize = 40;
-
-/// What the operator accepts.
-#[derive(Clone, Debug)]
-pub struct Accept {
-    /// The algorithms that may be used (`ALLOWED_ALGORITHMS`).
-    pub algorithms: Vec<Algorithm>,
-    /// Whether a body without an algorithm header is taken as the event itself (`ALLOW_PLAINTEXT`).
-    pub plaintext: bool,
-}
-
-impl Default for Accept {
-    /// The CBC modes, which are what EnableX documents, and encrypted webhooks only.
-    fn default() -> Self {
-        let mut accept = Self::all();
-        accept.algorithms.retain(|algorithm| algorithm.mode == Mode::Cbc);
-        accept
-    }
-}
-
-impl Accept {
-    /// Every supported algorithm, and encrypted webhooks only.
-    #[must_use]
-    pub fn all() -> Self {
-        Self { algorithms: Algorithm::NAMES.iter().map(|(_, algorithm)| *algorithm).collect(), plaintext: false }
-    }
-
-    fn algorithm(&self, header: &'static str, name: &str) -> Result<Algorithm, Malformed> {
-        match Algorithm::named(name) {
-            Some(algorithm) if self.algorithms.contains(&algorithm) => Ok(algorithm),
-            Some(_) => Err(Malformed::NotAllowed { header, given: shortened(name), allowed: list(&self.names()) }),
-            None => Err(Malformed::unsupported(header, name, &self.names())),
-        }
-    }
-
-    fn names(&self) -> Vec<(&'static str, Algorithm)> {
-        Algorithm::NAMES.iter().copied().filter(|(_, algorithm)| self.algorithms.contains(algorithm)).collect()
-    }
-}
 
 /// A webhook as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

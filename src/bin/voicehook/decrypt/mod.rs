@@ -51,8 +51,8 @@ It takes an event of a Lambda function, a raw HTTP request, a curl line, a HAR f
 body, or a ciphertext alone, and finds out by itself which of them it is. Nothing is sent anywhere; with ENABLEX_APP_ID_SECRET \
 it reads the secret.
 
-The AppID comes from --app-id, ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET. ALLOWED_ALGORITHMS and ALLOW_PLAINTEXT count as for \
-the function.",
+The AppID comes from --app-id, ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET. ALLOW_PLAINTEXT counts as for the \
+function, and so does ALLOWED_ALGORITHMS where it is set; without it, every supported algorithm is accepted.",
     after_help = "Examples:
   voicehook decrypt webhook.txt --pretty
   voicehook decrypt events/queued-connected.json --app-id voicehook-dev
