@@ -14,6 +14,9 @@ use crate::json;
 
 /// Time kept free before the invocation's own deadline, to answer in.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(100);
+/// What a webhook gets at the least from its hand-over on, also where its time was over before: EnableX may have given up
+/// waiting, but does not send it again.
+const LEAST: Duration = Duration::from_millis(250);
 /// A gateway's time that is longer ago than this is not believed: no gateway waits so long, and clocks differ.
 const LONGEST_WAY: Duration = Duration::from_secs(10);
 
@@ -77,7 +80,7 @@ impl Invocation {
         // An end that had passed before the request arrived is not one: `cargo lambda watch` sends 1970.
         let ends_in = time(self.ends).and_then(|ends| ends.duration_since(now).ok());
         let ends_in = ends_in.map_or(Duration::MAX, |left| left.saturating_sub(TIME_TO_ANSWER));
-        arrived + allowed.saturating_sub(on_its_way).min(ends_in)
+        arrived + allowed.saturating_sub(on_its_way).max(LEAST.min(allowed)).min(ends_in)
     }
 }
 
@@ -158,7 +161,7 @@ mod tests {
             (r#"{"requestTimeEpoch": 1795431183000}"#, 1000),
             (r#"{"timeEpoch": "1795431183000"}"#, 1000),
             (r#"{"timeEpoch": 1795431186000}"#, 4000),
-            (r#"{"timeEpoch": 1795431176000}"#, 0),
+            (r#"{"timeEpoch": 1795431176000}"#, 250),
         ] {
             assert_eq!(allowed(request_context, 0), expected, "{request_context}");
         }

@@ -4,17 +4,23 @@
 //! Application Load Balancer in either header mode. It becomes a [`Request`] with the few headers that count, and the
 //! response becomes an answer in the form that the same gateway expects.
 //!
-//! Every JSON text can be read as a [`GatewayEvent`], because `lambda_runtime` logs what cannot, with the value that
+//! JSON of every shape can be read as a [`GatewayEvent`], because `lambda_runtime` logs what cannot, with the value that
 //! serde did not expect, which may be the token. So each value of an unexpected type counts as missing.
 //!
 //! Sources: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>,
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html>
 
+use std::fmt;
+
 use lambda_http::{
     Body, Context, Request, Response,
     http::{HeaderMap, HeaderValue, Method},
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    ser::SerializeMap as _,
+};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -22,7 +28,19 @@ use super::{
     invocation::{GatewayContext, Invocation, token_in},
     ping,
 };
-use crate::{json, webhook::KEPT_HEADERS};
+use crate::{
+    json::{self, Key},
+    webhook::KEPT_HEADERS,
+};
+
+/// What a visitor makes of values that it did not expect. Its own error would repeat them.
+macro_rules! otherwise {
+    ($value:expr; $($visit:ident: $type:ty),*) => {
+        $(fn $visit<E>(self, _: $type) -> Result<Self::Value, E> {
+            Ok($value)
+        })*
+    };
+}
 
 /// An event of one of the gateways, or something else that the function was invoked with.
 #[derive(Debug, Default)]
@@ -61,12 +79,79 @@ pub enum NotAGatewayEvent {
 
 impl<'de> Deserialize<'de> for GatewayEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // As raw text, which fails for nothing but invalid JSON, and then without a value or a key in the error.
-        let text = <&RawValue>::deserialize(deserializer)?;
-        let mut event = Self::default();
-        // What is not an object has no members, and so no method either.
-        let _ = json::members(text.get(), |name, value| event.set(name, value));
+        deserializer.deserialize_any(EventVisitor)
+    }
+}
+
+struct EventVisitor;
+
+impl<'de> Visitor<'de> for EventVisitor {
+    type Value = GatewayEvent;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<GatewayEvent, A::Error> {
+        let mut event = GatewayEvent::default();
+        while let Some(Key(name)) = map.next_key()? {
+            match name.as_ref() {
+                // The one large value, and so the one that is not scanned before it is read.
+                b"body" => event.body = map.next_value::<Text>()?.0,
+                name => event.set(name, map.next_value()?),
+            }
+        }
         Ok(event)
+    }
+
+    otherwise!(
+        GatewayEvent::default();
+        visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str
+    );
+
+    fn visit_unit<E>(self) -> Result<GatewayEvent, E> {
+        Ok(GatewayEvent::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<GatewayEvent, A::Error> {
+        IgnoredAny.visit_seq(seq).map(|_| GatewayEvent::default())
+    }
+}
+
+/// The text of a string; nothing of anything else.
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(Some(text.to_owned())))
+    }
+
+    otherwise!(Text(None); visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
+
+    fn visit_unit<E>(self) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Text, A::Error> {
+        IgnoredAny.visit_seq(seq).map(|_| Text(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| Text(None))
     }
 }
 
@@ -82,7 +167,6 @@ impl GatewayEvent {
             b"multiValueHeaders" => self.multi_value_headers = headers(value),
             b"requestContext" => self.context = GatewayContext::read(value),
             b"httpMethod" => self.method = text(value),
-            b"body" => self.body = text(value),
             b"isBase64Encoded" => self.is_base64_encoded = value.get() == "true",
             _ => self.is_ping |= ping::is_sign_of_ping(name, value),
         }

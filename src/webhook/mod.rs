@@ -7,12 +7,13 @@
 mod accept;
 mod body;
 mod names;
-mod plain_event;
 
 use std::borrow::Cow;
 
 use lambda_http::http::{HeaderMap, HeaderName, header};
 use thiserror::Error;
+
+use crate::event::Event;
 
 pub use self::accept::Accept;
 pub(crate) use self::names::list;
@@ -91,7 +92,7 @@ impl<'a> Webhook<'a> {
         if accept.plaintext && (is_said_to_be_json || body::is_json_object(body)) {
             return Ok(Self::Plain(body));
         }
-        if plain_event::is_voice_event(body) {
+        if is_voice_event(body) {
             return Err(Malformed::PlainEvent);
         }
         let unsupported = unreadable.filter(Malformed::is_unsupported_body);
@@ -105,7 +106,13 @@ pub fn looks_like_a_webhook(headers: &HeaderMap, body: &[u8]) -> bool {
     let has_algorithm = headers.contains_key(ALGORITHM_HEADER) || headers.contains_key(ALGORITHM_HEADER_AS_DOCUMENTED);
     has_algorithm
         || body.windows(body::FIELD.len()).any(|window| window == body::FIELD.as_bytes())
-        || plain_event::is_voice_event(body::text(body))
+        || is_voice_event(body::text(body))
+}
+
+/// Whether a body is the event of a project without webhook encryption.
+fn is_voice_event(body: &[u8]) -> bool {
+    let text = std::str::from_utf8(body).map(str::to_owned);
+    text.is_ok_and(|text| Event::from_json(text).is_ok_and(|event| event.is_routable()))
 }
 
 /// A request that no AppID could open, because it is not a webhook in the form that EnableX documents.
