@@ -1,7 +1,8 @@
 //! A failed webhook in full words: which step failed, why, and what to do next.
 //!
-//! In comes an [`Exchange`]; out comes a [`Failure`], or nothing where all went well. The function tells nobody which
-//! step of a decryption failed, because that would make it a padding oracle; a developer at the local receiver may know.
+//! The function tells nobody which step of a decryption failed, because that would make it a padding oracle; a developer
+//! at the local receiver may know. With a quarantine it answers such a webhook with 200, like one that opened: that is
+//! still a failure here.
 
 use serde_json::{Value, json};
 use voicehook::{
@@ -98,7 +99,7 @@ const fn refused(refusal: &Refusal) -> (Step, &'static str) {
             (Step::Decrypt, "The ciphertext is not in the format that x-format names")
         }
         Refusal::Undecryptable(Fault::Length) => (Step::Decrypt, "The ciphertext has a length that it cannot have"),
-        Refusal::Undecryptable(Fault::Padding) => (Step::Decrypt, "The AppID does not open it"),
+        Refusal::Undecryptable(Fault::Padding) => (Step::Decrypt, "Wrong AppID: decryption failed"),
         Refusal::Undecryptable(Fault::Text) => (Step::Decrypt, "The decrypted bytes are no text"),
         Refusal::Undecryptable(Fault::Json) => (Step::Event, "The decrypted text is no JSON"),
         Refusal::Undecryptable(_) => (Step::Event, "The decrypted JSON is no object"),
@@ -114,7 +115,22 @@ impl Failure {
     pub(super) fn json(&self, exchange: &Exchange, webhook_url: &str) -> Value {
         let step = Step::ALL.iter().find(|(step, _)| *step == self.step).map(|(_, name)| *name);
         let (why, next) = advice(exchange, webhook_url);
-        json!({ "step": step, "title": self.title, "why": why, "next": next })
+        let kept = quarantine(&exchange.outcome);
+        json!({ "step": step, "title": self.title, "why": why, "next": next, "kept": kept })
+    }
+}
+
+/// Where a quarantine is configured, what it has of the webhook, and why the answer has this status.
+const fn quarantine(outcome: &Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Quarantined(_) => Some(
+            "The webhook is kept in quarantine, so the answer is 200, as if it had opened: the sender learns nothing. \
+             Once the cause is fixed, voicehook redrive puts the event on its queue.",
+        ),
+        Outcome::NotQuarantined(..) => {
+            Some("The quarantine did not take the webhook either, so the answer is 503: the sender may try again.")
+        }
+        _ => None,
     }
 }
 
