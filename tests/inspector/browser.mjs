@@ -218,8 +218,8 @@ test('events of every generation of the API make one call', async () => {
     { event: 'disconnected', voice_id: VOICE_ID },
   ]) await receiver.send(event);
   await page.getByRole('tab', { name: 'Calls 2' }).click();
-  const line = page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /8d0c7a44.*8/ }).filter({ hasText: 'ended' });
-  await line.click();
+  await page.getByRole('tab', { name: 'Webhooks 17' }).waitFor();
+  await page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /8d0c7a44/ }).filter({ hasText: 'ended' }).click();
   await details(page).getByText('Nothing unusual').waitFor();
   const events = await details(page).getByRole('table', { name: 'Events of the call' }).getByRole('row').allInnerTexts();
   const types = ['call.incomingcall', 'call.connected', 'play.initiated', 'play.digitcollected', 'play.initiated',
