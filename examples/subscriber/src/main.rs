@@ -1,7 +1,6 @@
 //! A subscriber of voicehook as a Lambda function: each voice event of an SQS queue, once, and in order on a FIFO queue.
 //!
-//! In comes a batch of messages; out goes the list of those that failed, which SQS delivers again. Put your own work into
-//! [`handle`].
+//! It returns which messages of a batch failed, and SQS delivers those again. Put your own work into [`handle`].
 
 mod once;
 
