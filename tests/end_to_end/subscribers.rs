@@ -288,7 +288,11 @@ async fn poll(command: impl Fn(&Cloud) -> Option<Command>) {
     for voice_id in ["a", "b"] {
         let of_call = printed.lines().filter_map(|line| line.split_once(&format!(" {voice_id} ")));
         let of_call: Vec<&str> = of_call.map(|(_, result)| result.split(' ').next().unwrap()).collect();
-        assert_eq!(of_call, ["call.connected", "call.bridged", "recorded", "call.disconnected"], "{voice_id}: {printed}");
+        assert_eq!(
+            of_call,
+            ["call.connected", "call.bridged", "recorded", "call.disconnected"],
+            "{voice_id}: {printed}"
+        );
     }
 }
 

@@ -102,7 +102,7 @@ test('a failed webhook says which step failed, why, and what to do', async () =>
   const failures = [
     [{ appId: 'another' }, 'Wrong AppID: decryption failed', 'Decrypt', /encrypted with another AppID/, /--app-id or ENABLEX_APP_ID/],
     [{ body: '{"encrypted_data":"00zz"}' }, 'not in the format', 'Decrypt', /character 3 of encrypted_data is 'z'/, /send x-format: base64/],
-    [{ body: '{"encrypted_data":"00ff00"}' }, 'a length that it cannot have', 'Decrypt', /no whole number of 16-byte blocks/, /cut off on the way/],
+    [{ body: '{"encrypted_data":"00ff00"}' }, 'Invalid ciphertext length', 'Decrypt', /not a multiple of 16 bytes/, /cut off on the way/],
     [{ headers: { 'x-algoritm': undefined } }, 'A header is missing', 'Envelope', /Header x-algoritm is missing/, /encryption for the project in the EnableX portal/],
     [{ body: '{"data":""}' }, 'no encrypted_data', 'Envelope', /no field encrypted_data/, /what EnableX sends/],
     [{ path: '/sales/x/y' }, 'No webhook is received', 'Route', /the path, the name of the app or the token is wrong/, new RegExp(`Send to ${receiver.url}`)],
@@ -120,8 +120,8 @@ test('a failed webhook says which step failed, why, and what to do', async () =>
     assert.ok(steps.at(-1).includes('Queue not reached'), steps.join());
   }
   await receiver.send('[1]');
-  await row(page, 'is no object').click();
-  await details(page).getByRole('heading', { name: 'Event: The decrypted JSON is no object' }).waitFor();
+  await row(page, 'is not an object').click();
+  await details(page).getByRole('heading', { name: 'Event: The decrypted JSON is not an object' }).waitFor();
 });
 
 test('what was sent with the sample AppID to a receiver with another one is recognized', async () => {

@@ -18,7 +18,7 @@ use voicehook::event::{CallState, PlayState, VoiceEvent};
 enum Failure {
     #[error("the message has no body or no event_id; did voicehook send it?")]
     NotFromVoicehook,
-    #[error("the body is no event: {0}")]
+    #[error("the body is not an event: {0}")]
     NoEvent(#[from] serde_json::Error),
     #[error("another invocation is at work on it")]
     Busy,
