@@ -252,6 +252,8 @@ test('a replay sends the same bytes again, and is a duplicate of an event that p
   const other = rows(page).filter({ hasText: 'play.menutimeout' }).filter({ hasText: 'replay' });
   await other.waitFor();
   assert.deepEqual(await other.locator('.note').allTextContents(), ['replay']);
+  await other.click();
+  await details(page).getByText('not a duplicate: nothing in the event proves that both are one').waitFor();
 });
 
 test('a call is drawn as a timeline with its gap, its duplicate and its late event', async () => {

@@ -85,8 +85,8 @@ const head = (text, facts, buttons) =>
       h('div', { class: 'head-buttons' }, buttons)),
     h('p', { class: 'facts' }, facts));
 
-/** A webhook. `notes` has what the list knows of it: whether it is a duplicate. */
-export const webhookDetails = (webhook, { origin, duplicateOf, replay, openCall, openWebhook }) => {
+/** A webhook, with what the list knows of it: whether it is a duplicate, or a replay that is an event of its own. */
+export const webhookDetails = (webhook, { origin, duplicateOf, isEventOfItsOwn, replay, openCall, openWebhook }) => {
   const number = (id) => h('button', { type: 'button', class: 'link', on: { click: () => openWebhook(id) } }, `webhook ${id}`);
   return [
     head(title(webhook), [
@@ -96,6 +96,7 @@ export const webhookDetails = (webhook, { origin, duplicateOf, replay, openCall,
       webhook.voice_id && fact('call', h('button', { type: 'button', class: 'link', on: { click: () => openCall(webhook.voice_id) } }, short(webhook.voice_id))),
       webhook.replay_of && h('span', { class: 'note replay' }, 'replay of ', number(webhook.replay_of)),
       duplicateOf && h('span', { class: 'note duplicate' }, 'duplicate of ', number(duplicateOf)),
+      isEventOfItsOwn && h('span', { class: 'muted' }, 'not a duplicate: nothing in the event proves that both are one'),
     ], h('button', { type: 'button', 'data-do': 'replay', 'aria-keyshortcuts': 'r', on: { click: replay } }, 'Replay')),
     steps(webhook),
     webhook.failure && failure(webhook.failure),

@@ -333,7 +333,9 @@ const loadWebhook = async (id) => {
     const webhook = await fetched(`webhooks/${id}`);
     const first = state.firsts.get(webhook.event_id);
     const duplicateOf = first === id ? undefined : first;
-    parts = () => webhookDetails(webhook, { origin: location.origin, duplicateOf, replay: () => replay(id), openCall, openWebhook });
+    const replayed = state.webhooks.get(webhook.replay_of);
+    const isEventOfItsOwn = Boolean(webhook.event_id && replayed?.event_id && replayed.event_id !== webhook.event_id);
+    parts = () => webhookDetails(webhook, { origin: location.origin, duplicateOf, isEventOfItsOwn, replay: () => replay(id), openCall, openWebhook });
   } catch (error) {
     parts = () => [h('p', { class: 'placeholder' }, `Webhook ${id} cannot be shown: ${error.message}`)];
   }
