@@ -38,12 +38,34 @@ const events = {
   'play-initiated': play('initiated'),
   'play-playfinished': play('playfinished'),
   'play-digitcollected': play('digitcollected', { digit: '1' }),
+  'play-digitcollected-with-timestamp': play('digitcollected', { digit: '1', timestamp: '2026-11-23T10:52:06.250Z' }),
+  'play-digitcollected-with-digits': play('digitcollected', { digits: '12#' }),
+  'play-speech_recognized': play('speech_recognized', { reason: 'completed', text: 'मुझे बिक्री विभाग चाहिए' }),
   'play-menutimeout': play('menutimeout'),
+  recognized: call('recognized', { text: 'I would like to speak to sales' }),
+  dtmfcollected: call('dtmfcollected', { digit: 5 }),
   broadcastcall_complete: JSON.stringify({
     state: 'broadcastcall_complete',
     broadcast_id: '92ea2fa0-ec6d-4bad-a20f-1989bd7ae74f',
     broadcast_call_info: [{ to: '+12025550187', result: 'answered' }, { to: '+12025550188', result: 'busy' }],
   }),
+  // Older and newer spellings.
+  'broadcastcall_complete-with-numbers': JSON.stringify({
+    state: 'broadcastcomplete',
+    broadcast_id: '92ea2fa0-ec6d-4bad-a20f-1989bd7ae74f',
+    timestamp: '2026-06-15T10:52:10.000Z',
+    resultSet: { successfull_calls: 3, failed_calls: '1' },
+  }),
+  'incomingcall-with-a-capital': call('Incomingcall', { timestamp: '2020-02-16T10:52:00Z' }),
+  'incomingcall-in-two-words': JSON.stringify({
+    voice_Id: common.voice_id, state: 'incoming call', from: common.from, to: common.to, timestamp: '2021-02-18T12:47-00Z',
+  }),
+  'connected-as-event': JSON.stringify({
+    event: 'connected', voice_id: common.voice_id, owner_ref: 'ticket 4711', custom_data: { order: 17 },
+  }),
+  'initiated-as-event': JSON.stringify({ event: 'initiated', voice_id: common.voice_id, attempt: 2 }),
+  'play-initiated-as-event': JSON.stringify({ event: 'initiated', voice_id: common.voice_id, prompt_ref: 'welcome' }),
+  'play-digitcollected-as-event': JSON.stringify({ event: 'digitcollected', voice_id: common.voice_id, digit: '1' }),
 };
 
 function encrypt(text, { algorithm = 'aes-256-cbc', format = 'hex', encoding = 'utf8', appId = APP_ID } = {}) {

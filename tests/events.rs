@@ -6,7 +6,7 @@ mod support;
 use std::{fs, path::PathBuf};
 
 use support::{TestQueue, receiver, request_of};
-use voicehook::queue::QueueKind;
+use voicehook::{event::CallState, queue::QueueKind};
 
 fn files() -> Vec<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
@@ -25,10 +25,19 @@ fn status(outcome: &str) -> u16 {
     }
 }
 
+/// The type of the event in a file: `play-<playstate>`, or `<state>`, and after it how the event is written. All others
+/// are of one call that is connected.
+fn event_type(scenario: &str) -> String {
+    let (subject, name) = scenario.strip_prefix("play-").map_or(("call", scenario), |name| ("play", name));
+    let name = name.split('-').next().unwrap_or_default();
+    let is_known = subject == "play" || CallState::NAMES.contains(&name);
+    if is_known { format!("{subject}.{name}") } else { "call.connected".to_owned() }
+}
+
 #[tokio::test]
 async fn every_file_of_events_gets_the_answer_that_its_name_promises() {
     let files = files();
-    assert!(files.len() >= 40, "only {} files", files.len());
+    assert!(files.len() >= 55, "only {} files", files.len());
     for file in files {
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
         let (outcome, scenario) = name.split_once('-').unwrap();
@@ -39,13 +48,30 @@ async fn every_file_of_events_gets_the_answer_that_its_name_promises() {
         let messages = queue.messages();
         assert_eq!(messages.len(), usize::from(outcome == "queued"), "{name}");
         if let Some(message) = messages.first() {
-            let event_type = message.attribute("event_type").unwrap();
-            let expected = match scenario.split_once('-') {
-                Some(("play", playstate)) => format!("play.{playstate}"),
-                Some(_) => "call.connected".to_owned(),
-                None => format!("call.{scenario}"),
-            };
-            assert_eq!(event_type, expected, "{name}");
+            assert_eq!(message.attribute("event_type"), Some(event_type(scenario).as_str()), "{name}");
+            let is_of_a_call = !event_type(scenario).starts_with("call.broadcast");
+            assert_eq!(message.attribute("voice_id").is_some(), is_of_a_call, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_a_quarantine_whatever_is_kept_gets_the_same_answer() {
+    for file in files() {
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        if name == "malformed-plain-event" {
+            continue;
+        }
+        let (queue, quarantine) = (TestQueue::new(QueueKind::Fifo), TestQueue::new(QueueKind::Standard));
+        let request = request_of(&fs::read_to_string(&file).unwrap());
+        let response = receiver(&queue).with_quarantine(Some(quarantine.clone())).respond(request).await;
+        let kept = queue.messages().len() + quarantine.messages().len();
+        let is_expected = ["queued-", "undecryptable-", "malformed-", "unsupported_media_type-"];
+        assert_eq!(kept > 0, is_expected.iter().any(|outcome| name.starts_with(outcome)), "{name}");
+        if kept > 0 {
+            assert_eq!((response.status().as_u16(), response.body().as_ref()), (200, &b"{}"[..]), "{name}");
+            let names: Vec<&str> = response.headers().keys().map(|header| header.as_str()).collect();
+            assert_eq!(names, ["content-type", "x-request-id"], "{name}");
         }
     }
 }

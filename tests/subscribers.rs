@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{APP_ID, TestQueue, receiver, request_of};
 use voicehook::{
-    event::{CallEvent, CallState, Event, PlayEvent, PlayState, VoiceEvent},
+    event::{CallEvent, CallState, Event, PlayEvent, PlayState, VoiceEvent, normalized},
     queue::QueueKind,
 };
 
@@ -76,12 +76,129 @@ async fn every_known_event_is_read_as_its_type_and_written_whole() {
             VoiceEvent::Play(play) => assert!(!matches!(play.playstate, PlayState::Other(_)), "{text}"),
             _ => panic!("neither a call nor a prompt: {text}"),
         }
-        let routed = Event::from_json(text.clone()).unwrap();
-        assert_eq!(event.event_type(), routed.event_type());
-        assert_eq!(event.voice_id().as_deref(), routed.voice_id());
-        let written = serde_json::to_string(&event).unwrap();
-        assert_eq!(value(&written), value(&text));
-        assert_eq!(read(&written), event);
+        is_routed_and_written_whole(&text);
+    }
+}
+
+/// The function and the typed events agree about an event, and what is written is the same event with the same fields.
+fn is_routed_and_written_whole(text: &str) {
+    let (event, routed) = (read(text), Event::from_json(text.to_owned()).unwrap());
+    assert_eq!(event.event_type(), routed.event_type(), "{text}");
+    assert_eq!(event.voice_id().as_deref(), routed.voice_id(), "{text}");
+    assert_eq!(event.timestamp(), routed.timestamp(), "{text}");
+    let written = serde_json::to_string(&event).unwrap();
+    assert_eq!(by_name(&value(&written)), by_name(&value(text)), "{text} became {written}");
+    assert_eq!(read(&written), event, "{text} became {written}");
+}
+
+/// Every spelling of EnableX's generations, with the event's type, the call's id and the second in which it happened.
+const SPELLINGS: &[(&str, &str, Option<&str>, Option<&str>)] = &[
+    // The kind of an event.
+    (r#"{"voice_id":"v","state":"connected"}"#, "call.connected", Some("v"), None),
+    (r#"{"voice_id":"v","playstate":"playfinished"}"#, "play.playfinished", Some("v"), None),
+    (r#"{"event":"connected","voice_id":"v"}"#, "call.connected", Some("v"), None),
+    (r#"{"event":"digitcollected","digit":"1","voice_id":"v"}"#, "play.digitcollected", Some("v"), None),
+    (r#"{"event":"playfinished","voice_id":"v"}"#, "play.playfinished", Some("v"), None),
+    (r#"{"event":"initiated","voice_id":"v"}"#, "call.initiated", Some("v"), None),
+    (r#"{"event":"initiated","voice_id":"v","play_id":7}"#, "play.initiated", Some("v"), None),
+    (r#"{"event":"initiated","voice_id":"v","prompt_ref":"menu"}"#, "play.initiated", Some("v"), None),
+    (r#"{"event":"Disconnected","state":"","voice_id":"v"}"#, "call.disconnected", Some("v"), None),
+    (r#"{"event":"hold","playstate":"menutimeout","state":"bridged"}"#, "call.bridged", None, None),
+    // The call.
+    (r#"{"voiceId":"v","state":"ringing"}"#, "call.ringing", Some("v"), None),
+    (r#"{"voice_Id":"v","state":"ringing"}"#, "call.ringing", Some("v"), None),
+    (r#"{"voice_Id":"third","voiceId":"second","voice_id":"first","state":"hold"}"#, "call.hold", Some("first"), None),
+    (r#"{"voice_Id":"third","voiceId":null,"voice_id":"","state":"hold"}"#, "call.hold", Some("third"), None),
+    // An incoming call.
+    (r#"{"voice_id":"v","state":"incomingcall"}"#, "call.incomingcall", Some("v"), None),
+    (r#"{"voice_id":"v","state":"Incomingcall"}"#, "call.incomingcall", Some("v"), None),
+    (r#"{"voice_id":"v","state":"incoming call"}"#, "call.incomingcall", Some("v"), None),
+    // Digits.
+    (r#"{"voice_id":"v","playstate":"digitcollected","digit":"1"}"#, "play.digitcollected", Some("v"), None),
+    (r##"{"voice_id":"v","playstate":"digitcollected","digits":"12#"}"##, "play.digitcollected", Some("v"), None),
+    (r#"{"voice_id":"v","state":"dtmfcollected","digit":5}"#, "call.dtmfcollected", Some("v"), None),
+    (r#"{"voice_id":"v","event":"dtmfcollected","digits":[5],"digit":"5"}"#, "call.dtmfcollected", Some("v"), None),
+    // Speech.
+    (
+        r#"{"voice_id":"v","playstate":"speech_recognized","reason":"completed","text":"sales"}"#,
+        "play.speech_recognized",
+        Some("v"),
+        None,
+    ),
+    (r#"{"voice_id":"v","state":"recognized","text":"sales"}"#, "call.recognized", Some("v"), None),
+    (r#"{"voice_id":"v","playstate":"digitcollected","asrtext":"sales"}"#, "play.digitcollected", Some("v"), None),
+    // The end of a broadcast.
+    (
+        r#"{"broadcast_id":"b","state":"broadcastcall_complete","broadcast_call_info":[{"to":"+1","result":"busy"}]}"#,
+        "call.broadcastcall_complete",
+        None,
+        None,
+    ),
+    (
+        r#"{"broadcast_id":"b","state":"broadcastcomplete","resultSet":{"successfull_calls":3,"failed_calls":1}}"#,
+        "call.broadcastcall_complete",
+        None,
+        None,
+    ),
+    (
+        r#"{"broadcast_id":"b","event":"broadcastcomplete","resultSet":{"successfull_calls":"3","failed_calls":"1"}}"#,
+        "call.broadcastcall_complete",
+        None,
+        None,
+    ),
+    (
+        r#"{"broadcast_id":"b","state":"broadcastcomplete","resultSet":"none"}"#,
+        "call.broadcastcall_complete",
+        None,
+        None,
+    ),
+    // The application's own.
+    (
+        r#"{"voice_id":"v","state":"initiated","owner_ref":"order 17","custom_data":{"a":[1]},"attempt":2}"#,
+        "call.initiated",
+        Some("v"),
+        None,
+    ),
+    (r#"{"voice_id":"v","state":"initiated","owner_ref":17,"custom_data":"a"}"#, "call.initiated", Some("v"), None),
+    (r#"{"voice_id":"v","playstate":"initiated","custom_data":[1.50]}"#, "play.initiated", Some("v"), None),
+    (r#"{"voice_id":"v","playstate":"initiated","custom_data":false}"#, "play.initiated", Some("v"), None),
+    (r#"{"voice_id":"v","event":"hold","custom_data":null,"attempt":"2"}"#, "call.hold", Some("v"), None),
+    // Timestamps.
+    (r#"{"state":"hold","timestamp":"2026-06-15T10:52:10.000Z"}"#, "call.hold", None, Some("2026-06-15T10:52:10Z")),
+    (r#"{"event":"hold","timestamp":"2020-02-16T10:52:00Z"}"#, "call.hold", None, Some("2020-02-16T10:52:00Z")),
+    (r#"{"state":"hold","timestamp":"2021-02-18T12:47-00Z"}"#, "call.hold", None, Some("2021-02-18T12:47:00Z")),
+    (r#"{"playstate":"initiated","timestamp":1795431126}"#, "play.initiated", None, Some("2026-11-23T10:52:06Z")),
+    (r#"{"playstate":"initiated","timestamp":"yesterday"}"#, "play.initiated", None, None),
+    (r#"{"digit":"1","timestamp":"2020-02-16T10:52:00Z"}"#, "unknown", None, Some("2020-02-16T10:52:00Z")),
+];
+
+#[test]
+fn every_spelling_is_routed_typed_and_written_without_losing_a_field() {
+    for (text, event_type, voice_id, happened) in SPELLINGS {
+        let event = read(text);
+        assert_eq!(event.event_type(), *event_type, "{text}");
+        assert_eq!(event.voice_id().as_deref(), *voice_id, "{text}");
+        assert_eq!(event.timestamp().map(|time| time.to_string()).as_deref(), *happened, "{text}");
+        is_routed_and_written_whole(text);
+    }
+}
+
+#[test]
+fn an_older_spelling_beside_a_value_of_another_type_loses_neither() {
+    for (text, written) in [
+        (r#"{"state":{"a":1},"event":"connected"}"#, r#"{"state":"connected","event":{"a":1}}"#),
+        (r#"{"playstate":[1],"event":"menutimeout"}"#, r#"{"playstate":"menutimeout","event":[1]}"#),
+        (
+            r#"{"state":"hold","voice_id":{"a":1},"voiceId":"v"}"#,
+            r#"{"state":"hold","voice_id":"v","voiceId":{"a":1}}"#,
+        ),
+        (
+            r#"{"state":"dtmfcollected","digit":[5],"digits":"5"}"#,
+            r#"{"state":"dtmfcollected","digit":"5","digits":[5]}"#,
+        ),
+    ] {
+        assert_eq!(serde_json::to_string(&read(text)).unwrap(), written);
+        assert_eq!(serde_json::to_string(&read(written)).unwrap(), written);
     }
 }
 
@@ -148,6 +265,11 @@ fn a_prompt_says_what_was_pressed_or_said() {
     assert_eq!(play(r#"{"playstate": "digitcollected", "digit": "1"}"#).digit.as_deref(), Some("1"));
     assert_eq!(play(r#"{"playstate": "digitcollected", "digit": 1}"#).digit.as_deref(), Some("1"));
     assert_eq!(play(r##"{"playstate": "digitcollected", "digits": "12#"}"##).digit.as_deref(), Some("12#"));
+    assert_eq!(call(r#"{"state": "dtmfcollected", "digit": 5}"#).digit.as_deref(), Some("5"));
+    let recognized = play(r#"{"playstate": "speech_recognized", "reason": "completed", "text": "sales, please"}"#);
+    assert_eq!(recognized.playstate, PlayState::SpeechRecognized);
+    assert_eq!((recognized.reason.as_deref(), recognized.text.as_deref()), (Some("completed"), Some("sales, please")));
+    assert_eq!(call(r#"{"state": "recognized", "text": "sales"}"#).text.as_deref(), Some("sales"));
     let speech = play(r#"{"playstate": "a name that is not documented", "asrtext": "sales, please"}"#);
     assert_eq!(speech.asrtext.as_deref(), Some("sales, please"));
     assert_eq!(speech.playstate, PlayState::Other("a name that is not documented".to_owned()));
@@ -163,6 +285,29 @@ fn a_broadcast_says_what_came_of_each_call() {
     assert_eq!(results, ["answered", "busy"]);
     assert_eq!(broadcast.broadcast_call_info[1].other.get::<u32>("tries"), Some(3));
     assert_eq!(call(r#"{"state": "initiated", "attempt": 2}"#).attempt, Some(2));
+    for (successful, failed) in [("3", "1"), (r#""3""#, r#""1""#)] {
+        let numbers = format!(r#"{{"successfull_calls": {successful}, "failed_calls": {failed}, "skipped": 2}}"#);
+        let text = format!(r#"{{"state": "broadcastcomplete", "broadcast_id": "92ea", "resultSet": {numbers}}}"#);
+        let result = call(&text).result_set.unwrap();
+        assert_eq!((result.successful_calls, result.failed_calls), (Some(3), Some(1)), "{text}");
+        assert_eq!(result.other.get::<u32>("skipped"), Some(2));
+    }
+}
+
+#[test]
+fn what_the_application_gave_to_a_call_comes_back_as_it_was() {
+    for data in [r#"{"order": 17, "exact": 1.50}"#, "[1,2]", r#""text""#, "17", "true"] {
+        for kind in [r#""state": "connected""#, r#""playstate": "initiated""#, r#""event": "bridged""#] {
+            let (owner_ref, custom_data) =
+                match read(&format!(r#"{{{kind}, "owner_ref": "ticket 4711", "custom_data": {data}}}"#)) {
+                    VoiceEvent::Call(call) => (call.owner_ref, call.custom_data),
+                    VoiceEvent::Play(play) => (play.owner_ref, play.custom_data),
+                    _ => panic!("{kind}"),
+                };
+            assert_eq!(owner_ref.as_deref(), Some("ticket 4711"));
+            assert_eq!(custom_data.unwrap().as_str(), data);
+        }
+    }
 }
 
 #[test]
@@ -236,8 +381,18 @@ fn any_event() -> impl Strategy<Value = Value> {
     let name = prop::sample::select(vec![
         "state",
         "playstate",
+        "event",
         "voice_id",
         "voiceId",
+        "voice_Id",
+        "play_id",
+        "prompt_ref",
+        "owner_ref",
+        "custom_data",
+        "resultSet",
+        "successfull_calls",
+        "reason",
+        "text",
         "from",
         "timestamp",
         "attempt",
@@ -255,6 +410,8 @@ fn any_event() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i32>().prop_map(Value::from),
         "[a-z0-9 ]{0,5}".prop_map(Value::from),
+        prop::sample::select(vec!["Incoming call", "initiated", "digitcollected", "broadcastcomplete"])
+            .prop_map(Value::from),
     ];
     let item = leaf.prop_recursive(3, 16, 4, {
         let name = name.clone();
@@ -270,15 +427,16 @@ fn any_event() -> impl Strategy<Value = Value> {
         .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// The values of an event by present name, numbers and texts alike.
+/// The values of an event, the spellings of one field's name together, numbers and texts alike.
 fn by_name(event: &Value) -> Vec<(String, String)> {
-    let fields = event.as_object().unwrap();
-    let present = |name: &str| match name {
-        "voiceId" if !fields.contains_key("voice_id") => "voice_id".to_owned(),
-        "digits" if !fields.contains_key("digit") => "digit".to_owned(),
-        name => name.to_owned(),
+    let spelled = |name: &str, value: &Value| match (name, value) {
+        ("state" | "playstate" | "event", Value::String(kind)) => ("kind".to_owned(), normalized(kind).into_owned()),
+        ("state" | "playstate" | "event", _) => ("kind".to_owned(), plain(value)),
+        ("voice_id" | "voiceId" | "voice_Id", _) => ("voice_id".to_owned(), plain(value)),
+        ("digit" | "digits", _) => ("digit".to_owned(), plain(value)),
+        (name, _) => (name.to_owned(), plain(value)),
     };
-    let mut fields: Vec<_> = fields.iter().map(|(name, value)| (present(name), plain(value))).collect();
+    let mut fields: Vec<_> = event.as_object().unwrap().iter().map(|(name, value)| spelled(name, value)).collect();
     fields.sort();
     fields
 }
@@ -298,7 +456,9 @@ proptest! {
     #[test]
     fn any_object_is_an_event_and_loses_no_field(event in any_event()) {
         let text = event.to_string();
-        prop_assert_eq!(read(&text).event_type(), Event::from_json(text.clone()).unwrap().event_type());
+        let routed = Event::from_json(text.clone()).unwrap();
+        prop_assert_eq!(read(&text).event_type(), routed.event_type());
+        prop_assert_eq!(read(&text).voice_id(), routed.voice_id().map(str::to_owned));
         let written = serde_json::to_string(&read(&text)).unwrap();
         prop_assert_eq!(by_name(&value(&written)), by_name(&event), "{} became {}", text, written);
         prop_assert_eq!(read(&written), read(&text));

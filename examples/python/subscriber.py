@@ -9,18 +9,22 @@ import boto3
 
 SQS, TABLE = boto3.client("sqs"), boto3.resource("dynamodb").Table(os.environ["EVENTS_TABLE"])
 QUEUE = {"QueueUrl": os.environ["QUEUE_URL"]}
+# The same for every event, in whichever of its spellings EnableX wrote it (state, playstate or event; voice_id or voice_Id).
+ATTRIBUTES = ["event_id", "event_type", "voice_id"]
 LEASE, REMEMBERED = 30, 28 * 24 * 3600  # seconds: for handling an event; twice as long as SQS can keep one
 
 
-def handle(event):
+def handle(event_type, voice_id, event):
     """What your application does with an event. What it returns is printed: no numbers, digits or links to recordings."""
-    if event.get("state") == "recording_complete":
+    if event_type == "call.recording_complete":
         return f"recorded at {urlsplit(event['recording_url']).hostname}"
-    return event.get("state") or event.get("playstate")
+    return event_type
 
 
-def handle_once(event_id, event):
+def handle_once(message):
     """Handles an event unless that is done already. An error leaves the message on the queue."""
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    event_id, voice_id = attributes["event_id"], attributes.get("voice_id")
     now = int(time.time())
     item = {"event_id": event_id, "expires_at": now + REMEMBERED}
     free = "attribute_not_exists(event_id) OR lease_until < :now"
@@ -32,7 +36,8 @@ def handle_once(event_id, event):
             raise  # somebody else is at work on it
         return
     try:
-        print(event_id, event.get("voice_id"), handle(event), flush=True)
+        result = handle(attributes["event_type"], voice_id, json.loads(message["Body"]))
+        print(event_id, voice_id, result, flush=True)
     except Exception:
         TABLE.delete_item(Key={"event_id": event_id})
         raise
@@ -40,7 +45,7 @@ def handle_once(event_id, event):
 
 
 while True:
-    received = SQS.receive_message(**QUEUE, MaxNumberOfMessages=10, WaitTimeSeconds=20, MessageAttributeNames=["event_id"],
+    received = SQS.receive_message(**QUEUE, MaxNumberOfMessages=10, WaitTimeSeconds=20, MessageAttributeNames=ATTRIBUTES,
                                    MessageSystemAttributeNames=["MessageGroupId"])
     failed = set()  # on a FIFO queue no event may overtake an earlier one of its call
     for message in received.get("Messages", []):
@@ -48,7 +53,7 @@ while True:
         if call and call in failed:
             continue
         try:
-            handle_once(message["MessageAttributes"]["event_id"]["StringValue"], json.loads(message["Body"]))
+            handle_once(message)
             SQS.delete_message(**QUEUE, ReceiptHandle=message["ReceiptHandle"])
         except Exception as error:  # it comes again after the queue's visibility timeout
             failed.add(call)

@@ -63,9 +63,14 @@ impl OtherFields {
         self.take(name, text)
     }
 
-    /// Takes out the first text that one of the names has.
-    pub(super) fn take_first_text(&mut self, names: &[&str]) -> Option<String> {
-        names.iter().find_map(|name| self.take_text(name))
+    /// Takes out the first text that one of the names has, to be written under the name `written`. What has that name
+    /// already, and is no text, takes over the name that becomes free, so that both are written.
+    pub(super) fn take_first_text(&mut self, names: &[&str], written: &str) -> Option<String> {
+        let (name, text) = names.iter().find_map(|name| Some((*name, self.take_text(name)?)))?;
+        if let Some(other) = self.0.remove(written) {
+            self.0.insert(name.to_owned(), other);
+        }
+        Some(text)
     }
 
     /// Takes out a value of any type but `null`.

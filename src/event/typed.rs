@@ -238,7 +238,8 @@ impl VoiceEvent {
         };
         let Some((subject, name)) = kind.kind() else { return Ok(Self::Other(fields)) };
         // Where there is a state, a playstate beside it is kept as it is; and so with the event.
-        fields.take_first_text(&["state", "playstate", "event"]);
+        let written = if subject == Subject::Call { "state" } else { "playstate" };
+        fields.take_first_text(&["state", "playstate", "event"], written);
         Ok(match subject {
             Subject::Call => Self::Call(CallEvent::take(name.into(), fields)),
             Subject::Prompt => Self::Play(PlayEvent::take(name.into(), fields)),
@@ -303,7 +304,7 @@ impl CallEvent {
         let calls = fields.take_objects("broadcast_call_info").unwrap_or_default();
         Self {
             state,
-            voice_id: fields.take_first_text(&VOICE_ID),
+            voice_id: fields.take_first_text(&VOICE_ID, VOICE_ID[0]),
             broadcast_id: fields.take_text("broadcast_id"),
             from: fields.take_text("from"),
             to: fields.take_text("to"),
@@ -315,7 +316,7 @@ impl CallEvent {
             disconnect_cause_code: fields.take_integer("disconnect_cause_code"),
             recording_url: fields.take_text("recording_url"),
             text: fields.take_text("text"),
-            digit: fields.take_first_text(&DIGIT),
+            digit: fields.take_first_text(&DIGIT, DIGIT[0]),
             owner_ref: fields.take_text("owner_ref"),
             custom_data: fields.take_json("custom_data"),
             result_set: fields.take_object("resultSet").map(BroadcastResult::take),
@@ -345,11 +346,11 @@ impl PlayEvent {
     fn take(playstate: PlayState, mut fields: OtherFields) -> Self {
         Self {
             playstate,
-            voice_id: fields.take_first_text(&VOICE_ID),
+            voice_id: fields.take_first_text(&VOICE_ID, VOICE_ID[0]),
             broadcast_id: fields.take_text("broadcast_id"),
             play_id: fields.take_text("play_id"),
             prompt_ref: fields.take_text("prompt_ref"),
-            digit: fields.take_first_text(&DIGIT),
+            digit: fields.take_first_text(&DIGIT, DIGIT[0]),
             asrtext: fields.take_text("asrtext"),
             text: fields.take_text("text"),
             reason: fields.take_text("reason"),

@@ -33,9 +33,11 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(90);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// The events of a call that a subscriber handles.
+/// The events of a call that a subscriber handles. Each proves which one it is, so that it has one id however often it is
+/// sent.
 fn call(voice_id: &str) -> Vec<String> {
-    let recording = r#","recording_url":"https://example.com/1.wav","call_duration":"12""#;
+    let recording =
+        r#","recording_url":"https://example.com/1.wav","call_duration":"12","timestamp":"2026-11-23T10:52:06.250Z""#;
     STATES.iter().map(|state| format!(r#"{{"voice_id":"{voice_id}","state":"{state}"{recording}}}"#)).collect()
 }
 
@@ -286,7 +288,11 @@ async fn poll(command: impl Fn(&Cloud) -> Option<Command>) {
     for voice_id in ["a", "b"] {
         let of_call = printed.lines().filter_map(|line| line.split_once(&format!(" {voice_id} ")));
         let of_call: Vec<&str> = of_call.map(|(_, result)| result.split(' ').next().unwrap()).collect();
-        assert_eq!(of_call, ["connected", "bridged", "recorded", "disconnected"], "{voice_id}: {printed}");
+        assert_eq!(
+            of_call,
+            ["call.connected", "call.bridged", "recorded", "call.disconnected"],
+            "{voice_id}: {printed}"
+        );
     }
 }
 

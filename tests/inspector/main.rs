@@ -159,6 +159,26 @@ fn an_event_that_the_queue_does_not_have_is_shown_with_the_reason() {
 }
 
 #[test]
+fn equal_bytes_are_a_duplicate_only_where_the_event_proves_its_identity() {
+    let dev = Dev::start(&[]);
+    let own = format!("http://{}", dev.host);
+    let headers = [("host", dev.host.as_str()), ("origin", own.as_str())];
+    let replayed = |id: u64| {
+        let answer = dev.ask(&format!("POST {PATH}/webhooks/{id}/replay"), &headers);
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let again = serde_json::from_str::<Value>(body).unwrap()["id"].as_u64().unwrap();
+        (dev.details(id), dev.details(again))
+    };
+    for (id, event_type, is_one_event) in [(1, "call.incomingcall", true), (4, "play.digitcollected", false)] {
+        let (first, second) = replayed(id);
+        assert_eq!((&first["event_type"], &first["plaintext"]), (&event_type.into(), &second["plaintext"]));
+        assert_eq!(first["event_id"] == second["event_id"], is_one_event, "{event_type}");
+        assert_eq!(second["message"]["deduplication_id"], second["event_id"]);
+        assert_eq!(second["message"]["message_id"], "in memory");
+    }
+}
+
+#[test]
 fn of_a_cloud_event_both_the_event_and_the_body_are_shown() {
     let details = Dev::start(&["--event-format", "cloudevents"]).details(1);
     assert!(details["plaintext"].as_str().unwrap().starts_with(r#"{"voice_id":"#), "{details}");

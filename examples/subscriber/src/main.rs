@@ -1,7 +1,6 @@
 //! A subscriber of voicehook as a Lambda function: each voice event of an SQS queue, once, and in order on a FIFO queue.
 //!
-//! In comes a batch of messages; out goes the list of those that failed, which SQS delivers again. Put your own work into
-//! [`handle`].
+//! It returns which messages of a batch failed, and SQS delivers those again. Put your own work into [`handle`].
 
 mod once;
 
@@ -19,7 +18,7 @@ use voicehook::event::{CallState, PlayState, VoiceEvent};
 enum Failure {
     #[error("the message has no body or no event_id; did voicehook send it?")]
     NotFromVoicehook,
-    #[error("the body is no event: {0}")]
+    #[error("the body is not an event: {0}")]
     NoEvent(#[from] serde_json::Error),
     #[error("another invocation is at work on it")]
     Busy,

@@ -1,6 +1,6 @@
 //! Each event once, though SQS may deliver it twice: a DynamoDB table of the events that were handled.
 //!
-//! In comes an `event_id`; out comes whether it is ours to handle. An item with `lease_until` is being worked on until
+//! The key is the `event_id`, which tells whether two deliveries are one event. An item with `lease_until` is being worked on until
 //! then, and a function that died over it loses it; an item without is done. `expires_at` is the table's time to live.
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,7 +1,7 @@
-//! Voice events as EnableX documents them, for `dev` and `trigger`.
+//! Sample voice events for `dev` and `trigger`, as EnableX documents and sends them, in the spellings of all generations.
 //! <https://developer.enablex.io/voice/api-reference.html>
 //!
-//! In come the name of an event and the call that it belongs to; out comes its JSON text. All numbers are fictitious.
+//! All numbers are fictitious.
 
 use std::{
     fmt::Write as _,
@@ -26,20 +26,36 @@ pub(crate) const INBOUND_CALL: [&str; 9] = [
 /// A kind of event.
 #[derive(Debug)]
 pub(crate) struct Kind {
-    /// What it is called here: its type, or a name of its own where one type comes in two shapes.
+    /// What it is called here: its type, or a name of its own where one type comes in several shapes.
     pub(crate) name: &'static str,
-    /// `call.<state>` or `play.<playstate>`.
-    event_type: &'static str,
     /// In a line, for people.
     pub(crate) meaning: &'static str,
-    /// What it has beside the fields that all events of a call, or of a prompt, have.
+    shape: Shape,
+    /// What it has beside the fields that all events of its shape have.
     fields: &'static str,
+}
+
+/// The shapes in which EnableX writes events, each with what stands in the field that tells the kind.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    State(&'static str),
+    /// Of a prompt, without a timestamp as most are.
+    Play(&'static str),
+    PlayWithTimestamp(&'static str),
+    /// `event` instead of `state` and `playstate`, as in the newest documentation.
+    Event(&'static str),
+    /// As in the first years: `voice_Id`, and a timestamp to the second.
+    Old(&'static str),
+    EndOfBroadcast(&'static str),
 }
 
 const RECORDING: &str = r#","recording_url":"https://example.com/recordings/1.wav""#;
 const DISCONNECTED: &str = r#","call_duration":42.5,"disconnect_reason":"normal_clearing","disconnect_cause_code":16"#;
 const BROADCAST: &str =
     r#","broadcast_call_info":[{"to":"+12025550187","result":"answered"},{"to":"+12025550188","result":"busy"}]"#;
+const NUMBERS: &str = r#","resultSet":{"successfull_calls":1,"failed_calls":1}"#;
+const SPEECH: &str = r#","reason":"completed","text":"I would like to speak to sales""#;
+const OWN: &str = r#","owner_ref":"ticket 4711","custom_data":{"order":17}"#;
 
 /// All kinds of events.
 pub(crate) const KINDS: &[Kind] = &[
@@ -56,23 +72,71 @@ pub(crate) const KINDS: &[Kind] = &[
     call("call.stream_stopped", "the audio no longer does", ""),
     call("call.stream_failed", "the audio could not be streamed, or broke off", ""),
     call("call.transcript", "what was said, as text", r#","text":"Hello, I would like to speak to sales.""#),
+    call("call.recognized", "speech was recognized, as text", r#","text":"I would like to speak to sales""#),
+    call("call.dtmfcollected", "a key was pressed while the call was bridged", r#","digit":5"#),
     call("call.recording_complete", "a recording is ready to be fetched", RECORDING),
     call("call.disconnected", "the call is over", DISCONNECTED),
-    call("call.broadcastcall_complete", "all calls of a broadcast are over", BROADCAST),
-    call("play.initiated", "a prompt begins", ""),
-    call("play.playfinished", "a prompt was played to its end", ""),
-    call("play.digitcollected", "the caller pressed a key", r#","digit":"1""#),
-    Kind {
-        name: "play.speech",
-        event_type: "play.digitcollected",
-        meaning: "the caller said something (a play.digitcollected with asrtext)",
-        fields: r#","asrtext":"I would like to speak to sales""#,
-    },
-    call("play.menutimeout", "the caller pressed nothing in time", ""),
+    kind(
+        "call.broadcastcall_complete",
+        "all calls of a broadcast are over",
+        Shape::EndOfBroadcast("broadcastcall_complete"),
+        BROADCAST,
+    ),
+    play("play.initiated", "a prompt begins", ""),
+    play("play.playfinished", "a prompt was played to its end", ""),
+    play("play.digitcollected", "the caller pressed a key", r#","digit":"1""#),
+    play("play.speech_recognized", "the caller said something", SPEECH),
+    play("play.menutimeout", "the caller pressed nothing in time", ""),
+    kind(
+        "play.speech",
+        "the caller said something (a play.digitcollected with asrtext)",
+        Shape::Play("digitcollected"),
+        r#","asrtext":"I would like to speak to sales""#,
+    ),
+    kind(
+        "play.timestamped",
+        "the caller pressed a key (a play.digitcollected with a timestamp)",
+        Shape::PlayWithTimestamp("digitcollected"),
+        r#","digit":"1""#,
+    ),
+    kind(
+        "event.connected",
+        "the call was answered, as the newest documentation writes it (event instead of state)",
+        Shape::Event("connected"),
+        OWN,
+    ),
+    kind(
+        "event.digitcollected",
+        "the caller pressed a key, as the newest documentation writes it (event instead of playstate)",
+        Shape::Event("digitcollected"),
+        r#","digit":"1""#,
+    ),
+    kind(
+        "old.incomingcall",
+        "somebody calls, in an old spelling (incoming call, voice_Id)",
+        Shape::Old("incoming call"),
+        "",
+    ),
+    kind(
+        "old.broadcastcomplete",
+        "all calls of a broadcast are over, in an old spelling (resultSet)",
+        Shape::EndOfBroadcast("broadcastcomplete"),
+        NUMBERS,
+    ),
 ];
 
-const fn call(event_type: &'static str, meaning: &'static str, fields: &'static str) -> Kind {
-    Kind { name: event_type, event_type, meaning, fields }
+const fn kind(name: &'static str, meaning: &'static str, shape: Shape, fields: &'static str) -> Kind {
+    Kind { name, meaning, shape, fields }
+}
+
+/// A `state` that is named `call.<state>`.
+const fn call(name: &'static str, meaning: &'static str, fields: &'static str) -> Kind {
+    kind(name, meaning, Shape::State(name.split_at("call.".len()).1), fields)
+}
+
+/// A `playstate` that is named `play.<playstate>`.
+const fn play(name: &'static str, meaning: &'static str, fields: &'static str) -> Kind {
+    kind(name, meaning, Shape::Play(name.split_at("play.".len()).1), fields)
 }
 
 /// The names of all kinds of events.
@@ -83,15 +147,21 @@ pub(crate) fn event_types() -> impl Iterator<Item = &'static str> {
 /// The JSON text of an event that happens now, by its name (`call.connected`) or the last part of it (`connected`).
 pub(crate) fn event(name: &str, call: &Call) -> Option<String> {
     let named = |kind: &&Kind| kind.name == name || kind.name.split('.').nth(1) == Some(name);
-    let kind = KINDS.iter().find(named)?;
-    let (_, state) = kind.event_type.split_once('.')?;
-    Some(if kind.name.starts_with("play.") {
-        call.play(state, "welcome", "1", kind.fields)
-    } else if state == "broadcastcall_complete" {
-        call.broadcast(kind.fields)
-    } else {
-        call.state(state, Timestamp::now(), kind.fields)
+    let Kind { shape, fields, .. } = KINDS.iter().find(named)?;
+    let now = Timestamp::now();
+    Some(match shape {
+        Shape::State(state) => call.state(state, now, fields),
+        Shape::Play(playstate) => call.play(playstate, "welcome", "1", fields),
+        Shape::PlayWithTimestamp(playstate) => call.play(playstate, "welcome", "1", &with_timestamp(now, fields)),
+        Shape::Event(event) => call.event(event, fields),
+        Shape::Old(state) => call.old_state(state, now, fields),
+        Shape::EndOfBroadcast(state) => call.end_of_broadcast(state, now, fields),
     })
+}
+
+/// Further fields, with a timestamp before them.
+pub(crate) fn with_timestamp(timestamp: Timestamp, more: &str) -> String {
+    format!(r#","timestamp":"{timestamp:.3}"{more}"#)
 }
 
 /// What the events of one call have in common.
@@ -155,10 +225,28 @@ impl Call {
         event
     }
 
+    /// An event of the newest generation, with an `event` instead of a `state` or a `playstate`.
+    pub(crate) fn event(&self, event: &str, more: &str) -> String {
+        let Self { voice_id, from, to, .. } = self;
+        format!(r#"{{"event":"{event}","voice_id":{},"from":"{from}","to":"{to}"{more}}}"#, text(voice_id))
+    }
+
+    /// An event with a `state`, in the spelling of the first years.
+    pub(crate) fn old_state(&self, state: &str, timestamp: Timestamp, more: &str) -> String {
+        let Self { voice_id, from, to, .. } = self;
+        let voice_id = text(voice_id);
+        format!(
+            r#"{{"voice_Id":{voice_id},"state":"{state}","from":"{from}","to":"{to}","timestamp":"{timestamp:.0}"{more}}}"#
+        )
+    }
+
     /// The last event of a broadcast, which is of no call.
-    pub(crate) fn broadcast(&self, more: &str) -> String {
+    pub(crate) fn end_of_broadcast(&self, state: &str, timestamp: Timestamp, more: &str) -> String {
         let broadcast_id = self.broadcast_id.clone().unwrap_or_else(random_id);
-        format!(r#"{{"state":"broadcastcall_complete","broadcast_id":"{broadcast_id}","from":"{}"{more}}}"#, self.from)
+        let from = &self.from;
+        format!(
+            r#"{{"state":"{state}","broadcast_id":"{broadcast_id}","from":"{from}","timestamp":"{timestamp:.3}"{more}}}"#
+        )
     }
 
     fn begin(&self) -> String {

@@ -1,13 +1,13 @@
 //! Whole calls, as EnableX tells of them: for `trigger scenario` and for the inspector of `dev`.
 //!
-//! In come a scenario's name and the moment at which it begins; out come its [`Moment`]s: which events are sent, and
-//! when. The time stamps and the durations inside of the events agree with that.
+//! A scenario is a list of [`Moment`]s: which events are sent, and when. The timestamps and the durations in the events
+//! agree with that.
 
 use std::{ops::AddAssign as _, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::samples::{Call, random_id};
+use crate::samples::{Call, random_id, with_timestamp};
 
 /// Numbers that the broadcast calls where none is said.
 pub(crate) const RECIPIENTS: usize = 5;
@@ -34,7 +34,7 @@ pub(crate) struct Moment {
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "inbound-ivr",
-        about: "a caller goes through two menus, one by key and one by voice, and hangs up",
+        about: "a caller goes through two menus, one by key and one by voice, and hangs up; one menu is played twice",
         play: |script, _| inbound_ivr(script),
     },
     Scenario {
@@ -54,12 +54,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "duplicates",
-        about: "each event is sent twice: at once, or some seconds later",
+        about: "each event is sent twice, and its timestamp proves that it is one: a FIFO queue keeps one of each",
         play: |script, _| duplicates(script),
     },
     Scenario {
         name: "out-of-order",
-        about: "events are sent in another order than that of their time stamps",
+        about: "events are sent in another order than that of their timestamps",
         play: |script, _| out_of_order(script),
     },
     Scenario {
@@ -71,6 +71,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "no-answer",
         about: "an outbound call rings, and nobody answers",
         play: |script, _| no_answer(script),
+    },
+    Scenario {
+        name: "spellings",
+        about: "a call whose events are spelled as in the different versions of EnableX's API; a key is pressed twice",
+        play: |script, _| spellings(script),
     },
 ];
 
@@ -120,8 +125,19 @@ impl Script {
         self.send([call.state(state, self.now, "")]);
     }
 
+    /// A prompt's event without a timestamp, as most are. It may have the same bytes as another one.
     fn play(&mut self, call: &Call, prompt: &Prompt, playstate: &str, more: &str) {
         self.send([call.play(playstate, prompt.prompt_ref, prompt.play_id, more)]);
+    }
+
+    fn play_with_timestamp(&mut self, call: &Call, prompt: &Prompt, playstate: &str, more: &str) {
+        self.play(call, prompt, playstate, &with_timestamp(self.now, more));
+    }
+
+    /// Waits until the clock is between two seconds: then the timestamps after whole and half seconds have a fraction.
+    fn wait_for_a_fraction(&mut self) -> &mut Self {
+        let fraction = f64::from(self.now.subsec_millisecond()) / 1000.0;
+        self.wait((1.2 - fraction) % 1.0)
     }
 }
 
@@ -165,8 +181,8 @@ fn outbound_bridge(script: &mut Script) {
     script.state(&call, "initiated");
     script.wait(0.9).state(&call, "ringing");
     script.wait(3.2).state(&call, "connected");
-    script.wait(0.2).play(&call, &WELCOME, "initiated", "");
-    script.wait(3.0).play(&call, &WELCOME, "playfinished", "");
+    script.wait(0.2).play_with_timestamp(&call, &WELCOME, "initiated", "");
+    script.wait(3.0).play_with_timestamp(&call, &WELCOME, "playfinished", "");
     script.wait(0.3).state(&call, "bridging");
     script.wait(2.5).state(&call, "bridged");
     script.wait(6.0).state(&call, "hold");
@@ -213,7 +229,9 @@ fn broadcast(script: &mut Script, recipients: usize) {
     }
     let info = |(call, result): &(Call, &str)| format!(r#"{{"to":"{}","result":"{result}"}}"#, call.to());
     let info: Vec<String> = calls.iter().map(info).collect();
-    script.wait(0.5).send([first.broadcast(&format!(r#","broadcast_call_info":[{}]"#, info.join(",")))]);
+    let end = script.wait(0.5).now;
+    let more = format!(r#","broadcast_call_info":[{}]"#, info.join(","));
+    script.send([first.end_of_broadcast("broadcastcall_complete", end, &more)]);
     script.moments.retain(|moment| !moment.events.is_empty());
 }
 
@@ -230,16 +248,20 @@ fn recording_race(script: &mut Script) {
 
 fn duplicates(script: &mut Script) {
     let call = Call::random();
+    script.wait_for_a_fraction();
     let mut sent = Vec::new();
     for (wait, state) in [(0.0, "incomingcall"), (0.5, "connected"), (3.0, "bridging"), (1.5, "bridged")] {
         let event = call.state(state, script.wait(wait).now, "");
         script.send([event.clone(), event.clone()]);
         sent.push(event);
     }
-    let end = call.state("disconnected", script.wait(5.0).now, &over(9.5, "normal_clearing", 16));
+    let pressed = with_timestamp(script.wait(1.0).now, r#","digit":"1""#);
+    let pressed = call.play("digitcollected", WELCOME.prompt_ref, WELCOME.play_id, &pressed);
+    script.send([pressed.clone()]);
+    let end = call.state("disconnected", script.wait(5.0).now, &over(10.5, "normal_clearing", 16));
     script.send([end.clone()]);
-    sent.push(end);
-    for event in sent.split_off(3) {
+    sent.extend([pressed, end]);
+    for event in sent.split_off(4) {
         script.wait(2.0).send([event]);
     }
 }
@@ -288,22 +310,110 @@ fn no_answer(script: &mut Script) {
     script.send([call.state("disconnected", end, &over(0.0, "no_answer", 19))]);
 }
 
+fn spellings(script: &mut Script) {
+    let call = Call::random();
+    script.send([call.old_state("Incoming call", script.now, "")]);
+    script.wait(0.6).send([call.event("connected", r#","owner_ref":"ticket 4711","custom_data":{"order":17}"#)]);
+    script.wait(0.2).send([call.event("initiated", r#","prompt_ref":"pin","play_id":"1""#)]);
+    let key = call.event("digitcollected", r#","prompt_ref":"pin","play_id":"1","digit":"7""#);
+    script.wait(2.0).send([key.clone()]);
+    script.wait(0.4).send([key]);
+    script.wait(0.3).play(&call, &MENU, "initiated", "");
+    script.wait(4.0).play(&call, &MENU, "speech_recognized", r#","reason":"completed","text":"sales, please""#);
+    let now = script.wait(0.1).now;
+    script.send([call.state("recognized", now, r#","text":"sales, please""#)]);
+    script.wait(0.5).state(&call, "bridging");
+    let now = script.wait(2.0).now;
+    script.send([call.old_state("Bridged", now, "")]);
+    script.wait(3.0).send([call.event("dtmfcollected", r#","digit":5"#)]);
+    let now = script.wait(1.0).now;
+    script.send([call.state("dtmfcollected", now, r#","digit":"5""#)]);
+    let end = script.wait(4.0).now;
+    script.send([call.old_state("disconnected", end, &over(17.5, "normal_clearing", 16))]);
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
-    use voicehook::event::Event;
+    use voicehook::{
+        event::Event,
+        queue::{Delivery, Message, QueueKind},
+    };
 
     use super::*;
 
+    /// A FIFO queue as SQS has it: of the messages with one `MessageDeduplicationId` it keeps the first.
+    #[derive(Default)]
+    struct FifoQueue {
+        messages: Vec<Message>,
+        ids: BTreeSet<String>,
+        /// Each webhook is an invocation of its own.
+        invocations: u32,
+    }
+
+    impl FifoQueue {
+        fn send(&mut self, event: Event) {
+            self.invocations += 1;
+            let invocation_id = self.invocations.to_string();
+            let delivery = Delivery {
+                app: "default",
+                received_at: Timestamp::UNIX_EPOCH,
+                request_id: "the same for all",
+                invocation_id: &invocation_id,
+                trace_header: None,
+            };
+            let message = Message::new(event, &delivery, QueueKind::Fifo);
+            if self.ids.insert(message.deduplication_id.clone().unwrap()) {
+                self.messages.push(message);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fifo_queue_keeps_each_distinct_event_of_every_scenario_once() {
+        for milliseconds in [0, 1, 250, 500, 999] {
+            let begin = Timestamp::from_millisecond(1_795_431_126_000 + milliseconds).unwrap();
+            for scenario in SCENARIOS {
+                let events = events_from(scenario, begin);
+                let texts: BTreeSet<String> = events.iter().map(|event| event.text().to_owned()).collect();
+                let expected = if scenario.name == "duplicates" { texts.len() } else { events.len() };
+                let mut queue = FifoQueue::default();
+                events.into_iter().for_each(|event| queue.send(event));
+                assert_eq!(queue.messages.len(), expected, "{}, begun at {begin}", scenario.name);
+            }
+        }
+    }
+
+    #[test]
+    fn some_distinct_events_have_the_same_bytes() {
+        for name in ["inbound-ivr", "spellings"] {
+            let texts: BTreeSet<String> = events(name).iter().map(|event| event.text().to_owned()).collect();
+            assert!(texts.len() < events(name).len(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_the_spellings_is_known() {
+        let types: BTreeSet<String> = events("spellings").iter().map(|event| event.event_type().into_owned()).collect();
+        let calls = ["incomingcall", "connected", "recognized", "bridging", "bridged", "dtmfcollected", "disconnected"];
+        let plays = ["initiated", "digitcollected", "speech_recognized"];
+        let calls = calls.iter().map(|state| format!("call.{state}"));
+        let plays = plays.iter().map(|playstate| format!("play.{playstate}"));
+        assert_eq!(types, calls.chain(plays).collect());
+    }
+
     fn events(name: &str) -> Vec<Event> {
-        let moments = Scenario::named(name).unwrap().moments(Timestamp::UNIX_EPOCH, 12);
-        let texts = moments.into_iter().flat_map(|moment| moment.events);
+        events_from(Scenario::named(name).unwrap(), Timestamp::UNIX_EPOCH)
+    }
+
+    fn events_from(scenario: &Scenario, begin: Timestamp) -> Vec<Event> {
+        let texts = scenario.moments(begin, 12).into_iter().flat_map(|moment| moment.events);
         texts.map(|text| Event::from_json(text).unwrap()).collect()
     }
 
     #[test]
-    fn every_scenario_ends_each_of_its_calls_and_the_time_stamps_lie_inside_of_it() {
+    fn every_scenario_ends_each_of_its_calls_and_the_timestamps_lie_inside_of_it() {
         for scenario in SCENARIOS {
             let moments = scenario.moments(Timestamp::UNIX_EPOCH, 12);
             assert!(moments.iter().all(|moment| !moment.events.is_empty()), "{}", scenario.name);
@@ -329,12 +439,13 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_the_same_to_the_byte() {
+    fn duplicates_are_the_same_to_the_byte_and_prove_their_identity() {
         let mut counts = BTreeMap::new();
         for event in events("duplicates") {
+            assert!(event.proves_its_identity(), "{}", event.text());
             *counts.entry(event.text().to_owned()).or_insert(0) += 1;
         }
-        assert!(counts.len() == 5 && counts.values().all(|count| *count >= 2), "{counts:?}");
+        assert!(counts.len() == 6 && counts.values().all(|count| *count == 2), "{counts:?}");
     }
 
     #[test]

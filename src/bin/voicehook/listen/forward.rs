@@ -1,7 +1,7 @@
 //! Posts events to a web application.
 //!
-//! In comes a message; out goes a `POST` with its body as it is, its `content_type`, and its other attributes as
-//! headers (`event_type` as `x-voicehook-event-type`); back comes the application's status.
+//! A message becomes a `POST` with its body as it is, its `content_type`, and its other attributes as headers
+//! (`event_type` as `x-voicehook-event-type`). The application's status decides what becomes of the message.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use ureq::http::{HeaderName, HeaderValue, Uri};
 use super::message::{Forwarded, Received};
 
 /// Longest wait for the application.
-const TIME_OUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time until an event that was refused is posted again, in seconds.
 const LONGEST_BACKOFF: u32 = 60;
 
@@ -27,16 +27,16 @@ pub(super) fn url(text: &str) -> Result<String, String> {
         Ok(port) => format!("http://127.0.0.1:{port}/"),
         Err(_) => text.to_owned(),
     };
-    let uri: Uri = url.parse().map_err(|error| format!("is no URL: {error}"))?;
+    let uri: Uri = url.parse().map_err(|error| format!("is not a URL: {error}"))?;
     match uri.scheme_str() {
         Some("http" | "https") if uri.host().is_some() => Ok(url),
-        _ => Err("is no URL; expected http://127.0.0.1:8080/events, or a port".to_owned()),
+        _ => Err("is not a URL; expected http://127.0.0.1:8080/events, or a port".to_owned()),
     }
 }
 
 impl Application {
     pub(super) fn new(url: String) -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIME_OUT));
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
         Self { agent: config.build().into(), url }
     }
 

@@ -15,8 +15,8 @@ use crate::json_text::Fields;
 
 /// The longest value that a line shows whole, in characters.
 const LONGEST_VALUE: usize = 300;
-/// Fields that a line has elsewhere: the call and the event's type.
-const SHOWN_ELSEWHERE: [&str; 4] = ["voice_id", "voiceId", "state", "playstate"];
+/// Fields that a line has elsewhere, in all their spellings: the call and the event's type.
+const SHOWN_ELSEWHERE: [&str; 6] = ["voice_id", "voiceId", "voice_Id", "state", "playstate", "event"];
 
 /// A message that was received.
 #[derive(Clone, Debug, Default)]
@@ -242,6 +242,12 @@ mod tests {
             plain(&received),
             r#"10:52:06.123Z  call.connected            sales  5f2d  from=+12025550123 n=1.50 s="a b""#
         );
+    }
+
+    #[test]
+    fn no_spelling_of_the_call_and_the_type_is_shown_twice() {
+        let received = received(r#"{"event":"connected","voice_Id":"5f2d","digit":"1"}"#);
+        assert!(plain(&received).ends_with("  5f2d  digit=1"), "{}", plain(&received));
     }
 
     #[test]

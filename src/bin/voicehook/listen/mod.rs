@@ -1,7 +1,6 @@
 //! `voicehook listen`: shows the events of a queue as they come, and posts them to a web application.
 //!
-//! In comes the URL of a queue; out comes a line for each message. What it received and did not take off the queue is
-//! visible to other readers again when it ends.
+//! What it received and did not take off the queue is visible to other readers again when it ends.
 
 mod filter;
 mod forward;
@@ -55,7 +54,8 @@ deletes it. That has limits, for --peek and for what a --filter leaves out:
 
 --forward-to posts the body as it is, with its content type, and the attributes as headers: event_type is
 x-voicehook-event-type. What is not answered with 2xx within 30 s goes back to the queue, for 1, 2, 4 … 60 s; on a FIFO
-queue the later events of the call wait for it.
+queue the later events of the call wait for it. An event can be posted more than once: your application must act on each
+x-voicehook-event-id once. Equal bodies with different ids are different events, such as a key that is pressed twice.
 
 It ends with status 0; with 1 where --max was not reached before --idle-exit, or the queue cannot be read.
 
@@ -63,7 +63,7 @@ Examples:
   voicehook listen --queue-url https://sqs.us-east-1.amazonaws.com/123456789012/voicehook-events.fifo
   voicehook listen --queue-url $QUEUE_URL --filter 'type=call.*' --filter app=sales
   voicehook listen --queue-url $QUEUE_URL --forward-to http://127.0.0.1:8080/events
-  voicehook listen --queue-url $QUEUE_URL --delete --json --max 10 --idle-exit 30 | jq .body.state"
+  voicehook listen --queue-url $QUEUE_URL --delete --json --max 10 --idle-exit 30 | jq .attributes.event_type"
 )]
 pub(crate) struct Listen {
     /// URL of the queue

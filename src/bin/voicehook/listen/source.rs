@@ -1,7 +1,7 @@
 //! The queue that `listen` reads, and the messages that it holds.
 //!
 //! A message that was received is held: hidden from other readers, however long that takes, until it is deleted, given
-//! back, or released at the end. One that is killed holds nothing longer than the visibility time-out.
+//! back, or released at the end. One that is killed holds nothing longer than the visibility timeout.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -72,7 +72,7 @@ impl Source {
         self.url.kind() == QueueKind::Fifo
     }
 
-    /// Half of the visibility time-out: how often [`Self::extend`] is due.
+    /// Half of the visibility timeout: how often [`Self::extend`] is due.
     pub(super) fn half_time(&self) -> Duration {
         Duration::from_millis(500 * u64::from(self.visibility.unsigned_abs()))
     }
@@ -180,7 +180,7 @@ where
     let code = error.code().unwrap_or_default();
     let text = described(error);
     let message = if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") {
-        "there is no such queue in this account and region; `aws sqs list-queues` names those that there are".to_owned()
+        "there is no such queue in this account and region; list your queues with `aws sqs list-queues`".to_owned()
     } else if code.contains("Denied") {
         format!(
             "{code}: you need sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage on the queue, and kms:Decrypt where it has a key of its own; `aws sts get-caller-identity` says who you are"

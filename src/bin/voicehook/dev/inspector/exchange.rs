@@ -1,7 +1,5 @@
-//! One webhook with all that became of it: what the inspector shows.
-//!
-//! In come the request, the message that it became, the answer and the outcome; out come two JSON documents: a short one
-//! for the list and the call view, and one with everything.
+//! One webhook with all that became of it: what the inspector shows, as two JSON documents: a short one for the list and
+//! the call view, and one with everything.
 
 use axum::http::{HeaderMap, Request as HttpRequest, request::Parts};
 use jiff::Timestamp;
@@ -125,20 +123,7 @@ impl Exchange {
             "is_text": std::str::from_utf8(body).is_ok(),
         });
         details["plaintext"] = self.event().into();
-        details["message"] = self
-            .message
-            .as_ref()
-            .map(|message| {
-                json!({
-                    "body": message.body,
-                    "attributes": message.attributes,
-                    "group_id": message.group_id,
-                    "deduplication_id": message.deduplication_id,
-                    "trace_header": message.trace_header,
-                    "bytes": message.bytes(),
-                })
-            })
-            .into();
+        details["message"] = self.message.as_ref().map(|message| self.message_details(message)).into();
         details["answer"] = json!({
             "status": format!("{}", self.answer.status()),
             "headers": headers(self.answer.headers()),
@@ -154,9 +139,25 @@ impl Exchange {
         details["failure"] = explain::failure(self).map(|failure| failure.json(self, webhook_url)).into();
         details
     }
+
+    fn message_details(&self, message: &Message) -> Value {
+        let message_id = match &self.outcome {
+            Outcome::Queued { message_id, .. } => Some(message_id),
+            _ => None,
+        };
+        json!({
+            "message_id": message_id,
+            "body": message.body,
+            "attributes": message.attributes,
+            "group_id": message.group_id,
+            "deduplication_id": message.deduplication_id,
+            "trace_header": message.trace_header,
+            "bytes": message.bytes(),
+        })
+    }
 }
 
-/// What the call view draws an event by.
+/// What the call view draws an event by: its own fields, whatever they are called in its generation.
 fn fields(event: &str) -> Value {
     let happened = Event::from_json(event.to_owned()).ok().and_then(|event| event.timestamp());
     let happened = happened.map(Timestamp::as_millisecond);
@@ -166,8 +167,12 @@ fn fields(event: &str) -> Value {
             "happened": happened,
             "from": call.from,
             "to": call.to,
+            "digit": call.digit,
+            "said": call.text,
             "duration": call.call_duration,
             "reason": call.disconnect_reason,
+            "answered": call.result_set.as_ref().and_then(|result| result.successful_calls),
+            "unanswered": call.result_set.as_ref().and_then(|result| result.failed_calls),
         }),
         Ok(VoiceEvent::Play(play)) => json!({
             "playstate": play.playstate,
@@ -177,7 +182,8 @@ fn fields(event: &str) -> Value {
             "prompt": play.prompt_ref,
             "play_id": play.play_id,
             "digit": play.digit,
-            "said": play.asrtext,
+            "said": play.asrtext.or(play.text),
+            "reason": play.reason,
         }),
         _ => json!({ "happened": happened }),
     }

@@ -1,7 +1,8 @@
 //! A failed webhook in full words: which step failed, why, and what to do next.
 //!
-//! In comes an [`Exchange`]; out comes a [`Failure`], or nothing where all went well. The function tells nobody which
-//! step of a decryption failed, because that would make it a padding oracle; a developer at the local receiver may know.
+//! The function tells nobody which step of a decryption failed, because that would make it a padding oracle; a developer
+//! at the local receiver may know. With a quarantine it answers such a webhook with 200, like one that opened: that is
+//! still a failure here.
 
 use serde_json::{Value, json};
 use voicehook::{
@@ -70,7 +71,7 @@ pub(super) fn failure(exchange: &Exchange) -> Option<Failure> {
         Outcome::NotFound => (Step::Route, "No webhook is received under this path"),
         Outcome::MethodNotAllowed => (Step::Route, "Webhooks come by POST"),
         Outcome::BodyTooLarge => (Step::Route, "The request is too large"),
-        Outcome::AppIdUnavailable(_) => (Step::AppId, "There is no AppID"),
+        Outcome::AppIdUnavailable(_) => (Step::AppId, "No AppID available"),
         Outcome::NotQueued(_) => (Step::Queue, "The queue does not have the event"),
         Outcome::Refused(refusal) | Outcome::Quarantined(refusal) | Outcome::NotQuarantined(refusal, _) => {
             refused(refusal)
@@ -99,14 +100,14 @@ const fn refused(refusal: &Refusal) -> (Step, &'static str) {
         Refusal::Undecryptable(Fault::Format) => {
             (Step::Decrypt, "The ciphertext is not in the format that x-format names")
         }
-        Refusal::Undecryptable(Fault::Length) => (Step::Decrypt, "The ciphertext has a length that it cannot have"),
-        Refusal::Undecryptable(Fault::Padding) => (Step::Decrypt, "The AppID does not open it"),
-        Refusal::Undecryptable(Fault::Text) => (Step::Decrypt, "The decrypted bytes are no text"),
-        Refusal::Undecryptable(Fault::Json) => (Step::Event, "The decrypted text is no JSON"),
-        Refusal::Undecryptable(_) => (Step::Event, "The decrypted JSON is no object"),
+        Refusal::Undecryptable(Fault::Length) => (Step::Decrypt, "Invalid ciphertext length"),
+        Refusal::Undecryptable(Fault::Padding) => (Step::Decrypt, "Wrong AppID: decryption failed"),
+        Refusal::Undecryptable(Fault::Text) => (Step::Decrypt, "The decrypted bytes are not text"),
+        Refusal::Undecryptable(Fault::Json) => (Step::Event, "The decrypted text is not JSON"),
+        Refusal::Undecryptable(_) => (Step::Event, "The decrypted JSON is not an object"),
         Refusal::TooOld => (Step::Event, "The event is too old"),
         Refusal::TooLarge { .. } => (Step::Queue, "The event is too large for the queue"),
-        Refusal::AppIdUnavailable(_) => (Step::AppId, "There is no AppID to judge it by"),
+        Refusal::AppIdUnavailable(_) => (Step::AppId, "No AppID available to check it with"),
         _ => (Step::Envelope, "The request was refused"),
     }
 }
@@ -116,7 +117,22 @@ impl Failure {
     pub(super) fn json(&self, exchange: &Exchange, webhook_url: &str) -> Value {
         let step = Step::ALL.iter().find(|(step, _)| *step == self.step).map(|(_, name)| *name);
         let (why, next) = advice(exchange, webhook_url);
-        json!({ "step": step, "title": self.title, "why": why, "next": next })
+        let kept = quarantine(&exchange.outcome);
+        json!({ "step": step, "title": self.title, "why": why, "next": next, "kept": kept })
+    }
+}
+
+/// Where a quarantine is configured, what it has of the webhook, and why the answer has this status.
+const fn quarantine(outcome: &Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Quarantined(_) => Some(
+            "The webhook is kept in quarantine, so the answer is 200, as if it had opened: the sender learns nothing. \
+             Once the cause is fixed, voicehook redrive puts the event on its queue.",
+        ),
+        Outcome::NotQuarantined(..) => {
+            Some("The quarantine did not take the webhook either, so the answer is 503: the sender may try again.")
+        }
+        _ => None,
     }
 }
 
@@ -238,7 +254,7 @@ fn undecryptable(exchange: &Exchange, fault: Fault) -> Advice {
         Fault::Format => wrong_format(&envelope),
         Fault::Length => say(
             format!(
-                "{} characters of ciphertext are no whole number of 16-byte blocks, which this cipher makes.",
+                "The ciphertext has {} characters: its length is not a multiple of 16 bytes, which this cipher produces.",
                 envelope.encrypted_data.len()
             ),
             [
@@ -248,21 +264,21 @@ fn undecryptable(exchange: &Exchange, fault: Fault) -> Advice {
         ),
         Fault::Padding => wrong_app_id(&envelope, "The padding at the end of the decrypted text is wrong."),
         Fault::Text | Fault::Json if !envelope.algorithm.mode.is_padded() => {
-            wrong_app_id(&envelope, "In this mode any AppID decrypts to something, but what came out is no JSON text.")
+            wrong_app_id(&envelope, "In this mode any AppID decrypts to something, but the result is not JSON.")
         }
         Fault::Text => say(
-            "It was decrypted, but the bytes are no text in the encoding that x-encoding names.",
+            "It was decrypted, but the bytes are not text in the encoding that x-encoding names.",
             ["Send the encoding of the text in x-encoding: EnableX sends utf8."],
         ),
         Fault::Json => say(
-            "It was decrypted to text with the AppID, but the text is no JSON.",
+            "It was decrypted to text with the AppID, but the text is not JSON.",
             [
                 "Encrypt the JSON of one event, and nothing else.",
                 "If the text has another encoding than x-encoding names, name that one.",
             ],
         ),
         _ => say(
-            "It was decrypted to JSON, but the JSON is no object: a list, a text or a number.",
+            "It was decrypted to JSON, but the JSON is not an object: it is a list, a text or a number.",
             ["Encrypt the JSON object of one event."],
         ),
     }

@@ -1,8 +1,8 @@
 //! Who may look: a browser on this machine, at a page of this inspector.
 //!
-//! In come a request's headers and the address of its peer; out comes a [`Refusal`], or nothing. Webhooks come from
-//! anywhere, often through a tunnel whose last hop is this very machine, and any page that a developer looks at can send
-//! requests to loopback. So the address alone proves nothing.
+//! Judged by a request's headers and the address of its peer. Webhooks come from anywhere, often through a tunnel whose
+//! last hop is this very machine, and any page that a developer looks at can send requests to loopback. So the address
+//! alone proves nothing.
 
 use std::net::{IpAddr, SocketAddr};
 

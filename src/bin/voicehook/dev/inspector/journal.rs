@@ -1,8 +1,8 @@
 //! The last webhooks, in memory, for as many browsers as look at them.
 //!
-//! In come [`Exchange`]s, each of which gets a number; out come, for a reader that has seen all up to some number, the
-//! [`Change`]s since. Readers are woken up and then look for themselves, so that a slow one costs no memory and one that
-//! comes back misses nothing.
+//! Each [`Exchange`] gets a number, and a reader that has seen all up to some number asks for the [`Change`]s since.
+//! Readers are woken up and then look for themselves, so that a slow one costs no memory and one that comes back misses
+//! nothing.
 
 use std::{
     collections::VecDeque,

@@ -1,8 +1,8 @@
 //! The web inspector of `voicehook dev`: what came in, what became of it and, where something failed, what to do.
 //!
-//! In come the [`Exchange`]s of the local receiver; out goes a page at [`PATH`], for a browser on this machine and nobody
-//! else. Here, and only here, the full reason of a failed decryption and the plaintext are shown to a person: nothing of
-//! this module is compiled into the function.
+//! The local receiver hands over its [`Exchange`]s; the page is at [`PATH`], for a browser on this machine and nobody
+//! else. Here, and only here, the full reason of a failed decryption and the plaintext are shown to a person: nothing
+//! of this module is compiled into the function.
 
 mod exchange;
 mod explain;

@@ -1,7 +1,7 @@
 //! The inspector by HTTP: its page, the webhooks as server-sent events, and what its buttons do.
 //!
-//! In come requests below [`PATH`]; out go the page's files and JSON. A request that `guard` does not let in is answered
-//! as if there were no inspector, or told why.
+//! Everything is below [`PATH`]. A request that `guard` does not let in is answered as if there were no inspector, or
+//! told why.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 

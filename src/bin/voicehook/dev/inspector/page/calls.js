@@ -1,4 +1,4 @@
-// Webhooks grouped into calls, and what is to be noticed about each call: gaps, duplicates, events out of order.
+// Webhooks grouped into calls, and the issues of each call: gaps, duplicates, events out of order.
 
 import { lasting } from './dom.js';
 
@@ -9,7 +9,7 @@ export const PHASES = {
 };
 
 /** Playstates that end a prompt. */
-const PLAY_ENDS = { playfinished: 'finished', digitcollected: 'digit', menutimeout: 'timeout' };
+const PLAY_ENDS = { playfinished: 'finished', digitcollected: 'digit', speech_recognized: 'speech', menutimeout: 'timeout' };
 
 const BEGINNING = ['incomingcall', 'initiated'];
 
@@ -67,7 +67,7 @@ const analysed = (id, webhooks, failed) => {
 };
 
 /**
- * Each event with its number and the moment at which it happened: its own time stamp; where it has none, that of the
+ * Each event with its number and the moment at which it happened: its own timestamp; where it has none, that of the
  * event that arrived before it, and the time between the two arrivals.
  */
 const inTheOrderOfArrival = (webhooks) => {
@@ -81,15 +81,15 @@ const inTheOrderOfArrival = (webhooks) => {
   });
 };
 
-/** What is to be noticed, of one kind: a line for each event, and what it means. */
+/** The issues of one kind: a line for each event, and what it means. */
 const notice = (kind, title, lines, text) => (lines.length ? [{ kind, title: title(lines.length), lines, text }] : []);
 
 const counted = (one, many) => (number) => (number === 1 ? one : `${number} ${many}`);
 
+/** Equal bytes make no duplicate: only an event that proves which one it is has the same event_id when it comes again. */
 const duplicates = (events) => {
   const first = new Map();
   const lines = [];
-  let mayBeReal = false;
   for (const event of events) {
     const original = first.get(event.webhook.event_id);
     if (!original) {
@@ -98,12 +98,12 @@ const duplicates = (events) => {
     }
     event.duplicateOf = original;
     event.at = original.at;
-    mayBeReal ||= event.own === undefined;
-    lines.push(`${name(event)}: number ${event.number} is number ${original.number} again, byte for byte${event.webhook.replay_of ? ' (a replay from here)' : ''}.`);
+    lines.push(`${name(event)}: #${event.number} is a duplicate of #${original.number}${event.webhook.replay_of ? ' (a replay from here)' : ''}.`);
   }
   return notice('duplicate', counted('An event came again', 'events came again'), lines,
-    'The same bytes have the same event_id. A FIFO queue drops what comes again within 5 minutes; for the rest, a subscriber must act on each event_id once.'
-    + (mayBeReal ? ' An event without a time stamp may be a second, real one, such as a prompt that was played twice under one play_id: the queue cannot tell.' : ''));
+    'It has the same event_id, because its timestamp and what it says prove that it is one event. A FIFO queue drops the second delivery within 5 minutes; '
+    + 'after that, and on a standard queue, a subscriber must act on each event_id once. '
+    + 'Events that prove nothing, such as a key press without a timestamp, have an event_id for each delivery, and are all on the queue.');
 };
 
 const outOfOrder = (events) => {
@@ -113,14 +113,14 @@ const outOfOrder = (events) => {
     if (event.duplicateOf || event.own === undefined) continue;
     if (latest && event.own < latest.own) {
       event.after = latest;
-      lines.push(`${name(event)}, number ${event.number}, happened ${lasting(latest.own - event.own)} before ${name(latest)}, number ${latest.number}, `
+      lines.push(`${name(event)}, #${event.number}, happened ${lasting(latest.own - event.own)} before ${name(latest)}, #${latest.number}, `
         + `and arrived ${lasting(event.webhook.arrived - latest.webhook.arrived)} after it.`);
     } else {
       latest = event;
     }
   }
   return notice('order', counted('An event came late', 'events came late'), lines,
-    'By their own time stamps. The queue keeps the order of arrival; a subscriber that needs the other order goes by timestamp.');
+    'By their own timestamps. The queue keeps the order of arrival; a subscriber that needs the other order goes by timestamp.');
 };
 
 const gaps = (happened, failed) => {
@@ -129,7 +129,7 @@ const gaps = (happened, failed) => {
   const plays = new Set();
   const miss = (event, what) => {
     event.missing.push(what);
-    lines.push(`${what === BEGIN ? 'The beginning of the call' : what} is missing before ${name(event)}, number ${event.number}.`);
+    lines.push(`${what === BEGIN ? 'The beginning of the call' : what} is missing before ${name(event)}, #${event.number}.`);
   };
   for (const event of happened) {
     const before = BEFORE[event.state];

@@ -23,10 +23,11 @@ const steps = (webhook) =>
     h('li', { class: state }, h('span', { class: 'step-mark', 'aria-hidden': 'true' }, STEP_MARKS[state]), step,
       h('span', { class: 'visually-hidden' }, ` ${STEP_WORDS[state]}`))));
 
-const failure = ({ step, title: what, why, next }) =>
+const failure = ({ step, title: what, why, next, kept }) =>
   h('section', { class: 'failure', 'aria-label': 'What went wrong' },
     h('h3', {}, `${step}: ${what}`),
     h('p', {}, visible(why)),
+    kept && h('p', {}, kept),
     next.length > 0 && [h('h4', {}, 'What to do'), h('ol', {}, next.map((line) => h('li', {}, visible(line))))]);
 
 const timing = (webhook) => {
@@ -40,10 +41,9 @@ const timing = (webhook) => {
         h('td', { class: 'number' }, micros(time)))))));
 };
 
-const message = ({ message: sent, answer }) => {
+const message = ({ message: sent }) => {
   if (!sent) return undefined;
-  const id = answer.headers.find(([header]) => header === 'x-message-id')?.[1];
-  const fields = [['MessageId', id], ['MessageGroupId', sent.group_id], ['MessageDeduplicationId', sent.deduplication_id], ['AWSTraceHeader', sent.trace_header]];
+  const fields = [['MessageId', sent.message_id], ['MessageGroupId', sent.group_id], ['MessageDeduplicationId', sent.deduplication_id], ['AWSTraceHeader', sent.trace_header]];
   return section('SQS message', h('span', { class: 'muted' }, `${bytes(sent.bytes)}, body and attributes`),
     table('SQS message', fields.filter(([, value]) => value)),
     h('h4', {}, 'Attributes'), table('Attributes', sent.attributes));
@@ -85,8 +85,8 @@ const head = (text, facts, buttons) =>
       h('div', { class: 'head-buttons' }, buttons)),
     h('p', { class: 'facts' }, facts));
 
-/** A webhook. `notes` has what the list knows of it: whether it is a duplicate. */
-export const webhookDetails = (webhook, { origin, duplicateOf, replay, openCall, openWebhook }) => {
+/** A webhook, with what the list knows of it: whether it is a duplicate, or a replay that is an event of its own. */
+export const webhookDetails = (webhook, { origin, duplicateOf, isEventOfItsOwn, replay, openCall, openWebhook }) => {
   const number = (id) => h('button', { type: 'button', class: 'link', on: { click: () => openWebhook(id) } }, `webhook ${id}`);
   return [
     head(title(webhook), [
@@ -96,6 +96,7 @@ export const webhookDetails = (webhook, { origin, duplicateOf, replay, openCall,
       webhook.voice_id && fact('call', h('button', { type: 'button', class: 'link', on: { click: () => openCall(webhook.voice_id) } }, short(webhook.voice_id))),
       webhook.replay_of && h('span', { class: 'note replay' }, 'replay of ', number(webhook.replay_of)),
       duplicateOf && h('span', { class: 'note duplicate' }, 'duplicate of ', number(duplicateOf)),
+      isEventOfItsOwn && h('span', { class: 'muted' }, 'not a duplicate: nothing in the event proves that both are one'),
     ], h('button', { type: 'button', 'data-do': 'replay', 'aria-keyshortcuts': 'r', on: { click: replay } }, 'Replay')),
     steps(webhook),
     webhook.failure && failure(webhook.failure),
@@ -111,15 +112,19 @@ export const webhookDetails = (webhook, { origin, duplicateOf, replay, openCall,
 
 const KINDS = { gap: 'Gap', duplicate: 'Duplicate', order: 'Out of order' };
 
-const notices = (call) => section('Noticed', undefined,
+const notices = (call) => section('Issues', undefined,
   call.notices.length === 0
     ? h('p', { class: 'muted' }, 'Nothing unusual: no gap, no duplicate, every event in order.')
     : h('ul', { class: 'notices' }, call.notices.map(({ kind, title: what, lines, text }) =>
       h('li', { class: kind }, h('span', { class: 'kind' }, KINDS[kind]), h('strong', {}, what),
         lines.map((line) => h('p', {}, visible(line))), h('p', { class: 'muted' }, text)))));
 
+const given = (value) => value !== undefined && value !== null;
+
+/** What an event says beside its type. */
 const more = (event) => [event.prompt, event.digit && `pressed ${event.digit}`, event.said && `“${event.said}”`, event.reason,
-  event.duration !== undefined && event.duration !== null && `${event.duration} s`].filter(Boolean).join(', ');
+  given(event.duration) && `${event.duration} s`, given(event.answered) && `${event.answered} answered`,
+  given(event.unanswered) && `${event.unanswered} not answered`].filter(Boolean).join(', ');
 
 const eventTable = (call, openWebhook) => section('Events', h('span', { class: 'muted' }, 'in the order in which they happened'),
   h('table', { class: 'events', 'aria-label': 'Events of the call' },
@@ -133,7 +138,7 @@ const eventTable = (call, openWebhook) => section('Events', h('span', { class: '
         event.after && h('span', { class: 'note late' }, 'late')),
       h('td', { class: 'arrived' }, clock(event.webhook.arrived)))))),
   call.order.some((event) => event.own === undefined)
-    && h('p', { class: 'muted foot' }, '≈ has no time stamp of its own: placed by its arrival.'));
+    && h('p', { class: 'muted foot' }, '≈ has no timestamp: placed by its arrival.'));
 
 const legend = () => h('p', { class: 'legend', 'aria-hidden': 'true' },
   h('span', { class: 'key-number' }, '1'), 'order of arrival', h('span', { class: 'key-duplicate' }), 'duplicate',

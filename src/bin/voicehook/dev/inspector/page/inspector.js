@@ -11,7 +11,7 @@ const state = {
   /** What the server keeps, by number: Maps keep the order of arrival. */
   webhooks: new Map(),
   rows: new Map(),
-  /** The first webhook of each event id. */
+  /** The first webhook of each event_id: another one with the same is a duplicate. Equal bytes alone are not. */
   firsts: new Map(),
   calls: [],
   selected: { webhooks: undefined, calls: undefined },
@@ -188,7 +188,7 @@ const callRow = (call) => {
     cell('call', callMark(call.id)),
     cell('numbers', numbersOf(call)),
     cell('number', count(call.events.length)),
-    cell('noticed', kinds.map((kind) => h('span', { class: `note ${kind}` }, NOTICES[kind]))));
+    cell('issues', kinds.map((kind) => h('span', { class: `note ${kind}` }, NOTICES[kind]))));
 };
 
 const fits = (webhook) => {
@@ -333,7 +333,9 @@ const loadWebhook = async (id) => {
     const webhook = await fetched(`webhooks/${id}`);
     const first = state.firsts.get(webhook.event_id);
     const duplicateOf = first === id ? undefined : first;
-    parts = () => webhookDetails(webhook, { origin: location.origin, duplicateOf, replay: () => replay(id), openCall, openWebhook });
+    const replayed = state.webhooks.get(webhook.replay_of);
+    const isEventOfItsOwn = Boolean(webhook.event_id && replayed?.event_id && replayed.event_id !== webhook.event_id);
+    parts = () => webhookDetails(webhook, { origin: location.origin, duplicateOf, isEventOfItsOwn, replay: () => replay(id), openCall, openWebhook });
   } catch (error) {
     parts = () => [h('p', { class: 'placeholder' }, `Webhook ${id} cannot be shown: ${error.message}`)];
   }

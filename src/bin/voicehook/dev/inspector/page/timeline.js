@@ -66,6 +66,9 @@ const MOMENTS = {
   recording_complete: 'recording', stream_started: 'stream on', stream_stopped: 'stream off', broadcastcall_complete: 'complete',
 };
 
+const momentLabel = (event) =>
+  (event.digit ? `pressed ${event.digit}` : MOMENTS[event.state] ?? event.state.replaceAll('_', ' '));
+
 const drawMoments = (call, at, end) => {
   const all = moments(call);
   return all.map((event, index) => {
@@ -74,7 +77,7 @@ const drawMoments = (call, at, end) => {
     return s('g', { class: 'moment' },
       s('title', {}, visible(event.state)),
       s('path', { d: `M${x} ${LANES.media + 5}l6 7l-6 7l-6 -7z` }),
-      s('text', { x: x + 10, y: LANES.media + 16 }, fitting(MOMENTS[event.state] ?? event.state.replaceAll('_', ' '), next - x - 6)));
+      s('text', { x: x + 10, y: LANES.media + 16 }, fitting(momentLabel(event), next - x - 6)));
   });
 };
 
@@ -94,7 +97,7 @@ const mark = (event) => event.duplicateOf ? 'duplicate' : event.after ? 'late' :
 const drawWebhooks = (call, at, open) => call.order.map((event) => {
   const x = at.get(event);
   return s('g', { class: `dot ${mark(event)}`, on: { click: () => open(event.webhook.id) } },
-    s('title', {}, visible(`${event.number}: ${name(event)}${event.duplicateOf ? ` (the same as ${event.duplicateOf.number})` : ''}${event.after ? ' (arrived late)' : ''}`)),
+    s('title', {}, visible(`${event.number}: ${name(event)}${event.duplicateOf ? ` (duplicate of ${event.duplicateOf.number})` : ''}${event.after ? ' (arrived late)' : ''}`)),
     s('line', { x1: x, x2: x, y1: LANES.call, y2: LANES.webhooks - DOT }),
     s('circle', { cx: x, cy: LANES.webhooks, r: DOT }),
     s('text', { x, y: LANES.webhooks + 4 }, String(event.number)));
