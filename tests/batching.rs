@@ -16,7 +16,8 @@ use voicehook::{
     queue::{BatchingQueue, Delivery, Message, Queue as _, QueueError, QueueKind, QueueUrl, Sent, Sqs},
 };
 
-const DEADLINE: Duration = Duration::from_secs(20);
+/// So long that no attempt is given up while the stub is told to wait.
+const DEADLINE: Duration = Duration::from_secs(240);
 
 fn batching_queue(stub: &SqsStub) -> BatchingQueue {
     BatchingQueue::new(Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap()))

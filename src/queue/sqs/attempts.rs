@@ -11,9 +11,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::queue::QueueError;
 
-/// The first attempt may take this long. SQS answers in 5 to 20 ms, and a connection that died while the environment was
-/// frozen never does. Each further attempt may take twice as long as the one before.
+/// The first attempt may take this long, or an [eighth](FIRST_SHARE) of a longer time. SQS answers in 5 to 20 ms, and a
+/// connection that died while the environment was frozen never does. Each further attempt may take twice as long as the
+/// one before.
 const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
+const FIRST_SHARE: u32 = 8;
 /// The time before the deadline that belongs to an attempt of its own.
 const LAST_ATTEMPT: Duration = Duration::from_millis(550);
 /// An attempt that had less time than that says nothing about its connection.
@@ -35,7 +37,8 @@ pub(super) async fn until<T, F>(
 where
     F: Future<Output = Result<T, QueueError>>,
 {
-    let (mut patience, mut backoff) = (FIRST_ATTEMPT, FIRST_PAUSE);
+    let whole = deadline.saturating_duration_since(Instant::now());
+    let (mut patience, mut backoff) = (FIRST_ATTEMPT.max(whole / FIRST_SHARE), FIRST_PAUSE);
     let mut known = QueueError::OutOfTime;
     for number in 0.. {
         let began = Instant::now();
