@@ -11,8 +11,8 @@ pub(super) enum Subject {
     Prompt,
 }
 
-/// Of an event without a kind, and the name of a kind without a letter or a digit.
-pub(super) const UNKNOWN: &str = "unknown";
+/// The type of an event without a kind, or with one of whose name nothing is left.
+const UNKNOWN: &str = "unknown";
 
 /// The fields that tell what kind an event is of, each if it says anything.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,16 +43,17 @@ impl<'a> KindFields<'a> {
     }
 }
 
-/// `call.<name>` or `play.<name>`.
+/// `call.<name>` or `play.<name>`, else `unknown`.
 pub(super) fn event_type(kind: Option<(Subject, &str)>) -> Cow<'static, str> {
-    match kind {
-        Some((Subject::Call, name)) => format!("call.{}", normalized(name)).into(),
-        Some((Subject::Prompt, name)) => format!("play.{}", normalized(name)).into(),
+    match kind.map(|(subject, name)| (subject, normalized(name))) {
+        Some((_, name)) if name.is_empty() => UNKNOWN.into(),
+        Some((Subject::Call, name)) => format!("call.{name}").into(),
+        Some((Subject::Prompt, name)) => format!("play.{name}").into(),
         None => UNKNOWN.into(),
     }
 }
 
-/// The one spelling of a name: in lower case, with nothing but ASCII letters, digits, `_` and `-`.
+/// The one spelling of a name: in lower case, with nothing but ASCII letters, digits, `_` and `-`. It may be empty.
 ///
 /// ```
 /// use voicehook::event::normalized;
@@ -68,11 +69,7 @@ pub fn normalized(name: &str) -> Cow<'_, str> {
     } else {
         name.chars().map(|character| character.to_ascii_lowercase()).filter(|character| is_kept(*character)).collect()
     };
-    match name.as_ref() {
-        "" => UNKNOWN.into(),
-        "broadcastcomplete" => "broadcastcall_complete".into(),
-        _ => name,
-    }
+    if name == "broadcastcomplete" { "broadcastcall_complete".into() } else { name }
 }
 
 #[cfg(test)]
@@ -92,8 +89,8 @@ mod tests {
             ("BROADCASTCOMPLETE", "broadcastcall_complete"),
             ("stream-started_2", "stream-started_2"),
             ("größe", "gre"),
-            ("!!!", "unknown"),
-            ("", "unknown"),
+            ("!!!", ""),
+            ("", ""),
         ] {
             assert_eq!(normalized(name), expected, "{name}");
         }
@@ -111,6 +108,7 @@ mod tests {
         assert_eq!(type_of(KindFields { state: None, ..all }), "play.menutimeout");
         assert_eq!(type_of(KindFields { state: None, playstate: None, ..all }), "call.connected");
         assert_eq!(type_of(KindFields::default()), "unknown");
+        assert_eq!(type_of(KindFields { state: Some("!!!"), ..all }), "unknown");
     }
 
     #[test]

@@ -80,7 +80,9 @@ fn mistake_in_type(event_type: &str) -> Option<String> {
         return None;
     }
     let expected = match event_type.split_once('.') {
-        Some((kind @ ("call" | "play"), name)) => format!("{kind}.{}", normalized(name)),
+        Some((kind @ ("call" | "play"), name)) if !normalized(name).is_empty() => {
+            format!("{kind}.{}", normalized(name))
+        }
         _ => {
             return Some(
                 "is not an event type; expected call.<state>, play.<playstate>, call.*, play.* or *".to_owned(),
