@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use voicehook::{
     app_id::{AppId, AppIdSource, AppIdUnavailable, AppIds, Apps, FixedAppId, SecretsManagerError, Token, Version},
     config::Settings,
-    gateway::{MAX_BODY_BYTES, Receiver},
+    gateway::{Actions, MAX_BODY_BYTES, Receiver},
     queue::{Message, Quarantined, Queue, QueueError, QueueKind, Sent},
     sender,
     webhook::{Accept, Algorithm, Encoding, Format},
@@ -46,6 +46,38 @@ async fn a_queued_event_gets_200_and_the_id_of_the_request() {
         response.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     assert_eq!(headers, [("content-type", "application/json"), ("x-request-id", "request-1")]);
     assert_eq!(queue.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn an_action_answers_an_event_that_is_queued_where_the_url_has_a_token() {
+    let actions =
+        r#"{"call.connected": {"play": {"text": "Hello", "prompt_ref": "hello"}}, "play.*": {"hangup": true}}"#;
+    let actions = Actions::parse(actions).unwrap();
+    let with_token = Settings {
+        actions: actions.clone(),
+        token: Some(Token::new("0123456789abcdef").unwrap()),
+        ..Settings::default()
+    };
+    let garbage = r#"{"encrypted_data":"00112233445566778899aabbccddeeff"}"#;
+    let prompt = encrypted_body(r#"{"voice_id":"a b","playstate":"initiated"}"#);
+    let other = encrypted_body(r#"{"voice_id":"v","state":"hold"}"#);
+    let (queue, quarantine) = (TestQueue::new(QueueKind::Fifo), TestQueue::new(QueueKind::Standard));
+    let answering = receiver_with(with_token, FixedAppId::new(APP_ID), &queue).with_quarantine(Some(quarantine));
+    for (body, expected) in [
+        (encrypted_body(EVENT).as_str(), r#"{"play": {"text": "Hello", "prompt_ref": "hello"},"voice_id":"5f2d8a66"}"#),
+        (&prompt, r#"{"hangup": true}"#),
+        (&other, "{}"),
+        (garbage, "{}"),
+        ("", "{}"),
+    ] {
+        let response = answering.respond(with("POST", "/webhook/default/0123456789abcdef", body)).await;
+        assert_eq!((response.status().as_u16(), text(&response).as_str()), (200, expected), "{body}");
+    }
+    assert_eq!(queue.messages()[0].body, EVENT, "what is queued does not change");
+
+    let without_token = Settings { actions, ..Settings::default() };
+    let response = receiver_with(without_token, FixedAppId::new(APP_ID), &queue).respond(request(EVENT)).await;
+    assert_eq!(text(&response), "{}", "an action would tell a stranger that something opened");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use aws_types::{SdkConfig, region::Region};
-use lambda_http::{Body, Request, http};
+use lambda_http::{Body, Context, Request, RequestExt as _, http};
 use tokio::{
     runtime::{Builder, Runtime},
     time::Instant,
@@ -65,6 +65,14 @@ pub fn request(bytes: usize) -> Request {
         .header("x-encoding", "utf8")
         .body(Body::Text(format!(r#"{{"encrypted_data":"{data}"}}"#)))
         .unwrap()
+        .with_lambda_context(context())
+}
+
+/// With an id, as Lambda's has one.
+fn context() -> Context {
+    let mut context = Context::default();
+    context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
+    context
 }
 
 /// Has every message as soon as it is there.

@@ -47,11 +47,12 @@ impl JsonSchema for Any {
 /// An event with neither a `state` nor a `playstate` that says anything.
 pub(super) fn neither(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "description": "An event with neither of them.",
+        "description": "An event with neither of them: of the newest generation, which names its kind in `event` and has the fields of the other two, or without a kind.",
         "type": "object",
         "properties": {
             "state": { "not": { "type": "string", "minLength": 1 } },
             "playstate": { "not": { "type": "string", "minLength": 1 } },
+            "event": { "description": "What happened: a name of `state`, or of `playstate` for a prompt.", "type": ["string", "null"] },
         },
     })
 }
