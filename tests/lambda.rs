@@ -115,7 +115,7 @@ fn numbered(number: usize) -> Value {
 /// What is not promised: `lambda_runtime`'s workers fetch invocations independently of each other, so that two that Lambda
 /// hands out together can swap before voicehook sees either. docs/performance.md has the figures.
 #[tokio::test]
-async fn all_webhooks_of_one_call_at_sixty_four_at_once_are_queued_and_few_have_swapped() {
+async fn webhooks_of_one_call_at_sixty_four_at_once_are_all_queued_and_few_have_swapped() {
     const WEBHOOKS: usize = 2000;
     let (stub, api) = (SqsStub::start(&[], Reaction::Accept).await, RuntimeApi::start().await);
     let _function = function(&stub, &api).await;
