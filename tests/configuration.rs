@@ -1,4 +1,4 @@
-//! The reference under "Configure" in README.md against the code: the same variables, defaults and values.
+//! The reference in docs/configuration.md against the code: the same variables, defaults and values.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
@@ -31,9 +31,7 @@ enum Values {
 }
 
 fn section() -> String {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let (_, section) = readme.split_once("\n## Configure\n").unwrap();
-    section.split_once("\n## ").unwrap().0.to_owned()
+    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap()
 }
 
 fn in_backticks(cell: &str) -> Vec<String> {
@@ -72,11 +70,12 @@ fn read_with(name: &str, value: &str) -> Result<Config, ConfigError> {
 }
 
 fn assert_accepted(name: &str, value: &str) {
-    assert!(read_with(name, value).is_ok(), "README.md says that {name} may be {value:?}");
+    assert!(read_with(name, value).is_ok(), "docs/configuration.md says that {name} may be {value:?}");
 }
 
 fn assert_refused(name: &str, value: &str) {
-    let error = read_with(name, value).expect_err(&format!("{name} may be {value:?}, and README.md does not say so"));
+    let error = read_with(name, value)
+        .expect_err(&format!("{name} may be {value:?}, and docs/configuration.md does not say so"));
     assert_eq!(error.mistakes.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), [name]);
 }
 
@@ -121,13 +120,17 @@ fn named_in_the_source(folder: &Path, names: &mut BTreeSet<String>) {
 fn the_reference_names_every_variable_that_the_code_reads_and_no_other() {
     let listed: BTreeSet<String> = table().into_iter().map(|row| row.name).collect();
     let asked = of_the_configuration();
-    assert!(asked.is_subset(&listed), "not in the table of README.md: {:?}", &asked - &listed);
+    assert!(asked.is_subset(&listed), "not in the table of docs/configuration.md: {:?}", &asked - &listed);
     let mut named = asked;
     named_in_the_source(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut named);
     let section = section();
     let missing: Vec<_> = named.iter().filter(|name| !section.contains(name.as_str())).collect();
-    assert!(missing.is_empty(), "not under Configure in README.md: {missing:?}");
-    assert!(listed.is_subset(&named), "in the table of README.md, but not in the code: {:?}", &listed - &named);
+    assert!(missing.is_empty(), "not in docs/configuration.md: {missing:?}");
+    assert!(
+        listed.is_subset(&named),
+        "in the table of docs/configuration.md, but not in the code: {:?}",
+        &listed - &named
+    );
 }
 
 #[test]
@@ -142,7 +145,7 @@ fn a_default_of_the_reference_is_what_happens_without_the_variable() {
         }
         for default in in_backticks(&default) {
             let with = format!("{:?}", read_with(&name, &default).unwrap());
-            assert!(with == least, "the default of {name} is not {default}, as README.md says: {least}");
+            assert!(with == least, "the default of {name} is not {default}, as docs/configuration.md says: {least}");
         }
     }
 }

@@ -270,7 +270,7 @@ async fn what_is_wrong_with_the_secret_is_told_apart() {
         (
             |operation, _| (operation == "GetSecretValue").then(|| (200, json!({"SecretString": r#"{"appid":"a"}"#}))),
             "neither a field app_id nor a field apps",
-            "in the README under Configure",
+            "docs/configuration.md",
         ),
         (
             |operation, _| (operation == "GetSecretValue").then(|| (200, json!({"SecretBinary": "AAAA"}))),

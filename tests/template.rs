@@ -1,8 +1,9 @@
-//! What `template.yaml` says elsewhere too: the version, and the headings of the README that the alarms point to.
+//! What `template.yaml` says elsewhere too: the version, and the headings of the documents that the alarms point to.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 const TEMPLATE: &str = include_str!("../template.yaml");
-const README: &str = include_str!("../README.md");
+const OPERATIONS: &str = include_str!("../docs/operations.md");
+const TROUBLESHOOTING: &str = include_str!("../docs/troubleshooting.md");
 
 /// The text behind a key, over all lines of a folded block.
 fn folded_blocks(key: &str) -> Vec<String> {
@@ -39,18 +40,23 @@ fn the_application_metadata_keep_to_the_repositorys_limits() {
 }
 
 #[test]
-fn every_alarm_points_to_a_heading_of_the_readme_that_exists() {
-    let headings: Vec<&str> = README.lines().filter(|line| line.starts_with("##")).collect();
+fn every_alarm_points_to_headings_that_exist() {
     let descriptions = folded_blocks("AlarmDescription");
     assert_eq!(descriptions.len(), TEMPLATE.matches("AWS::CloudWatch::Alarm").count());
     for description in descriptions {
         assert!(description.len() <= 1024, "{} characters", description.len());
-        let (_, pointers) = description.split_once("README.md").unwrap_or_else(|| panic!("no pointer: {description}"));
-        let named: Vec<&str> = pointers.split('"').skip(1).step_by(2).collect();
-        assert!(!named.is_empty(), "{description}");
-        for name in named {
-            assert!(headings.iter().any(|heading| heading.contains(name)), "the README has no heading {name:?}");
+        let (_, pointers) = description.split_once("docs/").unwrap_or_else(|| panic!("no pointer: {description}"));
+        let mut named = 0;
+        for pointer in pointers.split("docs/") {
+            let (file, headings) = pointer.split_once(".md").unwrap();
+            let document = if file == "operations" { OPERATIONS } else { TROUBLESHOOTING };
+            for name in headings.split('"').skip(1).step_by(2) {
+                let has_it = |line: &str| line.starts_with("##") && line.contains(name);
+                assert!(document.lines().any(has_it), "docs/{file}.md has no heading {name:?}");
+                named += 1;
+            }
         }
+        assert!(named > 0, "{description}");
     }
 }
 

@@ -216,11 +216,11 @@ fn a_person_with_a_browser_can_use_it() {
 }
 
 #[test]
-fn the_pictures_of_the_readme_are_small() {
+fn the_pictures_of_the_documents_are_small() {
     for name in ["webhooks", "call"] {
-        let path = format!("docs/images/{name}.png");
-        assert!(include_str!("../../README.md").contains(&path));
-        let bytes = fs::metadata(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap().len();
+        let path = format!("images/{name}.png");
+        assert!(include_str!("../../docs/cli.md").contains(&path));
+        let bytes = fs::metadata(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(path)).unwrap().len();
         assert!(bytes < 150_000, "{name} has {bytes} bytes");
     }
 }

@@ -199,7 +199,7 @@ fn configuration(variables: &BTreeMap<String, String>, checks: &mut Checks) -> O
     }
 }
 
-/// The function's variables, in the order of the README.
+/// The function's variables, in the order of docs/configuration.md.
 const NAMES: [&str; 14] = [
     "ENABLEX_APP_ID",
     "ENABLEX_APP_ID_SECRET",
@@ -280,8 +280,8 @@ const fn next_for_the_secret(error: &AppIdUnavailable) -> &'static str {
             "See that AWS_REGION and your credentials are right, and that Secrets Manager can be reached"
         }
         _ => {
-            "Correct the value of the secret (aws secretsmanager put-secret-value); what it may be is in the README under \
-             Configure"
+            "Correct the value of the secret (aws secretsmanager put-secret-value); what it may be is in \
+             docs/configuration.md"
         }
     }
 }
