@@ -1,7 +1,7 @@
 //! voicehook receives the webhooks of the EnableX Voice API on AWS Lambda, decrypts each one, and puts the voice event
 //! it carried on an SQS queue.
 //!
-//! # The way of a webhook
+//! # How a webhook is handled
 //!
 //! A webhook goes forward through these modules and never back:
 //!
@@ -13,7 +13,7 @@
 //! 4. [`decrypt`]: ciphertext, cipher, padding, text, as Node's `createDecipher` did it. What comes out is not trusted
 //!    yet.
 //! 5. [`event`]: the plaintext as a voice event: its text, and the few fields that it is routed by.
-//! 6. [`queue`]: the SQS message, its attributes, group and deduplication id, and the queue's word that it has it.
+//! 6. [`queue`]: the SQS message, its attributes, group and deduplication id, and the queue's confirmation.
 //!
 //! Beside them: [`config`] reads the environment, [`aws`] is what the AWS clients share and the way to SQS without the
 //! SDK, [`telemetry`] writes the log, and [`sender`] is the other side, EnableX's own, for tests and tools.

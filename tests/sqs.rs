@@ -33,7 +33,7 @@ use voicehook::{
 };
 
 const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo";
-/// Short, so that time-outs do not take long; long enough for two attempts on a busy machine.
+/// Short, so that timeouts do not take long; long enough for two attempts on a busy machine.
 const DEADLINE: Duration = Duration::from_millis(900);
 /// What a busy machine may add to a deadline.
 const SLACK: Duration = Duration::from_secs(3);

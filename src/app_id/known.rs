@@ -145,7 +145,7 @@ impl Known {
         apps: Apps,
         due: Option<Instant>,
     ) -> Option<Arc<Apps>> {
-        let read = self.of(version);
+        let read = self.slot(version);
         if read.knows(began) {
             return None;
         }
@@ -179,7 +179,7 @@ impl Known {
         error: AppIdUnavailable,
         retry: Option<Instant>,
     ) -> bool {
-        let read = self.of(version);
+        let read = self.slot(version);
         // A previous version that nobody needed yet is not asked for by itself.
         if read.apps.is_some() || version == Version::Current {
             read.due = read.due.max(retry);
@@ -190,7 +190,7 @@ impl Known {
         read.apps.is_some()
     }
 
-    const fn of(&mut self, version: Version) -> &mut Read {
+    const fn slot(&mut self, version: Version) -> &mut Read {
         match version {
             Version::Current => &mut self.current,
             Version::Previous => &mut self.previous,

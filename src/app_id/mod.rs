@@ -87,7 +87,7 @@ impl Token {
 
     /// Compares in a time that depends on nothing but the two lengths.
     #[must_use]
-    pub fn is(&self, given: &str) -> bool {
+    pub fn matches(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 }

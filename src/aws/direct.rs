@@ -49,7 +49,7 @@ impl Direct {
         Some(Self { connector, signer: Signer::new(credentials, service, region.to_owned()), endpoint, host })
     }
 
-    /// One attempt at an operation, without a time-out. `target` is the value of `X-Amz-Target`.
+    /// One attempt at an operation, without a timeout. `target` is the value of `X-Amz-Target`.
     ///
     /// # Errors
     /// Whatever stands between and an answer with status 200: then it is not known whether the service did it.

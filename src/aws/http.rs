@@ -112,7 +112,7 @@ impl Connections {
         let connector = self.connector.clone().map_err(|error| error.to_string())?;
         let mut pool = self.client.write().unwrap_or_else(PoisonError::into_inner);
         let pool = pool.get_or_insert_with(|| Pool {
-            // The pool has no timer: a connection's age is looked at when it is wanted.
+            // The pool has no timer: a connection's age is checked when it is about to be used.
             client: Client::builder(TokioExecutor::new()).pool_idle_timeout(POOL_IDLE).build(connector),
             since: Instant::now(),
         });

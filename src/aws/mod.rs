@@ -23,10 +23,10 @@ pub use self::{
 pub(crate) use self::{direct::Direct, error::causes};
 use crate::config::ConfigError;
 
-/// The defaults of the SDK that voicehook was written against.
+/// The defaults of the SDK that voicehook was written against, pinned so that an update of the SDK changes none of them.
 #[must_use]
 pub fn behavior_version() -> BehaviorVersion {
-    BehaviorVersion::latest()
+    BehaviorVersion::v2026_01_12()
 }
 
 /// The function reads an answer of AWS up to this size, in bytes. Those of SQS that it asks for have some hundred bytes, a
@@ -78,7 +78,7 @@ impl Aws {
             .http_client(http_client(connector.clone()))
             // What neither expires nor is loaded need not be kept with a clock beside it.
             .identity_cache(IdentityCache::no_cache())
-            // A request has a time-out as a whole, and none is streamed.
+            // A request as a whole has a timeout, and none is streamed.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .sleep_impl(TokioSleep::new())
             .use_fips(flag("AWS_USE_FIPS_ENDPOINT"))

@@ -25,11 +25,11 @@ pub use self::ciphertext::decode;
 pub enum Fault {
     /// `encrypted_data` is not written in the format that `x-format` names.
     Format,
-    /// The ciphertext is empty or no whole number of blocks.
+    /// The ciphertext is empty, or its length is not a multiple of the block size.
     Length,
     /// The padding is wrong: most often the wrong AppID.
     Padding,
-    /// The plaintext is no text in the encoding that `x-encoding` names.
+    /// The plaintext is not text in the encoding that `x-encoding` names.
     Text,
     /// The text is not JSON.
     Json,

@@ -90,7 +90,7 @@ impl OtherFields {
 
     /// Takes out a whole number, which may come as a string or with a fraction of zero.
     pub(super) fn take_integer(&mut self, name: &str) -> Option<i64> {
-        /// Above it a number in floating point has neighbours that are no whole number apart.
+        /// 2^53 - 1: above it, not every whole number is a floating-point number.
         const LARGEST: f64 = 9_007_199_254_740_991.0;
         let whole = |number: &f64| number.fract() == 0.0 && number.abs() <= LARGEST;
         self.take(name, |raw| number(raw).filter(whole).map(|number| number as i64))

@@ -1,8 +1,7 @@
 //! HTTP in, HTTP out: route, size, method, token, probe; and the status table.
 //!
-//! In comes a request of API Gateway (payload 1.0 or 2.0), a Function URL, an ALB or the local server, all as one
-//! [`Request`]; out comes a response. `Receiver::handle` is the way of a webhook from end to end: it is the one place
-//! that knows all the other modules.
+//! A request of API Gateway (payload 1.0 or 2.0), a Function URL, an ALB or the local server arrives as one [`Request`].
+//! `Receiver::handle` takes it from route to answer and is the one place that knows all the other modules.
 
 mod actions;
 mod arrivals;
@@ -54,7 +53,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn named_app(request: &Request) -> Option<String> {
     let Invocation { path, stage, .. } = Invocation::of(request);
-    Route::of(&path, stage.as_deref(), None).map(|route| route.app().to_owned())
+    Route::parse(&path, stage.as_deref(), None).map(|route| route.app().to_owned())
 }
 
 /// The handler: everything that outlives a webhook.
@@ -145,7 +144,7 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
 
     async fn handle(&self, received: &Received<'_>, place: Place, record: &mut Record) -> Outcome {
         let Invocation { path, stage, token, .. } = received.invocation;
-        let route = Route::of(path, stage.as_deref(), token.as_deref());
+        let route = Route::parse(path, stage.as_deref(), token.as_deref());
         let Some(route) = route.filter(Route::is_possible) else { return Outcome::NotFound };
         let token = self.settings.token.as_ref();
         let judge = Judge { opener: &self.opener, token, request: received.request, route };

@@ -33,7 +33,7 @@ pub struct Opener<S> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Unopened {
-    /// The request is no webhook.
+    /// The request is not a webhook.
     Malformed(Malformed),
     /// No version of the AppIDs has the app.
     NoSuchApp,
@@ -41,7 +41,7 @@ pub enum Unopened {
     Undecryptable(Fault),
     /// It is not encrypted, and is not an event.
     Unreadable(Fault),
-    /// The event's own time stamp is older than the operator allows.
+    /// The event's own timestamp is older than the operator allows.
     TooOld,
     /// It does not open with the AppIDs that are known, if any, and the rest could not be read.
     AppIdUnavailable(AppIdUnavailable),

@@ -63,7 +63,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The request is no webhook.
+    /// The request is not a webhook.
     Malformed(Malformed),
     /// The webhook does not open with the app's AppIDs.
     Undecryptable(Fault),

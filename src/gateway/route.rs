@@ -1,7 +1,8 @@
 //! Which app a request's path names.
 //!
 //! Stages and base paths of custom domains stand before `/webhook`, in any number and order, depending on the gateway and
-//! on how it is configured. So the last segment `webhook` counts; no app has that name, and a token is longer. Whether there is such an app, and whether the token is right, is decided by `Route::is_in`.
+//! on how it is configured. So the last segment `webhook` counts; no app has that name, and a token is longer. Whether there
+//! is such an app, and whether the token is right, is decided by [`Route::is_in`].
 
 use crate::app_id::{DEFAULT_APP, Known, Token, is_path_segment};
 
@@ -14,7 +15,7 @@ pub(super) struct Route<'r> {
 
 impl<'r> Route<'r> {
     /// Reads a path. `stage` is the stage that the gateway names; `token` is the one of the query.
-    pub(super) fn of(path: &'r str, stage: Option<&str>, token: Option<&'r str>) -> Option<Self> {
+    pub(super) fn parse(path: &'r str, stage: Option<&str>, token: Option<&'r str>) -> Option<Self> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let Some(webhook) = segments.iter().rposition(|segment| *segment == "webhook") else {
             let is_root = segments.is_empty() || stage.is_some_and(|stage| segments == [stage]);
@@ -45,7 +46,7 @@ impl<'r> Route<'r> {
         let is_open = configured.is_none() && newest.is_some_and(|apps| apps.token.is_none());
         known.versions().filter(|apps| apps.get(self.app).is_some()).any(|apps| match self.token {
             None => is_open && apps.token.is_none(),
-            Some(given) => configured.into_iter().chain(&apps.token).any(|token| token.is(given)),
+            Some(given) => configured.into_iter().chain(&apps.token).any(|token| token.matches(given)),
         })
     }
 }
@@ -56,7 +57,7 @@ mod tests {
     use crate::app_id::{AppId, Apps};
 
     fn route(path: &str, stage: Option<&str>) -> Option<(String, Option<String>)> {
-        let route = Route::of(path, stage, None)?;
+        let route = Route::parse(path, stage, None)?;
         Some((route.app.to_owned(), route.token.map(str::to_owned)))
     }
 

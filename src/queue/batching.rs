@@ -138,7 +138,7 @@ impl BatchingQueue {
         (Request(self.clone()), groups)
     }
 
-    /// On a task of its own, because none of the waiters may end it for the others.
+    /// Spawned, because none of the waiters may cancel it for the others.
     fn spawn(&self, request: Request, groups: Vec<Group>, batch: Vec<Waiting>) {
         tokio::spawn(commit(self.clone(), request, groups, batch));
     }

@@ -16,7 +16,7 @@ pub enum QueueKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueUrl(String);
 
-/// A text that is no queue's URL.
+/// A text that is not the URL of a queue.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
     "is not the URL of an SQS queue; expected https://sqs.REGION.amazonaws.com/ACCOUNT/NAME (an ARN or a name is not enough)"
@@ -27,7 +27,7 @@ impl QueueUrl {
     /// Takes a queue's URL.
     ///
     /// # Errors
-    /// Where it is no `http` or `https` URL with a host, an account and a name.
+    /// Where it is not an `http` or `https` URL with a host, an account and a name.
     pub fn new(url: &str) -> Result<Self, QueueUrlError> {
         let uri: Uri = url.parse().map_err(|_| QueueUrlError)?;
         let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_queue_url_is_refused() {
+    fn what_is_not_a_queue_url_is_refused() {
         for text in [
             "",
             "events",

@@ -1,6 +1,6 @@
 //! What is counted and measured, and how CloudWatch is told of it.
 //!
-//! Ours, because a metric library writes lines of its own; here the log line of a webhook is the metric document too.
+//! Metric libraries write separate lines; here the log line of a webhook is the metric document too.
 
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 

@@ -118,7 +118,7 @@ pub fn webhook(record: &Record) {
     }
 }
 
-/// Counts one of something that is no webhook.
+/// Counts something that is not a webhook.
 pub(crate) fn count(metric: &'static str) {
     if let Some(Log::Function(log)) = LOG.get() {
         write(&CountLine { metric, log });

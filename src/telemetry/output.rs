@@ -179,7 +179,7 @@ mod platform {
     }
 }
 
-/// Where writing without blocking is not to be had from the standard library: the function runs on Linux only.
+/// Elsewhere writes may block: the standard library has no other, and the function runs on Linux only.
 #[cfg(not(unix))]
 mod platform {
     pub(in crate::telemetry) use std::io::Stdout as Inner;

@@ -178,7 +178,7 @@ pub enum Malformed {
     /// A JSON body has no `encrypted_data`.
     #[error("the body has no field encrypted_data; expected {{\"encrypted_data\": \"...\"}}")]
     NoEncryptedData,
-    /// `encrypted_data` is there, but is no string.
+    /// `encrypted_data` is there, but is not a string.
     #[error("field encrypted_data is not a string; expected {{\"encrypted_data\": \"...\"}}")]
     NotAString,
     /// A form body has no `encrypted_data`.

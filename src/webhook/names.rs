@@ -1,7 +1,6 @@
 //! The names that the three EnableX headers may carry.
 //!
-//! In comes a header's value as it was sent; out comes an [`Algorithm`], a [`Format`] or an [`Encoding`], or nothing
-//! where the name is not supported. Names are those of OpenSSL and Node, compared without regard to case.
+//! They are the names of OpenSSL and Node, compared without regard to case.
 
 use std::fmt;
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 const PATH: &str = "/webhook";
-/// Longest wait for a visibility time-out to pass.
+/// Longest wait for a visibility timeout to pass.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn body(event: &str, app_id: &str) -> String {
@@ -114,7 +114,7 @@ async fn a_hundred_webhooks_under_a_wrong_app_id_reach_the_queue_after_a_redrive
     assert_eq!(until_all_visible(&stack).await, 0, "nothing is left in quarantine");
 }
 
-/// Waits until the visibility time-outs of an earlier reader are over.
+/// Waits until the visibility timeouts of an earlier reader are over.
 async fn until_visible(stack: &Stack, expected: usize) {
     let waited = async { while stack.aws.messages_on(&stack.quarantine).await < expected {} };
     tokio::time::timeout(PATIENCE, waited).await.unwrap();

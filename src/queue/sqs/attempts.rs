@@ -16,7 +16,7 @@ use crate::queue::QueueError;
 /// one before.
 const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
 const FIRST_SHARE: u32 = 8;
-/// The time before the deadline that belongs to an attempt of its own.
+/// The time before the deadline that is reserved for a last attempt.
 const LAST_ATTEMPT: Duration = Duration::from_millis(550);
 /// An attempt that had less time than that says nothing about its connection.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);

@@ -221,8 +221,12 @@ impl Queue for Sqs {
             .send();
         match timeout_at(deadline, Box::pin(contact)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(error = %classify(error), "the queue could not be looked at"),
-            Err(_) => tracing::warn!(error = %QueueError::OutOfTime, "the queue could not be looked at"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = %classify(error), "the queue did not answer at the start; the first webhook tries again")
+            }
+            Err(_) => {
+                tracing::warn!(error = %QueueError::OutOfTime, "the queue did not answer at the start; the first webhook tries again")
+            }
         }
     }
 
