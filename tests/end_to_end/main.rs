@@ -69,10 +69,13 @@ fn encrypted_by_node(app_id: &str, events: &[String]) -> Option<Vec<Webhook>> {
     Some(text.split('\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-/// The events of some calls, call by call.
+/// The events of some calls, call by call: each with a time that tells it from every other, so that a repeat is dropped.
 fn events(calls: usize) -> Vec<String> {
     let of_call = |call: usize| {
-        STATES.iter().map(move |state| format!(r#"{{"voice_id":"call-{call}","state":"{state}","note":"नमस्ते"}}"#))
+        STATES.iter().enumerate().map(move |(second, state)| {
+            let timestamp = format!("2026-11-23T10:52:0{second}.007Z");
+            format!(r#"{{"voice_id":"call-{call}","state":"{state}","timestamp":"{timestamp}","note":"नमस्ते"}}"#)
+        })
     };
     (0..calls).flat_map(of_call).collect()
 }
