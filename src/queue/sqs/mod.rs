@@ -219,15 +219,12 @@ impl Queue for Sqs {
             .queue_url(self.url.as_str())
             .attribute_names(QueueAttributeName::QueueArn)
             .send();
-        match timeout_at(deadline, Box::pin(contact)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(error = %classify(error), "the queue did not answer at the start; the first webhook tries again")
-            }
-            Err(_) => {
-                tracing::warn!(error = %QueueError::OutOfTime, "the queue did not answer at the start; the first webhook tries again")
-            }
-        }
+        let error = match timeout_at(deadline, Box::pin(contact)).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => classify(error),
+            Err(_) => QueueError::OutOfTime,
+        };
+        tracing::warn!(%error, "the queue did not answer at the start; the first webhook tries again");
     }
 
     async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
