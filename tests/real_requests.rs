@@ -302,6 +302,11 @@ fn lone_surrogates_and_values_of_other_types_fail_no_event() {
 
 /// What the function, as a process, answers to these events, one after the other, and all that it wrote.
 async fn run(events: &[Value], level: &str) -> (Vec<Value>, String) {
+    run_with_texts(&events.iter().map(Value::to_string).collect::<Vec<_>>(), level).await
+}
+
+/// The same with the texts of events.
+async fn run_with_texts(events: &[String], level: &str) -> (Vec<Value>, String) {
     let (stub, api) = (SqsStub::start(&[], Reaction::Accept).await, RuntimeApi::start().await);
     let (queue_url, endpoint) = (stub.queue_url(), stub.endpoint());
     let mut function = api.function(&[
@@ -313,7 +318,7 @@ async fn run(events: &[Value], level: &str) -> (Vec<Value>, String) {
     ]);
     let mut answers = Vec::new();
     for event in events {
-        answers.push(timeout(PATIENCE, api.invoke(event.clone(), None)).await.unwrap().unwrap());
+        answers.push(timeout(PATIENCE, api.invoke_with_text(event.clone(), None)).await.unwrap().unwrap());
     }
     terminate(&function);
     let (mut log, mut errors) = (String::new(), String::new());
@@ -384,6 +389,30 @@ async fn the_token_is_in_no_line_and_in_no_error_whatever_the_event_looks_like()
     assert!(!log.contains("deserialization"), "all of them can be read");
     let not_json = serde_json::from_str::<GatewayEvent>(&format!(r#"{{"{TOKEN}": {TOKEN}"#)).unwrap_err();
     assert!(!not_json.to_string().contains(TOKEN), "{not_json}");
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_fails_with_one_line_that_has_the_id_and_not_the_token() {
+    let events = [
+        r#""\ud800""#.to_owned(),
+        "-1e999".to_owned(),
+        format!(r#"{{"httpMethod": "POST", "path": "/webhook/default/{TOKEN}", "body": "\ud800"}}"#),
+        format!(r#"{{"httpMethod": "POST", "path": "/webhook/default/{TOKEN}", "body": 1e999}}"#),
+        format!(r#"{{"path": "/webhook/default/{TOKEN}", "body": {{"{TOKEN}": 1, "\ud800": 1}}}}"#),
+        format!("{}{}", "[".repeat(1000), "]".repeat(1000)),
+        format!(r#"{{"{TOKEN}": {TOKEN}}}"#),
+        format!(r#"{{"path": "/webhook/default/{TOKEN}""#),
+        String::new(),
+    ];
+    let (answers, log) = run_with_texts(&events, "INFO").await;
+    assert!(!log.contains(TOKEN), "{log}");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), events.len(), "{log}");
+    for (index, (answer, line)) in answers.iter().zip(&lines).enumerate() {
+        assert_eq!(answer["error"]["errorType"], "NotAGatewayEvent", "{}", events[index]);
+        assert!(!answer.to_string().contains(TOKEN), "{answer}");
+        assert_eq!(line["request_id"], format!("invocation-{index}"), "{line}");
+    }
 }
 
 #[tokio::test]

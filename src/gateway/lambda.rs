@@ -22,7 +22,7 @@ use tokio_util::task::{TaskTracker, task_tracker::TrackedFuture};
 use super::{
     Receiver,
     arrivals::{Arrivals, Place},
-    payload::{GatewayEvent, LambdaAnswer, NotAGatewayEvent},
+    payload::{LambdaAnswer, NotAGatewayEvent, Payload},
     shutdown,
 };
 use crate::{app_id::AppIdSource, queue::Queue};
@@ -45,10 +45,11 @@ pub async fn run_on_lambda<S: AppIdSource, Q: Queue>(
 ) -> Result<(), Error> {
     let receiver = Arc::new(receiver);
     let invocations = Invocations { arrivals: receiver.arrivals().clone(), ..Invocations::default() };
-    let respond = service_fn(move |event: LambdaEvent<GatewayEvent>| {
+    let respond = service_fn(move |event: LambdaEvent<Payload>| {
         let (receiver, place) = (Arc::clone(&receiver), PLACE.try_with(Cell::take).ok().flatten());
         async move {
-            match event.payload.into_request(event.context) {
+            let Payload(payload) = event.payload;
+            match payload.into_request(event.context) {
                 Ok((request, gateway)) => Ok(LambdaAnswer::Http(gateway, receiver.respond_in(place, request).await)),
                 Err(NotAGatewayEvent::Ping) => Ok(LambdaAnswer::Empty),
                 Err(error @ NotAGatewayEvent::Other { .. }) => Err(logged(error)),

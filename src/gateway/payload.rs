@@ -5,7 +5,8 @@
 //! response becomes an answer in the form that the same gateway expects.
 //!
 //! JSON of every shape can be read as a [`GatewayEvent`], because `lambda_runtime` logs what cannot, with the value that
-//! serde did not expect, which may be the token. So each value of an unexpected type counts as missing.
+//! serde did not expect, which may be the token. So each value of an unexpected type counts as missing. What is left, such
+//! as a body with a lone surrogate, a [`Payload`] takes as an event that is not a gateway's.
 //!
 //! Sources: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>,
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html>
@@ -80,6 +81,16 @@ pub enum NotAGatewayEvent {
 impl<'de> Deserialize<'de> for GatewayEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(EventVisitor)
+    }
+}
+
+/// Whatever Lambda hands over. Reading it never fails, because `lambda_runtime` would log that without the invocation's id.
+#[derive(Debug)]
+pub(super) struct Payload(pub(super) GatewayEvent);
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(GatewayEvent::deserialize(deserializer).unwrap_or_default()))
     }
 }
 

@@ -32,7 +32,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Invocation {
     id: String,
-    event: Value,
+    event: String,
     trace_header: Option<String>,
 }
 
@@ -101,6 +101,11 @@ impl RuntimeApi {
 
     /// Hands an event to the next worker that asks for one.
     pub fn invoke(&self, event: Value, trace_header: Option<&str>) -> oneshot::Receiver<Value> {
+        self.invoke_with_text(event.to_string(), trace_header)
+    }
+
+    /// The same with the text of an event, which need not be JSON that `serde_json` can read.
+    pub fn invoke_with_text(&self, event: String, trace_header: Option<&str>) -> oneshot::Receiver<Value> {
         let (sender, receiver) = oneshot::channel();
         let id = format!("invocation-{}", self.shared.invoked.fetch_add(1, Ordering::Relaxed));
         self.shared.answers.lock().unwrap().insert(id.clone(), sender);
@@ -135,7 +140,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, String) {
     if let Some(trace_header) = invocation.trace_header {
         headers.insert("lambda-runtime-trace-id", trace_header.parse().unwrap());
     }
-    (headers, invocation.event.to_string())
+    (headers, invocation.event)
 }
 
 async fn register(headers: HeaderMap) -> (HeaderMap, &'static str) {
