@@ -30,7 +30,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
         assert_eq!(event.voice_id(), Some(id));
     }
     let _ = event.age(Timestamp::MAX);
-    assert!(event.age(Timestamp::MIN).is_none_or(|age| age.is_zero()), "nothing is older than the first time stamp");
+    assert!(event.age(Timestamp::MIN).is_none_or(|age| age.is_zero()), "nothing is older than the first timestamp");
 
     let delivery =
         Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: text, invocation_id: text, trace_header: Some(text) };

@@ -36,7 +36,7 @@ pub(crate) struct Direct {
 }
 
 impl Direct {
-    /// `None` where the endpoint is no URL of a server's root.
+    /// `None` where the endpoint is not the URL of a server's root.
     pub(super) fn new(
         connector: SharedHttpConnector,
         credentials: Credentials,

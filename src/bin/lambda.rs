@@ -15,7 +15,7 @@ use voicehook::{
 fn main() -> ExitCode {
     telemetry::start();
     match runtime() {
-        // On a task of its own: whatever wakes the future that blocks a runtime makes a system call.
+        // On a separate task: whatever wakes the future that blocks a runtime makes a system call.
         Ok(runtime) => runtime.block_on(async { tokio::spawn(run()).await }).unwrap_or(ExitCode::FAILURE),
         Err(error) => {
             tracing::error!(%error, "the async runtime does not start");

@@ -2,7 +2,7 @@
 //!
 //! EnableX gives no event an id, and different events can have the same bytes: a menu that is played again, a key that is
 //! pressed twice. So equal bytes are one event only where the event itself proves it, by when it happened and to what.
-//! Everything else is an event of its own each time that it is delivered: in doubt it is there twice rather than lost.
+//! Everything else counts as a new event each time it is delivered: in doubt it arrives twice rather than being lost.
 
 use sha2::{Digest as _, Sha256};
 

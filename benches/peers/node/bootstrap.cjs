@@ -1,4 +1,4 @@
-// The least that the Runtime API asks of a runtime: it stands in for Lambda's own, which is not to be had here.
+// The least that the Runtime API asks of a runtime: it replaces Lambda's own, which is not available here.
 const http = require('node:http');
 const { handler } = require('./index.cjs');
 

@@ -1,4 +1,4 @@
-//! A Lambda function as a process of its own, and what the kernel says of it.
+//! A Lambda function as a separate process, and its resource use as the kernel reports it.
 
 use std::{
     fs,
