@@ -1,4 +1,4 @@
-//! `voicehook completions` and `voicehook man`: what shells and `man` want to know of this command line.
+//! `voicehook completions` and `voicehook man`: shell completions and manual pages.
 
 use std::process::ExitCode;
 

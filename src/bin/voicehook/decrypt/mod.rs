@@ -1,7 +1,7 @@
-//! `voicehook decrypt`: opens a webhook that somebody kept, or says in full why it does not open.
+//! `voicehook decrypt`: decrypts a captured webhook, or explains in full why it cannot be decrypted.
 //!
-//! In comes a webhook in whatever form it was kept; the event goes to standard output, byte for byte. What is wrong goes
-//! to standard error. It opens webhooks as the function does, and only then it ends with status 0.
+//! The event goes to standard output byte for byte, explanations go to standard error. The exit status is 0 only if the
+//! function would have accepted the webhook too.
 
 mod candidates;
 mod curl;
@@ -205,7 +205,7 @@ fn read(file: Option<&Path>) -> Result<String, String> {
         let units = text.as_chunks::<2>().0.iter().copied().map(u16::from_le_bytes);
         return Ok(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect());
     }
-    // Bytes that are no UTF-8 are a ciphertext as it is.
+    // Bytes that are not UTF-8 are a raw ciphertext.
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
 }
 
@@ -217,7 +217,7 @@ async fn app_ids(setting: &AppIdSetting) -> Result<(ConfiguredSource, KnownAppId
         }
         AppIdSetting::Secret(_) => {
             let aws = Aws::new(aws_configuration().await);
-            let known = KnownAppIds::of(setting, &aws).await.map_err(|error| error.to_string())?;
+            let known = KnownAppIds::load(setting, &aws).await.map_err(|error| error.to_string())?;
             Ok((ConfiguredSource::new(setting.clone(), &aws), known))
         }
     }
@@ -260,7 +260,7 @@ fn with_event(report: Report, event: &Event) -> Report {
 
 fn failed(report: Report, webhook: &Captured, unopened: &Unopened, known: &KnownAppIds) -> Report {
     let (reason, detail) = diagnosis::reason(unopened);
-    let diagnosis = diagnosis::of(webhook, &report.app, unopened, known);
+    let diagnosis = diagnosis::diagnose(webhook, &report.app, unopened, known);
     let report = Report {
         reason: Some(reason),
         detail: Some(detail),

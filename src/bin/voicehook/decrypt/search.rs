@@ -1,7 +1,7 @@
-//! Looks for a reading of a webhook that gives an event: another AppID, algorithm, format, encoding or key derivation.
+//! Searches for a reading of a webhook that yields an event: another AppID, algorithm, format, encoding or key derivation.
 //!
-//! In come the candidates; out comes the reading that differs least from what the function does, with what differs.
-//! A wrong reading that gives a JSON object by chance does not happen: sixteen random bytes are no text.
+//! The reading closest to what the function does wins. A wrong reading does not yield a JSON object by accident: sixteen
+//! random bytes are not text.
 
 use voicehook::{
     app_id::KeyAndIv,
@@ -15,7 +15,7 @@ use super::{candidates::Candidate, report::Finding, schemes};
 use crate::known_app_ids::KnownAppIds;
 
 const BLOCK: usize = 16;
-/// The most that a reading may differ: three slips at once, or a foreign key derivation and one slip.
+/// The most that a reading may differ: three mistakes at once, or a foreign key derivation and one mistake.
 const MOST: u8 = 3;
 /// What a foreign key derivation counts.
 const SCHEME: u8 = 2;
@@ -46,7 +46,7 @@ pub(super) struct Reading {
     pub(super) findings: Vec<Finding>,
 }
 
-/// The AppIDs to try, and the slips of the hand that make another one of them.
+/// The AppIDs to try, each also with common typos undone.
 pub(super) fn app_ids(known: &KnownAppIds, app: &str) -> Vec<Candidate<Zeroizing<String>>> {
     let mut candidates = Vec::new();
     for app_id in &known.app_ids {

@@ -1,6 +1,6 @@
-//! `voicehook listen`: shows the events of a queue as they come, and posts them to a web application.
+//! `voicehook listen`: shows events as they arrive on a queue, and optionally forwards them to a web application.
 //!
-//! What it received and did not take off the queue is visible to other readers again when it ends.
+//! On exit, messages that were received but not deleted become visible to other readers again.
 
 mod filter;
 mod forward;

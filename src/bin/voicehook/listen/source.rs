@@ -1,7 +1,7 @@
-//! The queue that `listen` reads, and the messages that it holds.
+//! The queue that `listen` reads, and the messages it is holding.
 //!
-//! A message that was received is held: hidden from other readers, however long that takes, until it is deleted, given
-//! back, or released at the end. One that is killed holds nothing longer than the visibility timeout.
+//! A received message stays hidden from other readers until it is deleted, given back, or released on exit. If the process
+//! is killed, messages reappear after the visibility timeout.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -191,7 +191,7 @@ where
     {
         format!("{code}: sign in again (`aws sso login`), or set AWS_PROFILE")
     } else if text.contains("credentials") && code.is_empty() {
-        "no AWS credentials are to be had; set AWS_PROFILE, or sign in with `aws sso login`".to_owned()
+        "No AWS credentials found; set AWS_PROFILE, or sign in with `aws sso login`".to_owned()
     } else if text.contains("region") && code.is_empty() {
         "no AWS region is known; set AWS_REGION".to_owned()
     } else {

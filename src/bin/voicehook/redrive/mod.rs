@@ -1,7 +1,7 @@
-//! `voicehook redrive`: opens quarantined webhooks with today's AppIDs and sends their events to the queue.
+//! `voicehook redrive`: decrypts quarantined webhooks with the current AppIDs and sends their events to the queue.
 //!
-//! A message leaves the quarantine only after SQS took its event. Killed in between, the event is sent again by the next
-//! run, with the same deduplication id: within five minutes a FIFO queue drops it.
+//! A message is deleted from the quarantine only after SQS has accepted its event. If the process is killed in between, the
+//! next run sends the event again with the same deduplication id, and a FIFO queue drops it within five minutes.
 
 mod parts;
 mod quarantine;

@@ -1,4 +1,4 @@
-//! One run through the quarantine: what each webhook becomes, and the table at the end.
+//! One redrive run: decides what happens to each webhook and prints the summary.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
