@@ -73,7 +73,7 @@ pub(super) fn diagnose(captured: &Captured, app: &str, unopened: &Unopened, know
     Diagnosis { findings, event: None, ciphertext_bytes }
 }
 
-/// What the envelope's error does not say by itself.
+/// A next step for an error in the headers or the body.
 fn envelope_finding(captured: &Captured, malformed: &Malformed) -> Option<Finding> {
     // The whole list of what is supported stands above the findings.
     let problem = malformed.to_string();
@@ -93,7 +93,7 @@ fn envelope_finding(captured: &Captured, malformed: &Malformed) -> Option<Findin
             "Switch on webhook encryption in the EnableX portal, or set ALLOW_PLAINTEXT=true".to_owned()
         }
         Malformed::UnsupportedContentEncoding(_) => "Send the body without compression".to_owned(),
-        Malformed::AmbiguousHeader(_) => "See which proxy adds the second one".to_owned(),
+        Malformed::AmbiguousHeader(_) => "Find out which proxy adds the second one".to_owned(),
         Malformed::UnsupportedMediaType(_) => "Send content-type: application/json".to_owned(),
         Malformed::NotJson { .. } if captured.request.body().as_ref().starts_with(b"encrypted_data=") => {
             "The body is a form: send content-type: application/x-www-form-urlencoded, or send JSON".to_owned()
@@ -129,7 +129,7 @@ fn missing_header(captured: &Captured, header: &str) -> Finding {
     }
 }
 
-/// Says so where nothing is encrypted.
+/// Detects a webhook that is not encrypted.
 fn not_encrypted(body: &[u8], data: &[Candidate<String>], format: Option<Format>) -> Option<Finding> {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
     let is_event = |text: String| Event::from_json(text).is_ok();
@@ -156,7 +156,7 @@ fn not_encrypted(body: &[u8], data: &[Candidate<String>], format: Option<Format>
     })
 }
 
-/// No reading gives an event: says why as exactly as can be said.
+/// Explains as precisely as possible why no reading yields an event.
 fn unreadable(
     data: &str,
     ciphertexts: &[Candidate<Vec<u8>>],
@@ -222,7 +222,7 @@ fn wrong_format(data: &str, format: Option<Format>) -> Finding {
     Finding::new(problem, "Capture it again, whole, and see that x-format says how it is written")
 }
 
-/// As much of a text as is written in its format.
+/// Decodes the longest prefix that is valid in the format.
 fn longest_start(data: &str, format: Option<Format>) -> Option<Vec<u8>> {
     let format = format?;
     let is_digit = |digit: &char| {
@@ -234,7 +234,7 @@ fn longest_start(data: &str, format: Option<Format>) -> Option<Vec<u8>> {
     decrypt::decode(format, &digits.as_bytes()[..digits.len() / whole * whole])
 }
 
-/// The function's own word for a failure.
+/// The function's reason code for a failure, with an explanation.
 pub(super) fn reason(unopened: &Unopened) -> (&'static str, String) {
     match unopened {
         Unopened::Malformed(malformed) => ("malformed", malformed.to_string()),

@@ -17,10 +17,10 @@ use crate::known_app_ids::KnownAppIds;
 const BLOCK: usize = 16;
 /// The most that a reading may differ: three mistakes at once, or a foreign key derivation and one mistake.
 const MOST: u8 = 3;
-/// What a foreign key derivation counts.
+/// The cost of a foreign key derivation.
 const SCHEME: u8 = 2;
 
-/// What the headers say, as far as it is supported; or the options, where there are no headers.
+/// The supported values from the headers, or from the options if there are no headers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Declared {
     pub(super) algorithm: Option<Algorithm>,
@@ -30,7 +30,7 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    /// Says that a header, or the option in its place, should have another value.
+    /// A next step: send another header value, or pass another option.
     pub(super) fn correction(&self, header: &str, option: &str, value: &str) -> String {
         if self.by_options {
             format!("Give --{option} {value}, if the webhook had the header {header}: {value}")
@@ -40,7 +40,7 @@ impl Declared {
     }
 }
 
-/// A reading that gives an event.
+/// A reading that yields an event.
 pub(super) struct Reading {
     pub(super) event: Event,
     pub(super) findings: Vec<Finding>,
@@ -78,7 +78,7 @@ pub(super) fn app_ids(known: &KnownAppIds, app: &str) -> Vec<Candidate<Zeroizing
     candidates
 }
 
-/// The first reading in the order of what differs.
+/// The reading with the lowest cost.
 pub(super) fn reading(
     ciphertexts: &[Candidate<Vec<u8>>],
     app_ids: &[Candidate<Zeroizing<String>>],

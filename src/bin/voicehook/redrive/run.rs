@@ -116,7 +116,7 @@ impl<'r> Run<'r> {
         Ok(true)
     }
 
-    /// Sends a webhook's event, and says what became of it.
+    /// Sends a webhook's event and returns the result for the summary.
     async fn redrive(&mut self, webhook: &Complete) -> Result<String, String> {
         let record = &webhook.record;
         if self.options.reason.as_ref().is_some_and(|reason| *reason != record.reason) {
