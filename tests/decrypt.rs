@@ -479,9 +479,12 @@ fn a_webhook_of_which_no_event_can_be_read_is_explained_and_a_wrong_app_id_told_
     let unknown_salt = hex_simd::encode_to_string(unknown_salt, hex_simd::AsciiCase::Lower);
     let right = "the AppID is the right one";
     let cases = [
-        (of_another, vec!["it was encrypted with another AppID", "Copy the AppID of the project anew"]),
+        (
+            of_another,
+            vec!["it was encrypted with another AppID", "Copy the AppID of the project from the EnableX portal again"],
+        ),
         (hex[..hex.len() - 6].to_owned(), vec!["at least 3 bytes are missing", "what cut it off", right]),
-        (hex[..hex.len() - 5].to_owned(), vec!["no whole number of bytes", right]),
+        (hex[..hex.len() - 5].to_owned(), vec!["not a whole number of bytes", right]),
         (hex[..hex.len() - 32].to_owned(), vec![right, "its end", "capture it again, whole"]),
         (damaged, vec![right, "it was changed", "Find what changed it"]),
         (wire[..wire.len() - 40].to_owned(), vec!["Content-Length says", "it was cut off"]),
@@ -489,10 +492,10 @@ fn a_webhook_of_which_no_event_can_be_read_is_explained_and_a_wrong_app_id_told_
         (body(&encrypted("[1,2]", "aes256", Format::Hex, Encoding::Utf8)), vec![right, "not one JSON object"]),
         (body(&unknown_salt), vec!["begins with Salted__", "without a salt"]),
         (EVENT.to_owned(), vec!["the event itself, in plain text", "ALLOW_PLAINTEXT"]),
-        (body(EVENT), vec!["not encrypted at all", "Encrypt it before it is encoded"]),
+        (body(EVENT), vec!["encrypted_data is not encrypted", "Encrypt it before it is encoded"]),
         (
             body(&hex_simd::encode_to_string(EVENT, hex_simd::AsciiCase::Lower)),
-            vec!["merely encoded", "Encrypt it before it is encoded"],
+            vec!["only encoded", "Encrypt it before it is encoded"],
         ),
         (body(""), vec!["encrypted_data is empty"]),
         (http(&[("content-type", "text/plain")], &hex), vec!["text/plain", "content-type: application/json"]),

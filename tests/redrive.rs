@@ -254,7 +254,7 @@ async fn what_does_not_open_is_named_by_its_reason_and_is_there_for_the_next_run
     let would = quarantine.redrive(&["--dry-run", "--reason", "app_id_unavailable"], &[]);
     would.assert(1, 1, "would be sent to the queue");
     would.assert(1, 1, "left: malformed (was \"app_id_unavailable\")");
-    would.assert(1, 1, "passed over (another reason)");
+    would.assert(1, 1, "skipped (different reason)");
     assert_eq!((quarantine.sent().len(), quarantine.left()), (0, 3));
     let redriven = quarantine.redrive(&[], &[]);
     redriven.assert(1, 1, "sent to the queue");

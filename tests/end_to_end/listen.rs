@@ -260,7 +260,7 @@ async fn what_is_wrong_with_the_queue_is_named_with_the_next_step() {
     }
     let nobody = listen(&aws, &existing, &[]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").output().unwrap();
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(printed(&nobody).contains("SQS did not answer"), "{}", printed(&nobody));
+    assert!(printed(&nobody).contains("SQS request failed"), "{}", printed(&nobody));
     let both = listen(&aws, &existing, &["--peek", "--delete"]).output().unwrap();
     assert_eq!(both.status.code(), Some(2), "{}", printed(&both));
 }

@@ -1,4 +1,4 @@
-//! `voicehook completions` and `voicehook man`: what shells and `man` want to know of this command line.
+//! `voicehook completions` and `voicehook man`: shell completions and manual pages.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::console;
 
-/// Prints the completions for a shell
+/// Prints shell completions
 #[derive(Args)]
 #[command(after_help = "Examples:
   voicehook completions bash > ~/.local/share/bash-completion/completions/voicehook
@@ -35,7 +35,7 @@ impl Completions {
   voicehook man > ~/.local/share/man/man1/voicehook.1
   voicehook man decrypt | man -l -")]
 pub(crate) struct Man {
-    /// The command; without it, the page of voicehook itself
+    /// The command (default: voicehook itself)
     command: Option<String>,
 }
 

@@ -1,5 +1,4 @@
-//! Reads and changes the fields of a JSON text, and leaves the rest as it stands: the order of the fields, the spelling of
-//! the numbers.
+//! Reads and sets fields of a JSON text without changing field order or the spelling of numbers.
 
 use std::fmt;
 
@@ -20,7 +19,7 @@ pub(crate) fn set(text: &str, path: &str, value: &str) -> Result<String, String>
     if text.trim_start().starts_with('[') {
         return set_element(text, name, changed);
     }
-    let not_an_object = |_| format!("field {name:?} cannot be set, because what it would be part of is no JSON object");
+    let not_an_object = |_| format!("field {name:?} cannot be set, because its parent is not a JSON object");
     let Fields(fields) = serde_json::from_str(text).map_err(not_an_object)?;
     let place = fields.iter().rposition(|(known, _)| known == name);
     let new = changed(place.map(|place| fields[place].1.get()))?;
@@ -44,7 +43,7 @@ fn set_element(
     let last = elements.len();
     let index: usize =
         index.parse().ok().filter(|index| *index <= last).ok_or_else(|| {
-            format!("{index:?} is no element of the array; there are 0 to {last}, the last one is new")
+            format!("{index:?} is not an index of the array; expected 0 to {last}, where {last} appends")
         })?;
     let mut written: Vec<String> = elements.iter().map(|element| element.get().to_owned()).collect();
     let new = changed(written.get(index).map(String::as_str))?;
@@ -107,6 +106,6 @@ mod tests {
     fn what_cannot_be_set_is_named() {
         assert!(set(r#"{"a":[1]}"#, "a.2", "2").unwrap_err().contains("0 to 1"));
         assert!(set(r#"{"a":[1]}"#, "a.b", "2").unwrap_err().contains("\"b\""));
-        assert!(set(r#"{"a":"text"}"#, "a.b", "2").unwrap_err().contains("no JSON object"));
+        assert!(set(r#"{"a":"text"}"#, "a.b", "2").unwrap_err().contains("not a JSON object"));
     }
 }

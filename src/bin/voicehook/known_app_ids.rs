@@ -1,8 +1,7 @@
-//! The AppIDs in plain text, for the commands that must do more with them than open a webhook: `decrypt` tries other key
-//! derivations, and `doctor` encrypts a test webhook.
+//! The AppIDs in plain text, for commands that do more than decrypt a webhook: `decrypt` tries other key derivations, and
+//! `doctor` encrypts a test webhook.
 //!
-//! In comes where the configuration has them; out come the AppIDs and the token. Their texts are wiped on drop and have
-//! no way to be printed.
+//! They are wiped on drop and cannot be printed.
 
 use serde_json::Value;
 use voicehook::{
@@ -42,8 +41,8 @@ pub(crate) struct KnownAppIds {
 }
 
 impl KnownAppIds {
-    /// Reads the setting, and of a secret both versions. A previous version that cannot be had counts as none.
-    pub(crate) async fn of(setting: &AppIdSetting, aws: &Aws) -> Result<Self, AppIdUnavailable> {
+    /// Reads the setting, and of a secret both versions. A previous version that cannot be read is skipped.
+    pub(crate) async fn load(setting: &AppIdSetting, aws: &Aws) -> Result<Self, AppIdUnavailable> {
         match setting {
             AppIdSetting::Environment(app_id) => Ok(Self::single(app_id)),
             AppIdSetting::Secret(secret_id) => {

@@ -1,7 +1,7 @@
-//! Where in a body the ciphertext may be, and how it may be written: as the function reads it, and in the ways that go
-//! wrong in practice.
+//! Finds the ciphertext in a request body and decodes it, both as the function does and in the ways senders get it wrong.
 //!
-//! In comes a body; out come [`Candidate`]s, each with what is unusual about it.
+//! Each [`Candidate`] carries findings about what is unusual and a cost: the further from what the function does, the
+//! higher.
 
 use serde_json::Value;
 use voicehook::{

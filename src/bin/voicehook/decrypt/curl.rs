@@ -1,4 +1,4 @@
-//! A `curl` line to the request that it sends.
+//! Parses a `curl` command line into the request it would send.
 
 use super::{input::Captured, shell};
 

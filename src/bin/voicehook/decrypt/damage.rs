@@ -1,7 +1,7 @@
-//! Whether an AppID is the right one although the webhook does not open: damage leaves most of a ciphertext readable, and
-//! a wrong key nothing.
+//! Tells a damaged ciphertext from a wrong AppID: with the right AppID most blocks of a damaged ciphertext are readable,
+//! with a wrong one none are.
 //!
-//! In come the bytes and the AppIDs; out comes what is readable. Nothing of the text itself comes out.
+//! Findings never contain any of the plaintext.
 
 use voicehook::{
     app_id::KeyAndIv,

@@ -1,7 +1,6 @@
-//! Why a webhook does not open, in full, and what to try next.
+//! Explains why a webhook could not be decrypted, and what to try next.
 //!
-//! In come the request and what the function said of it; out come [`Finding`]s, and the event where another reading gives
-//! one.
+//! Starts from the function's own error, then searches for another reading that yields an event.
 
 use voicehook::{
     app_id::DEFAULT_APP,
@@ -47,7 +46,7 @@ fn declared(captured: &Captured) -> Declared {
 }
 
 /// Explains.
-pub(super) fn of(captured: &Captured, app: &str, unopened: &Unopened, known: &KnownAppIds) -> Diagnosis {
+pub(super) fn diagnose(captured: &Captured, app: &str, unopened: &Unopened, known: &KnownAppIds) -> Diagnosis {
     let body: &[u8] = captured.request.body().as_ref();
     let declared = declared(captured);
     let mut findings = captured.noticed.clone();
@@ -58,7 +57,7 @@ pub(super) fn of(captured: &Captured, app: &str, unopened: &Unopened, known: &Kn
         return Diagnosis { findings, event: None, ciphertext_bytes: None };
     }
     if let Unopened::Malformed(malformed) = unopened {
-        findings.extend(of_envelope(captured, malformed));
+        findings.extend(envelope_finding(captured, malformed));
     }
     let ciphertexts: Vec<_> = data.iter().flat_map(|data| candidates::ciphertexts(data, declared)).collect();
     let usual = ciphertexts.iter().find(|candidate| candidate.cost == 0);
@@ -74,8 +73,8 @@ pub(super) fn of(captured: &Captured, app: &str, unopened: &Unopened, known: &Kn
     Diagnosis { findings, event: None, ciphertext_bytes }
 }
 
-/// What the envelope's error does not say by itself.
-fn of_envelope(captured: &Captured, malformed: &Malformed) -> Option<Finding> {
+/// A next step for an error in the headers or the body.
+fn envelope_finding(captured: &Captured, malformed: &Malformed) -> Option<Finding> {
     // The whole list of what is supported stands above the findings.
     let problem = malformed.to_string();
     let list = ["; supported values", "; allowed values"].iter().find_map(|list| problem.find(list));
@@ -94,7 +93,7 @@ fn of_envelope(captured: &Captured, malformed: &Malformed) -> Option<Finding> {
             "Switch on webhook encryption in the EnableX portal, or set ALLOW_PLAINTEXT=true".to_owned()
         }
         Malformed::UnsupportedContentEncoding(_) => "Send the body without compression".to_owned(),
-        Malformed::AmbiguousHeader(_) => "See which proxy adds the second one".to_owned(),
+        Malformed::AmbiguousHeader(_) => "Find out which proxy adds the second one".to_owned(),
         Malformed::UnsupportedMediaType(_) => "Send content-type: application/json".to_owned(),
         Malformed::NotJson { .. } if captured.request.body().as_ref().starts_with(b"encrypted_data=") => {
             "The body is a form: send content-type: application/x-www-form-urlencoded, or send JSON".to_owned()
@@ -130,7 +129,7 @@ fn missing_header(captured: &Captured, header: &str) -> Finding {
     }
 }
 
-/// Says so where nothing is encrypted.
+/// Detects a webhook that is not encrypted.
 fn not_encrypted(body: &[u8], data: &[Candidate<String>], format: Option<Format>) -> Option<Finding> {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
     let is_event = |text: String| Event::from_json(text).is_ok();
@@ -142,7 +141,7 @@ fn not_encrypted(body: &[u8], data: &[Candidate<String>], format: Option<Format>
     });
     if in_the_field {
         return Some(Finding::new(
-            "encrypted_data is not encrypted at all: it is an event in plain text, or merely encoded",
+            "encrypted_data is not encrypted: it is an event in plain text, or only encoded",
             "Encrypt it before it is encoded; voicehook trigger shows how a webhook must look",
         ));
     }
@@ -157,7 +156,7 @@ fn not_encrypted(body: &[u8], data: &[Candidate<String>], format: Option<Format>
     })
 }
 
-/// No reading gives an event: says why as exactly as can be said.
+/// Explains as precisely as possible why no reading yields an event.
 fn unreadable(
     data: &str,
     ciphertexts: &[Candidate<Vec<u8>>],
@@ -177,7 +176,7 @@ fn unreadable(
     if is_cut {
         findings.push(Finding::new(
             format!(
-                "the ciphertext has {} bytes, which is no multiple of 16: at least {} bytes are missing",
+                "the ciphertext has {} bytes, which is not a multiple of 16: at least {} bytes are missing",
                 bytes.len(),
                 BLOCK - cut
             ),
@@ -196,7 +195,7 @@ fn unreadable(
             "not one block of it is text with this AppID, nor with another algorithm, format, encoding or key derivation \
              that is known here: it was encrypted with another AppID",
             format!(
-                "Copy the AppID of the project anew from the EnableX portal, see that the webhook is of that project, and \
+                "Copy the AppID of the project from the EnableX portal again, check that the webhook belongs to it, and \
                  try again with ENABLEX_APP_ID; for the secret of the function, app {DEFAULT_APP} is the one of /webhook"
             ),
         )),
@@ -218,12 +217,12 @@ fn wrong_format(data: &str, format: Option<Format>) -> Finding {
     let problem = match wrong {
         _ if data.is_empty() => "encrypted_data is empty".to_owned(),
         Some((place, digit)) => format!("encrypted_data is not {name}: it has {digit:?} at place {}", place + 1),
-        None => format!("encrypted_data is not {name}: its {} characters are no whole number of bytes", data.len()),
+        None => format!("encrypted_data is not {name}: its {} characters are not a whole number of bytes", data.len()),
     };
     Finding::new(problem, "Capture it again, whole, and see that x-format says how it is written")
 }
 
-/// As much of a text as is written in its format.
+/// Decodes the longest prefix that is valid in the format.
 fn longest_start(data: &str, format: Option<Format>) -> Option<Vec<u8>> {
     let format = format?;
     let is_digit = |digit: &char| {
@@ -235,7 +234,7 @@ fn longest_start(data: &str, format: Option<Format>) -> Option<Vec<u8>> {
     decrypt::decode(format, &digits.as_bytes()[..digits.len() / whole * whole])
 }
 
-/// The function's own word for a failure.
+/// The function's reason code for a failure, with an explanation.
 pub(super) fn reason(unopened: &Unopened) -> (&'static str, String) {
     match unopened {
         Unopened::Malformed(malformed) => ("malformed", malformed.to_string()),
@@ -249,12 +248,12 @@ pub(super) fn reason(unopened: &Unopened) -> (&'static str, String) {
 
 const fn explain(fault: Fault) -> &'static str {
     match fault {
-        Fault::Format => "encrypted_data is not written in the format that x-format names (format)",
-        Fault::Length => "the ciphertext is no whole number of blocks (length)",
-        Fault::Padding => "the padding is wrong with this AppID (padding)",
-        Fault::Text => "what comes out is no text in the encoding that x-encoding names (text)",
-        Fault::Json => "what comes out is not JSON (json)",
-        Fault::NotAnObject => "what comes out is JSON, but not an object (not_an_object)",
+        Fault::Format => "encrypted_data is not in the format named by x-format (format)",
+        Fault::Length => "ciphertext length is not a multiple of 16 bytes (length)",
+        Fault::Padding => "invalid padding with this AppID (padding)",
+        Fault::Text => "the plaintext is not valid in the encoding named by x-encoding (text)",
+        Fault::Json => "the plaintext is not JSON (json)",
+        Fault::NotAnObject => "the plaintext is JSON, but not an object (not_an_object)",
         _ => "it cannot be opened",
     }
 }

@@ -1,7 +1,7 @@
-//! What a person has of a webhook, in whatever form it was kept, to the request that it was.
+//! Parses a captured webhook (a Lambda event, an HTTP request, a `curl` line, a HAR file, …) into requests.
 //!
-//! In comes a text; its form is recognized, or named by `--as`. Out come one or more [`Captured`] requests, with their
-//! headers and their body as the function would have seen them.
+//! The form is detected unless `--as` names it. Each [`Captured`] request has the headers and body as the function would
+//! have seen them.
 
 use clap::ValueEnum;
 use lambda_http::{
@@ -39,11 +39,11 @@ pub(super) enum Form {
 }
 
 impl Form {
-    fn of(text: &str) -> Self {
+    fn detect(text: &str) -> Self {
         let start = text.trim_start();
         if start.starts_with(['{', '[']) {
             let first = serde_json::Deserializer::from_str(start).into_iter().next();
-            return first.and_then(Result::ok).map_or(Self::Body, |json| Self::of_json(&json));
+            return first.and_then(Result::ok).map_or(Self::Body, |json| Self::detect_json(&json));
         }
         let line = start.lines().next().unwrap_or_default();
         if line.trim_start_matches(['$', '#', '>', ' ']).starts_with("curl ") {
@@ -57,7 +57,7 @@ impl Form {
         }
     }
 
-    fn of_json(json: &Value) -> Self {
+    fn detect_json(json: &Value) -> Self {
         let has = |pointer: &str| json.pointer(pointer).is_some();
         if has("/log/entries") || has("/request/headers") {
             Self::Har
@@ -130,7 +130,7 @@ pub(super) fn read(text: &str, form: Option<Form>, writing: &Writing) -> Result<
     if text.trim().is_empty() {
         return Err("there is nothing to read; give a file, or the webhook on standard input".to_owned());
     }
-    let captured = match form.unwrap_or_else(|| Form::of(text)) {
+    let captured = match form.unwrap_or_else(|| Form::detect(text)) {
         Form::Event => vec![event(text)?],
         Form::Http => vec![http(text)?],
         Form::Curl => vec![curl::read(text)?],
@@ -163,7 +163,7 @@ fn alone(text: &str) -> String {
 
 fn event(text: &str) -> Result<Captured, String> {
     let json = json(text, "an event of a Lambda function")?;
-    let no_event = |error: &dyn std::fmt::Display| format!("this is no event of a gateway: {error}");
+    let no_event = |error: &dyn std::fmt::Display| format!("this is not a gateway event: {error}");
     let event: GatewayEvent = serde_json::from_str(text).map_err(|error| no_event(&error))?;
     let (request, _) = event.into_request(Context::default()).map_err(|error| no_event(&error))?;
     let headers = json["headers"].as_object().or_else(|| json["multiValueHeaders"].as_object());
@@ -215,7 +215,7 @@ fn http(text: &str) -> Result<Captured, String> {
         head.lines().filter_map(header).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     if request_line(first).is_none() && header(first).is_none() {
         return Err(
-            "this is no HTTP request: it begins with neither a line such as POST /webhook HTTP/1.1 nor a header"
+            "this is not an HTTP request: it begins with neither a line such as POST /webhook HTTP/1.1 nor a header"
                 .to_owned(),
         );
     }

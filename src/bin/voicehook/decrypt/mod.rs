@@ -1,7 +1,7 @@
-//! `voicehook decrypt`: opens a webhook that somebody kept, or says in full why it does not open.
+//! `voicehook decrypt`: decrypts a captured webhook, or explains in full why it cannot be decrypted.
 //!
-//! In comes a webhook in whatever form it was kept; the event goes to standard output, byte for byte. What is wrong goes
-//! to standard error. It opens webhooks as the function does, and only then it ends with status 0.
+//! The event goes to standard output byte for byte, explanations go to standard error. The exit status is 0 only if the
+//! function would have accepted the webhook too.
 
 mod candidates;
 mod curl;
@@ -42,17 +42,17 @@ use crate::{aws_configuration, console, known_app_ids::KnownAppIds, send::Writin
 /// Longest wait for the AppIDs of one webhook.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Opens a webhook that you have in a file, or says why it does not open
+/// Decrypts a captured webhook, or explains why it cannot be decrypted
 #[derive(Args)]
 #[command(
-    long_about = "Opens a webhook that you have in a file, or says why it does not open and what to try next.
+    long_about = "Decrypts a captured webhook, or explains why it cannot be decrypted and what to try next.
 
-It takes an event of a Lambda function, a raw HTTP request, a curl line, a HAR file, a message of the quarantine queue, a \
-body, or a ciphertext alone, and finds out by itself which of them it is. Nothing is sent anywhere; with ENABLEX_APP_ID_SECRET \
-it reads the secret.
+The input can be a Lambda event, a raw HTTP request, a curl line, a HAR file, a message from the quarantine queue, a body, \
+or just a ciphertext; the form is detected. Nothing is sent anywhere, except that ENABLEX_APP_ID_SECRET is read from \
+Secrets Manager.
 
-The AppID comes from --app-id, ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET. ALLOW_PLAINTEXT counts as for the \
-function, and so does ALLOWED_ALGORITHMS where it is set; without it, every supported algorithm is accepted.",
+The AppID comes from --app-id, ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET. ALLOW_PLAINTEXT works as in the \
+function, and so does ALLOWED_ALGORITHMS if it is set; otherwise every supported algorithm is accepted.",
     after_help = "Examples:
   voicehook decrypt webhook.txt --pretty
   voicehook decrypt events/queued-connected.json --app-id voicehook-dev
@@ -60,25 +60,25 @@ function, and so does ALLOWED_ALGORITHMS where it is set; without it, every supp
   echo 9f86d081… | voicehook decrypt --algorithm aes-256-cbc --format hex
   aws sqs receive-message --queue-url $QUARANTINE_QUEUE_URL | voicehook decrypt
 
-Status: 0 if every webhook opened as the function would open it, 1 if one did not or cannot be read, 2 if the command line \
-is wrong."
+Exit status: 0 if the function would have decrypted every webhook, 1 if it would not or the input cannot be read, 2 if the \
+command line is invalid."
 )]
 pub(crate) struct Decrypt {
     /// The file; without it, or with -, standard input
     file: Option<PathBuf>,
-    /// What the file is, where it is not recognized
+    /// The form of the input, if it is not detected correctly
     #[arg(long = "as", value_enum, value_name = "FORM")]
     form: Option<Form>,
-    /// The AppID; others can see a command line, so rather set `ENABLEX_APP_ID`
+    /// The AppID; prefer `ENABLEX_APP_ID`, because other users can see command lines
     #[arg(long)]
     app_id: Option<String>,
-    /// The app that the webhook was sent to (default: the one that its path names)
+    /// The app that the webhook was sent to (default: the one in its path)
     #[arg(long)]
     app: Option<String>,
     /// For a body or a ciphertext alone: the cipher, by its OpenSSL name
     #[arg(long, default_value_t = Writing::default().algorithm)]
     algorithm: String,
-    /// For a body or a ciphertext alone: how the ciphertext is written (hex, base64, base64url, latin1)
+    /// For a body or a ciphertext alone: the encoding of the ciphertext (hex, base64, base64url, latin1)
     #[arg(long, default_value_t = Writing::default().format)]
     format: String,
     /// For a body or a ciphertext alone: the text encoding of the event (utf8, ascii, latin1, utf16le)
@@ -90,13 +90,13 @@ pub(crate) struct Decrypt {
     /// Prints a report as JSON instead of the event, one line for each webhook
     #[arg(long, conflicts_with = "pretty")]
     json: bool,
-    /// Prints the event also where only another reading than the function's gives one; the status stays 1
+    /// Prints the event even if only a reading that the function would not try yields one; the exit status is still 1
     #[arg(long)]
     anyway: bool,
 }
 
 impl Decrypt {
-    /// Opens every webhook that was given; success is that all of them opened.
+    /// Decrypts every given webhook; succeeds if all of them could be decrypted.
     #[tokio::main]
     pub(crate) async fn run(self) -> Result<ExitCode, String> {
         let text = read(self.file.as_deref())?;
@@ -109,7 +109,7 @@ impl Decrypt {
         let webhooks = input::read(&text, self.form, &writing)?;
         let config = self.config()?;
         let (source, known) = app_ids(&config.app_id).await?;
-        // Whoever looks at a webhook wants to see it however old it is.
+        // Someone inspecting a webhook wants to see it however old it is.
         let opener = Opener {
             accept: config.settings.accept,
             max_event_age: None,
@@ -205,7 +205,7 @@ fn read(file: Option<&Path>) -> Result<String, String> {
         let units = text.as_chunks::<2>().0.iter().copied().map(u16::from_le_bytes);
         return Ok(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect());
     }
-    // Bytes that are no UTF-8 are a ciphertext as it is.
+    // Bytes that are not UTF-8 are a raw ciphertext.
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
 }
 
@@ -217,7 +217,7 @@ async fn app_ids(setting: &AppIdSetting) -> Result<(ConfiguredSource, KnownAppId
         }
         AppIdSetting::Secret(_) => {
             let aws = Aws::new(aws_configuration().await);
-            let known = KnownAppIds::of(setting, &aws).await.map_err(|error| error.to_string())?;
+            let known = KnownAppIds::load(setting, &aws).await.map_err(|error| error.to_string())?;
             Ok((ConfiguredSource::new(setting.clone(), &aws), known))
         }
     }
@@ -260,7 +260,7 @@ fn with_event(report: Report, event: &Event) -> Report {
 
 fn failed(report: Report, webhook: &Captured, unopened: &Unopened, known: &KnownAppIds) -> Report {
     let (reason, detail) = diagnosis::reason(unopened);
-    let diagnosis = diagnosis::of(webhook, &report.app, unopened, known);
+    let diagnosis = diagnosis::diagnose(webhook, &report.app, unopened, known);
     let report = Report {
         reason: Some(reason),
         detail: Some(detail),

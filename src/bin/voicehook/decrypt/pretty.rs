@@ -1,4 +1,4 @@
-//! JSON on several lines, with every string and number spelled as it was.
+//! Indents JSON without changing the spelling of any string or number.
 
 /// Indents a JSON text by two spaces a level.
 pub(super) fn indented(json: &str) -> String {

@@ -1,4 +1,4 @@
-//! What `decrypt` has to say of a webhook: to a person, or as JSON.
+//! The result of `decrypt`, as text or as JSON.
 
 use serde::Serialize;
 

@@ -1,7 +1,6 @@
-//! The ways in which other software makes a key and an IV of a passphrase, to recognize a webhook that was not encrypted
-//! as EnableX does it.
+//! Key derivations used by other software, to recognize a webhook that was not encrypted the way EnableX does it.
 //!
-//! In come an AppID and a ciphertext; out come the keys and IVs that each scheme would have used.
+//! Each scheme turns an AppID and, where it uses a salt or an IV, the start of the ciphertext into a key and an IV.
 
 use md5::{Digest, Md5};
 use sha2::Sha256;

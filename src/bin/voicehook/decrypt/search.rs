@@ -1,7 +1,7 @@
-//! Looks for a reading of a webhook that gives an event: another AppID, algorithm, format, encoding or key derivation.
+//! Searches for a reading of a webhook that yields an event: another AppID, algorithm, format, encoding or key derivation.
 //!
-//! In come the candidates; out comes the reading that differs least from what the function does, with what differs.
-//! A wrong reading that gives a JSON object by chance does not happen: sixteen random bytes are no text.
+//! The reading closest to what the function does wins. A wrong reading does not yield a JSON object by accident: sixteen
+//! random bytes are not text.
 
 use voicehook::{
     app_id::KeyAndIv,
@@ -15,12 +15,12 @@ use super::{candidates::Candidate, report::Finding, schemes};
 use crate::known_app_ids::KnownAppIds;
 
 const BLOCK: usize = 16;
-/// The most that a reading may differ: three slips at once, or a foreign key derivation and one slip.
+/// The most that a reading may differ: three mistakes at once, or a foreign key derivation and one mistake.
 const MOST: u8 = 3;
-/// What a foreign key derivation counts.
+/// The cost of a foreign key derivation.
 const SCHEME: u8 = 2;
 
-/// What the headers say, as far as it is supported; or the options, where there are no headers.
+/// The supported values from the headers, or from the options if there are no headers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Declared {
     pub(super) algorithm: Option<Algorithm>,
@@ -30,7 +30,7 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    /// Says that a header, or the option in its place, should have another value.
+    /// A next step: send another header value, or pass another option.
     pub(super) fn correction(&self, header: &str, option: &str, value: &str) -> String {
         if self.by_options {
             format!("Give --{option} {value}, if the webhook had the header {header}: {value}")
@@ -40,13 +40,13 @@ impl Declared {
     }
 }
 
-/// A reading that gives an event.
+/// A reading that yields an event.
 pub(super) struct Reading {
     pub(super) event: Event,
     pub(super) findings: Vec<Finding>,
 }
 
-/// The AppIDs to try, and the slips of the hand that make another one of them.
+/// The AppIDs to try, each also with common typos undone.
 pub(super) fn app_ids(known: &KnownAppIds, app: &str) -> Vec<Candidate<Zeroizing<String>>> {
     let mut candidates = Vec::new();
     for app_id in &known.app_ids {
@@ -78,7 +78,7 @@ pub(super) fn app_ids(known: &KnownAppIds, app: &str) -> Vec<Candidate<Zeroizing
     candidates
 }
 
-/// The first reading in the order of what differs.
+/// The reading with the lowest cost.
 pub(super) fn reading(
     ciphertexts: &[Candidate<Vec<u8>>],
     app_ids: &[Candidate<Zeroizing<String>>],

@@ -1,5 +1,5 @@
-//! A shell's command line to its words, as `sh` and `bash` split it: quotes, escapes, continued lines, and the `$'…'` in
-//! which browsers and proxies copy a request as `curl`. The splitting crates know no `$'…'`.
+//! Splits a command line into words as `sh` and `bash` do: quotes, escapes, continued lines, and the `$'…'` quoting that
+//! browsers and proxies use in "copy as cURL". The existing crates do not support `$'…'`.
 
 use std::{iter::Peekable, str::Chars};
 

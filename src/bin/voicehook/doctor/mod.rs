@@ -220,7 +220,7 @@ const NAMES: [&str; 14] = [
 /// The AppIDs: whether they can be had, and of which apps there are some.
 async fn secret(aws: &Aws, config: &Config, checks: &mut Checks) -> Option<KnownAppIds> {
     let source = ConfiguredSource::new(config.app_id.clone(), aws);
-    let known = match KnownAppIds::of(&config.app_id, aws).await {
+    let known = match KnownAppIds::load(&config.app_id, aws).await {
         Ok(known) => known,
         Err(error) => {
             checks.failed("secret", error.to_string(), next_for_the_secret(&error));

@@ -1,4 +1,4 @@
-//! Which messages `listen` is about: `type=call.*`, `app=sales`, `voice_id=5f2d*`.
+//! Filters for `listen`: `type=call.*`, `app=sales`, `voice_id=5f2d*`.
 
 use std::str::FromStr;
 
@@ -43,7 +43,7 @@ mod tests {
     fn shown(filters: &[&str]) -> bool {
         let filters: Vec<Filter> = filters.iter().map(|filter| filter.parse().unwrap()).collect();
         let attributes = [("event_type", "call.connected"), ("app", "sales"), ("voice_id", "5f2d8a66")];
-        passes(&filters, &Received::of_attributes(&attributes))
+        passes(&filters, &Received::with_attributes(&attributes))
     }
 
     #[test]
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_filter_is_refused_with_an_example() {
+    fn an_invalid_filter_is_refused_with_an_example() {
         for text in ["call.*", "state=connected"] {
             assert!(text.parse::<Filter>().unwrap_err().contains("type=call.*"), "{text}");
         }

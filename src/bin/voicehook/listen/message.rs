@@ -1,7 +1,6 @@
-//! A message of the queue, as a line for people or as a line of JSON.
+//! Formats a queue message as a line for people or as a line of JSON.
 //!
-//! Nothing is hidden here: it is the developer's own terminal. But what an event says never reaches it as a control
-//! character.
+//! Nothing is hidden, because this is the developer's own terminal, but control characters in an event are escaped.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
@@ -60,7 +59,7 @@ impl Received {
     }
 
     #[cfg(test)]
-    pub(super) fn of_attributes(attributes: &[(&str, &str)]) -> Self {
+    pub(super) fn with_attributes(attributes: &[(&str, &str)]) -> Self {
         let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self { attributes, ..Self::default() }
     }
@@ -220,7 +219,7 @@ mod tests {
     use super::*;
 
     fn received(body: &str) -> Received {
-        let mut received = Received::of_attributes(&[
+        let mut received = Received::with_attributes(&[
             ("event_type", "call.connected"),
             ("app", "sales"),
             ("voice_id", "5f2d"),

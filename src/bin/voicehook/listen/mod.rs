@@ -1,6 +1,6 @@
-//! `voicehook listen`: shows the events of a queue as they come, and posts them to a web application.
+//! `voicehook listen`: shows events as they arrive on a queue, and optionally forwards them to a web application.
 //!
-//! What it received and did not take off the queue is visible to other readers again when it ends.
+//! On exit, messages that were received but not deleted become visible to other readers again.
 
 mod filter;
 mod forward;
@@ -38,26 +38,27 @@ const LONG_POLL: u64 = 3;
 /// Before the next try, where the queue could not be reached.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Shows the events of a queue as they come, and posts them to a web application
+/// Shows events as they arrive on a queue, and can post them to a web application
 ///
-/// By itself, or with --peek, it leaves all messages on the queue: they are hidden from other readers while it runs and
-/// visible again when it ends. With --delete, or after --forward-to had an answer of 2xx, they are taken off.
+/// By default, or with --peek, all messages stay on the queue: they are hidden from other readers while it runs and
+/// visible again when it exits. With --delete, or after a 2xx response to --forward-to, they are deleted.
 #[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
 #[derive(Args)]
 #[command(
-    after_help = "What it receives is hidden from other readers until it ends, is killed (then for --visibility-timeout seconds), or
-deletes it. That has limits, for --peek and for what a --filter leaves out:
-  - On a FIFO queue the later events of a call come only when the earlier ones are deleted or visible again: --peek
-    shows the first few events of each call, and a filter by type can wait behind an event that it leaves out.
-  - Each time that a message is received counts. A queue with a dead-letter queue moves it there after maxReceiveCount.
-  - Your application does not get the events in the meantime. Use a queue of your own, or a quiet hour.
+    after_help = "Received messages are hidden from other readers until they are deleted or the command exits (if it is killed, for up to
+--visibility-timeout seconds). This limits --peek, and messages that a --filter excludes:
+  - A FIFO queue delivers the later events of a call only once the earlier ones are deleted or visible again: --peek
+    shows the first few events of each call, and a filter by type can get stuck behind an event that it excludes.
+  - Every receive counts: a queue with a dead-letter queue moves a message there after maxReceiveCount.
+  - Your application does not get these events in the meantime. Use a queue of your own, or a quiet hour.
 
 --forward-to posts the body as it is, with its content type, and the attributes as headers: event_type is
-x-voicehook-event-type. What is not answered with 2xx within 30 s goes back to the queue, for 1, 2, 4 … 60 s; on a FIFO
-queue the later events of the call wait for it. An event can be posted more than once: your application must act on each
-x-voicehook-event-id once. Equal bodies with different ids are different events, such as a key that is pressed twice.
+x-voicehook-event-type. Without a 2xx response within 30 s, an event goes back to the queue and is retried after 1, 2, 4 … 60 s;
+on a FIFO queue the later events of the call wait for it. An event can be posted more than once: your application must
+process each x-voicehook-event-id only once. Identical bodies with different ids are different events, such as a key
+pressed twice.
 
-It ends with status 0; with 1 where --max was not reached before --idle-exit, or the queue cannot be read.
+Exit status: 0, or 1 if --max was not reached before --idle-exit or the queue cannot be read.
 
 Examples:
   voicehook listen --queue-url https://sqs.us-east-1.amazonaws.com/123456789012/voicehook-events.fifo
@@ -72,10 +73,10 @@ pub(crate) struct Listen {
     /// Leaves the messages on the queue; this is the default
     #[arg(long, conflicts_with_all = ["delete", "forward_to"])]
     peek: bool,
-    /// Takes each message off the queue once it is shown
+    /// Deletes each message once it is shown
     #[arg(long, conflicts_with = "forward_to")]
     delete: bool,
-    /// Posts each event to this URL, or to this port of the machine, and takes it off the queue after a 2xx
+    /// Posts each event to this URL, or to this local port, and deletes it after a 2xx response
     #[arg(long, value_name = "URL", value_parser = forward::url)]
     forward_to: Option<String>,
     /// Only events whose type, app, voice_id or broadcast_id matches a pattern with * and ?; of several patterns for
@@ -85,13 +86,13 @@ pub(crate) struct Listen {
     /// Prints each message as a line of JSON, with its attributes and its body
     #[arg(long)]
     json: bool,
-    /// Ends after this many events
+    /// Exits after this many events
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     max: Option<u32>,
-    /// Ends when no event has come for this many seconds
+    /// Exits when no event has arrived for this many seconds
     #[arg(long, value_name = "SECONDS")]
     idle_exit: Option<u64>,
-    /// Seconds for which SQS hides a message at a time; it is extended as long as it is needed
+    /// Seconds for which SQS hides a message at a time; extended for as long as needed
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(i32).range(10..=43200))]
     visibility_timeout: i32,
 }
@@ -103,7 +104,7 @@ enum Then {
     Forward(Application),
 }
 
-/// Why it ends.
+/// Why listening ended.
 enum End {
     /// As many events as were asked for, Ctrl-C, or nobody reads what it prints.
     Done,

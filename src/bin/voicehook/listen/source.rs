@@ -1,7 +1,7 @@
-//! The queue that `listen` reads, and the messages that it holds.
+//! The queue that `listen` reads, and the messages it is holding.
 //!
-//! A message that was received is held: hidden from other readers, however long that takes, until it is deleted, given
-//! back, or released at the end. One that is killed holds nothing longer than the visibility timeout.
+//! A received message stays hidden from other readers until it is deleted, given back, or released on exit. If the process
+//! is killed, messages reappear after the visibility timeout.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -180,7 +180,7 @@ where
     let code = error.code().unwrap_or_default();
     let text = described(error);
     let message = if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") {
-        "there is no such queue in this account and region; list your queues with `aws sqs list-queues`".to_owned()
+        "The queue does not exist in this account and region; list your queues with `aws sqs list-queues`".to_owned()
     } else if code.contains("Denied") {
         format!(
             "{code}: you need sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage on the queue, and kms:Decrypt where it has a key of its own; `aws sts get-caller-identity` says who you are"
@@ -191,11 +191,11 @@ where
     {
         format!("{code}: sign in again (`aws sso login`), or set AWS_PROFILE")
     } else if text.contains("credentials") && code.is_empty() {
-        "no AWS credentials are to be had; set AWS_PROFILE, or sign in with `aws sso login`".to_owned()
+        "No AWS credentials found; set AWS_PROFILE, or sign in with `aws sso login`".to_owned()
     } else if text.contains("region") && code.is_empty() {
-        "no AWS region is known; set AWS_REGION".to_owned()
+        "No AWS region found; set AWS_REGION".to_owned()
     } else {
-        format!("SQS did not answer as it should: {text}")
+        format!("SQS request failed: {text}")
     };
     let is_passing = matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_))
         || code.contains("Throttl")

@@ -1,7 +1,7 @@
-//! `voicehook redrive`: opens quarantined webhooks with today's AppIDs and sends their events to the queue.
+//! `voicehook redrive`: decrypts quarantined webhooks with the current AppIDs and sends their events to the queue.
 //!
-//! A message leaves the quarantine only after SQS took its event. Killed in between, the event is sent again by the next
-//! run, with the same deduplication id: within five minutes a FIFO queue drops it.
+//! A message is deleted from the quarantine only after SQS has accepted its event. If the process is killed in between, the
+//! next run sends the event again with the same deduplication id, and a FIFO queue drops it within five minutes.
 
 mod parts;
 mod quarantine;
@@ -27,18 +27,18 @@ use crate::aws_configuration;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The reason of webhooks whose app and token nobody could check.
 const APP_ID_UNAVAILABLE: &str = "app_id_unavailable";
-/// The reason of webhooks that no AppID opens.
+/// The reason of webhooks that no AppID can decrypt.
 const UNDECRYPTABLE: &str = "undecryptable";
 
-/// Sends quarantined webhooks to the queue, after what was wrong has been put right
+/// Sends quarantined webhooks to the queue once the cause is fixed
 #[derive(Args)]
 #[command(after_help = "The AppIDs come from ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET, as for the function.
 
-It ends with a table of what became of the webhooks. What did not open is named by its reason and left in quarantine, visible \
-again for the next run; so are webhooks of which parts are missing. With ALLOW_PLAINTEXT=true, events that were not encrypted \
+Prints a summary of what happened to the webhooks. Webhooks that cannot be decrypted are listed by reason and stay in \
+quarantine for the next run; so do webhooks with missing parts. With ALLOW_PLAINTEXT=true, events that were not encrypted \
 (reason malformed) are sent too.
 
-Status: 0 if everything that is complete was sent, 1 if something was left, 2 if the command line is wrong.
+Exit status: 0 if every complete webhook was sent, 1 if some were left, 2 if the command line is invalid.
 
 Examples:
   voicehook redrive --from https://sqs.us-east-1.amazonaws.com/123456789012/voicehook-quarantine --dry-run
@@ -53,7 +53,7 @@ pub(crate) struct Redrive {
     /// How the messages carry their events: raw, the default, or cloudevents
     #[arg(long, env = "EVENT_FORMAT", value_name = "FORMAT")]
     event_format: Option<String>,
-    /// Opens the webhooks and says what would happen; sends and deletes nothing
+    /// Decrypts the webhooks and reports what would happen, without sending or deleting anything
     #[arg(long)]
     dry_run: bool,
     /// Only webhooks that are in quarantine for this reason

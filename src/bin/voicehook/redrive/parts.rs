@@ -1,7 +1,7 @@
-//! Puts the parts of quarantined webhooks together again, whatever else is on the queue.
+//! Reassembles quarantined webhooks that were split into parts.
 //!
-//! Parts belong together where everything in their records is the same but number and bytes. SQS may deliver a message
-//! twice, and a part may be there twice; of a webhook that nobody finished keeping, some parts never come.
+//! Parts belong together if their records differ only in part number and bytes. SQS may deliver a message twice, a part may
+//! have been stored twice, and some parts may never arrive.
 
 use std::collections::{BTreeMap, HashMap};
 

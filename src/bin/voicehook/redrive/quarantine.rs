@@ -1,4 +1,4 @@
-//! The quarantine queue, as it is read.
+//! Reads the quarantine queue.
 
 use aws_sdk_sqs::{
     Client,

@@ -1,4 +1,4 @@
-//! One run through the quarantine: what each webhook becomes, and the table at the end.
+//! One redrive run: decides what happens to each webhook and prints the summary.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +31,7 @@ const MOST_APPS_NAMED: usize = 20;
 /// Results that are as they should be. All others are left in quarantine, and named.
 const SENT: &str = "sent to the queue";
 const WOULD_SEND: &str = "would be sent to the queue";
-const PASSED_OVER: &str = "passed over (another reason)";
+const SKIPPED: &str = "skipped (different reason)";
 const INCOMPLETE: &str = "incomplete: parts missing";
 
 /// One run.
@@ -68,17 +68,17 @@ impl<'r> Run<'r> {
             self.results.insert(INCOMPLETE.to_owned(), incomplete);
         }
         console::table("webhooks", &self.results);
-        self.name_slips();
+        self.warn_about_app_ids();
         worked?;
-        let is_fine = |result: &String| [SENT, WOULD_SEND, PASSED_OVER, INCOMPLETE].contains(&result.as_str());
+        let is_fine = |result: &String| [SENT, WOULD_SEND, SKIPPED, INCOMPLETE].contains(&result.as_str());
         Ok(if self.results.keys().all(is_fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// An AppID that looks wrong explains best why nothing opens.
-    fn name_slips(&self) {
+    /// An AppID that looks wrong is the most likely cause if webhooks cannot be decrypted.
+    fn warn_about_app_ids(&self) {
         if self.results.keys().any(|result| result.starts_with(&format!("left: {UNDECRYPTABLE}"))) {
             for slip in self.opener.app_ids.known().versions().flat_map(Apps::slips) {
-                console::line(format_args!("{slip}; correct the AppID and redrive again"));
+                console::line(format_args!("{slip}; fix the AppID and redrive again"));
             }
         }
     }
@@ -105,7 +105,7 @@ impl<'r> Run<'r> {
                     Meaning::Unreadable(why) => why.to_owned(),
                     Meaning::Complete(webhook) => self.redrive(&webhook).await?,
                 };
-                taken += usize::from(result != PASSED_OVER);
+                taken += usize::from(result != SKIPPED);
                 *self.results.entry(result).or_default() += 1;
                 console::progress(format_args!("{taken} webhooks"));
                 if self.options.max.is_some_and(|max| taken >= max) {
@@ -116,11 +116,11 @@ impl<'r> Run<'r> {
         Ok(true)
     }
 
-    /// Sends a webhook's event, and says what became of it.
+    /// Sends a webhook's event and returns the result for the summary.
     async fn redrive(&mut self, webhook: &Complete) -> Result<String, String> {
         let record = &webhook.record;
         if self.options.reason.as_ref().is_some_and(|reason| *reason != record.reason) {
-            return Ok(PASSED_OVER.to_owned());
+            return Ok(SKIPPED.to_owned());
         }
         let event = match self.open(webhook).await? {
             Ok(event) => event,
