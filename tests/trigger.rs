@@ -1,4 +1,4 @@
-//! `voicehook trigger`, as a person runs it, against the local receiver.
+//! Runs `voicehook trigger` against the local receiver.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/tool.rs"]
@@ -92,18 +92,18 @@ fn an_event_from_standard_input_is_sent_byte_for_byte() {
     assert!(!refused.status.success() && printed(&refused).contains("JSON object"), "{}", printed(&refused));
 }
 
-/// The corruptions and the statuses that help promises for each.
+/// The corruptions, and the expected statuses that `--help` lists for each.
 fn promised() -> Vec<(String, String)> {
     let help = printed(&trigger(&["--help"]).output().unwrap());
     let (_, list) = help.split_once("Possible values:\n").unwrap();
-    // A line that is too long goes on in the next one.
+    // Help wraps long lines.
     let list: Vec<&str> = list.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let list = list.join(" ");
     let entries = list.trim_start_matches("- ").split(" - ").map(|entry| entry.split_once(':').unwrap());
     entries.map(|(name, about)| (name.to_owned(), about.rsplit_once(": ").unwrap().1.to_owned())).collect()
 }
 
-/// Sends each corruption, and counts the statuses. Each must be one that help promises, and exit with 0.
+/// Sends each corruption and counts the statuses. Each must be one that `--help` lists, with exit status 0.
 fn statuses(dev: &Dev, is_right: impl Fn(&str, u64) -> bool) -> BTreeMap<u64, usize> {
     let mut statuses = BTreeMap::new();
     for (name, promised) in promised() {
@@ -121,7 +121,7 @@ fn statuses(dev: &Dev, is_right: impl Fn(&str, u64) -> bool) -> BTreeMap<u64, us
 #[test]
 fn each_corruption_gets_the_answer_that_help_promises() {
     let dev = Dev::start_with(voicehook().env("MAX_EVENT_AGE_SECONDS", "3600"));
-    // Without a quarantine and without plain text: the first one that is named.
+    // Without a quarantine and without plaintext: the first status listed.
     let expected = BTreeMap::from([(200, 1), (400, 19), (404, 1), (405, 1), (413, 2), (415, 1)]);
     assert_eq!(statuses(&dev, |promised, status| promised.starts_with(&status.to_string())), expected);
     let unexpected = Dev::start_with(voicehook().env("ALLOW_PLAINTEXT", "true"));
@@ -135,10 +135,10 @@ fn with_a_quarantine_whatever_can_be_kept_is_answered_with_200_and_the_receiver_
     command.env("MAX_EVENT_AGE_SECONDS", "3600").env("ALLOW_PLAINTEXT", "true");
     let dev = Dev::start_with_options(&mut command, &["--quarantine"]);
     let statuses = statuses(&dev, |promised, status| promised.contains(&status.to_string()));
-    // Path, method and size are wrong before there is a webhook to keep.
+    // A wrong path, method or size is rejected before there is a webhook to keep.
     assert_eq!(statuses.keys().collect::<Vec<_>>(), [&200, &404, &405, &413], "{statuses:?}");
     assert_eq!((statuses[&404], statuses[&405], statuses[&413]), (1, 1, 1));
-    // All but those three and the probe. What is not encrypted is an event here.
+    // All but those three and the probe. Plaintext is accepted as an event here.
     let lines = dev.wait_for_lines(statuses[&200] - 1);
     let of = |what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
     assert!(of("queued  ") > 0 && of("queued  ") + of("quarantined  ") == lines.len(), "{lines:#?}");
@@ -155,14 +155,14 @@ fn what_is_kept_is_reported_with_its_request_id_and_where_to_see_what_became_of_
         let text = printed(&output);
         let line = text.lines().find(|line| line.starts_with("kept ")).unwrap_or_else(|| panic!("{text}"));
         let id = line.split("request id ").nth(1).unwrap().split(';').next().unwrap();
-        assert!(id.starts_with("local-") && line.contains("`voicehook dev` prints which"), "{line}");
+        assert!(id.starts_with("local-") && line.contains("the output of `voicehook dev` says which"), "{line}");
         if arguments.len() > 1 {
             assert!(dev.wait_for_lines(1)[0].ends_with(&format!("request id {id}")), "{line}");
         } else {
             dev.wait_for_lines(1);
         }
     }
-    // Which of the two it is, nobody can tell from the answer.
+    // The answer does not reveal which of the two it is.
     let answer = |arguments: &[&str]| {
         let mut answer = json(&trigger(&[arguments, &["--json", "--url", &dev.url]].concat()).output().unwrap());
         answer["event"].take();
@@ -296,7 +296,7 @@ fn a_load_with_wrong_answers_ends_with_1_and_one_that_expects_them_with_0() {
     assert!(trigger(&load).args(["--corrupt", "tampered"]).output().unwrap().status.success());
     let nobody = trigger(&["connected", "--count", "20", "--url", "http://127.0.0.1:9/webhook"]).output().unwrap();
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(printed(&nobody).contains("20  without an answer"), "{}", printed(&nobody));
+    assert!(printed(&nobody).contains("20  unanswered"), "{}", printed(&nobody));
 }
 
 #[test]
@@ -324,5 +324,8 @@ fn an_interrupted_load_says_how_far_it_came() {
     let output = child.wait_with_output().unwrap();
     let text = printed(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("of 1000000, then interrupted") && text.contains("p50"), "{text}");
+    assert!(
+        text.contains("Interrupted after ") && text.contains(" of 1000000 webhooks") && text.contains("p50"),
+        "{text}"
+    );
 }

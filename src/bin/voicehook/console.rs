@@ -1,4 +1,4 @@
-//! What a person at the terminal reads.
+//! Terminal output of all commands: results to standard output, everything else to standard error.
 
 use std::{
     collections::BTreeMap,
@@ -6,22 +6,22 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
 };
 
-/// Prints one line. A reader that has gone away, as in `voicehook … | head`, is no error.
+/// Prints one line. A closed pipe, as in `voicehook … | head`, is not an error.
 pub(crate) fn line(text: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Prints one line with colours: on a terminal, and unless `NO_COLOR` is set.
+/// Prints one line, coloured on a terminal unless `NO_COLOR` is set.
 ///
 /// # Errors
-/// The reader has gone away.
+/// If the pipe is closed.
 pub(crate) fn styled_line(text: impl Display) -> io::Result<()> {
     let mut output = anstream::stdout().lock();
     writeln!(output, "{text}")?;
     output.flush()
 }
 
-/// Prints a line that is no result: on standard error, so that a pipe does not get it.
+/// Prints a line that is not part of the result, on standard error.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
@@ -31,12 +31,12 @@ pub(crate) fn error(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "voicehook: {text}");
 }
 
-/// How this program is called from where it was started: by cargo, or by its name.
+/// How the user started this program: through cargo, or by its name.
 pub(crate) fn program() -> &'static str {
     if std::env::var_os("CARGO").is_some() { "cargo run --" } else { "voicehook" }
 }
 
-/// Shows how far a long command is, on a terminal and in one place; nothing where standard error goes elsewhere.
+/// Shows progress in place, if standard error is a terminal.
 pub(crate) fn progress(text: impl Display) {
     let mut terminal = std::io::stderr().lock();
     if terminal.is_terminal() {
@@ -44,7 +44,7 @@ pub(crate) fn progress(text: impl Display) {
     }
 }
 
-/// Prints what became of how many.
+/// Prints a count for each result, and the total.
 pub(crate) fn table(what: &str, counts: &BTreeMap<impl Display, usize>) {
     progress("");
     for (result, count) in counts {
@@ -53,7 +53,7 @@ pub(crate) fn table(what: &str, counts: &BTreeMap<impl Display, usize>) {
     line(format_args!("{:>8}  {what} in all", counts.values().sum::<usize>()));
 }
 
-/// Prints a text that was made elsewhere, as it is.
+/// Prints bytes unchanged.
 pub(crate) fn bytes(text: &[u8]) {
     let _ = std::io::stdout().lock().write_all(text);
 }

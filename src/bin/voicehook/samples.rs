@@ -1,4 +1,4 @@
-//! Sample voice events for `dev` and `trigger`, as EnableX documents and sends them, in the spellings of all generations.
+//! Sample voice events for `dev` and `trigger`, as EnableX documents and sends them, in the spelling of every API version.
 //! <https://developer.enablex.io/voice/api-reference.html>
 //!
 //! All numbers are fictitious.
@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-/// The events of a small inbound call, in the order in which they come.
+/// The events of a short inbound call, in order.
 pub(crate) const INBOUND_CALL: [&str; 9] = [
     "call.incomingcall",
     "call.connected",
@@ -26,25 +26,25 @@ pub(crate) const INBOUND_CALL: [&str; 9] = [
 /// A kind of event.
 #[derive(Debug)]
 pub(crate) struct Kind {
-    /// What it is called here: its type, or a name of its own where one type comes in several shapes.
+    /// Its event type, or a name of our own where one type comes in several shapes.
     pub(crate) name: &'static str,
-    /// In a line, for people.
+    /// One line for `--list`.
     pub(crate) meaning: &'static str,
     shape: Shape,
-    /// What it has beside the fields that all events of its shape have.
+    /// JSON of the fields it has in addition to those of its shape.
     fields: &'static str,
 }
 
-/// The shapes in which EnableX writes events, each with what stands in the field that tells the kind.
+/// The shapes of EnableX events, each with the value of the field that names the kind.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     State(&'static str),
-    /// Of a prompt, without a timestamp as most are.
+    /// A prompt's event, without a timestamp, as most of them are.
     Play(&'static str),
     PlayWithTimestamp(&'static str),
     /// `event` instead of `state` and `playstate`, as in the newest documentation.
     Event(&'static str),
-    /// As in the first years: `voice_Id`, and a timestamp to the second.
+    /// The oldest spelling: `voice_Id`, and a timestamp in whole seconds.
     Old(&'static str),
     EndOfBroadcast(&'static str),
 }
@@ -59,22 +59,22 @@ const OWN: &str = r#","owner_ref":"ticket 4711","custom_data":{"order":17}"#;
 
 /// All kinds of events.
 pub(crate) const KINDS: &[Kind] = &[
-    call("call.incomingcall", "somebody calls a number of your project", ""),
+    call("call.incomingcall", "someone calls one of your project's numbers", ""),
     call("call.initiated", "an outbound call was started", ""),
-    call("call.ringing", "the other end rings", ""),
+    call("call.ringing", "the called phone is ringing", ""),
     call("call.connected", "the call was answered", ""),
     call("call.bridging", "another party is being called", ""),
-    call("call.bridged", "both parties talk to each other", ""),
+    call("call.bridged", "both parties are connected to each other", ""),
     call("call.bridge_disconnected", "the other party has left", ""),
     call("call.hold", "the call is on hold", ""),
     call("call.joined", "the call has joined a room", ""),
-    call("call.stream_started", "the audio goes to your WebSocket", ""),
-    call("call.stream_stopped", "the audio no longer does", ""),
-    call("call.stream_failed", "the audio could not be streamed, or broke off", ""),
+    call("call.stream_started", "audio is streaming to your WebSocket", ""),
+    call("call.stream_stopped", "audio is no longer streaming", ""),
+    call("call.stream_failed", "the audio stream could not start, or broke off", ""),
     call("call.transcript", "what was said, as text", r#","text":"Hello, I would like to speak to sales.""#),
     call("call.recognized", "speech was recognized, as text", r#","text":"I would like to speak to sales""#),
     call("call.dtmfcollected", "a key was pressed while the call was bridged", r#","digit":5"#),
-    call("call.recording_complete", "a recording is ready to be fetched", RECORDING),
+    call("call.recording_complete", "a recording is ready to download", RECORDING),
     call("call.disconnected", "the call is over", DISCONNECTED),
     kind(
         "call.broadcastcall_complete",
@@ -82,8 +82,8 @@ pub(crate) const KINDS: &[Kind] = &[
         Shape::EndOfBroadcast("broadcastcall_complete"),
         BROADCAST,
     ),
-    play("play.initiated", "a prompt begins", ""),
-    play("play.playfinished", "a prompt was played to its end", ""),
+    play("play.initiated", "a prompt starts playing", ""),
+    play("play.playfinished", "a prompt finished playing", ""),
     play("play.digitcollected", "the caller pressed a key", r#","digit":"1""#),
     play("play.speech_recognized", "the caller said something", SPEECH),
     play("play.menutimeout", "the caller pressed nothing in time", ""),
@@ -113,7 +113,7 @@ pub(crate) const KINDS: &[Kind] = &[
     ),
     kind(
         "old.incomingcall",
-        "somebody calls, in an old spelling (incoming call, voice_Id)",
+        "someone calls, in an old spelling (incoming call, voice_Id)",
         Shape::Old("incoming call"),
         "",
     ),
@@ -129,12 +129,12 @@ const fn kind(name: &'static str, meaning: &'static str, shape: Shape, fields: &
     Kind { name, meaning, shape, fields }
 }
 
-/// A `state` that is named `call.<state>`.
+/// A `state` whose kind is named `call.<state>`.
 const fn call(name: &'static str, meaning: &'static str, fields: &'static str) -> Kind {
     kind(name, meaning, Shape::State(name.split_at("call.".len()).1), fields)
 }
 
-/// A `playstate` that is named `play.<playstate>`.
+/// A `playstate` whose kind is named `play.<playstate>`.
 const fn play(name: &'static str, meaning: &'static str, fields: &'static str) -> Kind {
     kind(name, meaning, Shape::Play(name.split_at("play.".len()).1), fields)
 }
@@ -144,7 +144,7 @@ pub(crate) fn event_types() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|kind| kind.name)
 }
 
-/// The JSON text of an event that happens now, by its name (`call.connected`) or the last part of it (`connected`).
+/// The JSON of an event that happens now, by its full name (`call.connected`) or its last part (`connected`).
 pub(crate) fn event(name: &str, call: &Call) -> Option<String> {
     let named = |kind: &&Kind| kind.name == name || kind.name.split('.').nth(1) == Some(name);
     let Kind { shape, fields, .. } = KINDS.iter().find(named)?;
@@ -159,7 +159,7 @@ pub(crate) fn event(name: &str, call: &Call) -> Option<String> {
     })
 }
 
-/// Further fields, with a timestamp before them.
+/// Prepends a timestamp to further fields.
 pub(crate) fn with_timestamp(timestamp: Timestamp, more: &str) -> String {
     format!(r#","timestamp":"{timestamp:.3}"{more}"#)
 }
@@ -186,23 +186,23 @@ impl Call {
         }
     }
 
-    /// A call with an id of its own.
+    /// A call with a new random id.
     pub(crate) fn random() -> Self {
         Self::new(random_id())
     }
 
-    /// A call of a broadcast, to the recipient of that number, from 0.
-    pub(crate) fn of_broadcast(broadcast_id: &str, recipient: usize) -> Self {
+    /// The call of a broadcast to its nth recipient, counted from 0.
+    pub(crate) fn for_broadcast(broadcast_id: &str, recipient: usize) -> Self {
         let to = format!("+1202555{:04}", 100 + recipient % 100);
         Self { broadcast_id: Some(broadcast_id.to_owned()), to, ..Self::random() }
     }
 
-    /// The number that is called.
+    /// The called number.
     pub(crate) fn to(&self) -> &str {
         &self.to
     }
 
-    /// An event with a `state`. `more` is JSON: further fields, each with a comma before it.
+    /// An event with a `state`. `more` is JSON: further fields, each preceded by a comma.
     pub(crate) fn state(&self, state: &str, timestamp: Timestamp, more: &str) -> String {
         let Self { voice_id, channel_id, from, to, .. } = self;
         let mut event = self.begin();
@@ -225,13 +225,13 @@ impl Call {
         event
     }
 
-    /// An event of the newest generation, with an `event` instead of a `state` or a `playstate`.
+    /// An event in the newest spelling: `event` instead of `state` or `playstate`.
     pub(crate) fn event(&self, event: &str, more: &str) -> String {
         let Self { voice_id, from, to, .. } = self;
         format!(r#"{{"event":"{event}","voice_id":{},"from":"{from}","to":"{to}"{more}}}"#, text(voice_id))
     }
 
-    /// An event with a `state`, in the spelling of the first years.
+    /// An event with a `state`, in the oldest spelling.
     pub(crate) fn old_state(&self, state: &str, timestamp: Timestamp, more: &str) -> String {
         let Self { voice_id, from, to, .. } = self;
         let voice_id = text(voice_id);
@@ -240,7 +240,7 @@ impl Call {
         )
     }
 
-    /// The last event of a broadcast, which is of no call.
+    /// The last event of a broadcast, which belongs to no call.
     pub(crate) fn end_of_broadcast(&self, state: &str, timestamp: Timestamp, more: &str) -> String {
         let broadcast_id = self.broadcast_id.clone().unwrap_or_else(random_id);
         let from = &self.from;
@@ -259,7 +259,7 @@ fn text(value: &str) -> serde_json::Value {
     value.into()
 }
 
-/// An id in the form of a version 4 UUID.
+/// A random id in the form of a version 4 UUID.
 pub(crate) fn random_id() -> String {
     let (high, low) = (random(), random());
     let (a, b, c) = (high >> 32, (high >> 16) & 0xffff, high & 0x0fff);
@@ -267,7 +267,7 @@ pub(crate) fn random_id() -> String {
     format!("{a:08x}-{b:04x}-4{c:03x}-{d:04x}-{e:012x}")
 }
 
-/// The standard library's only source of randomness; nothing secret is made of it.
+/// The standard library's only source of randomness. Not used for anything secret.
 fn random() -> u64 {
     RandomState::new().hash_one(0)
 }

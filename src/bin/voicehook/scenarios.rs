@@ -1,7 +1,7 @@
-//! Whole calls, as EnableX tells of them: for `trigger scenario` and for the inspector of `dev`.
+//! Sample calls, event by event as EnableX reports them, for `trigger scenario` and the inspector of `dev`.
 //!
-//! A scenario is a list of [`Moment`]s: which events are sent, and when. The timestamps and the durations in the events
-//! agree with that.
+//! A scenario is a list of [`Moment`]s: which events are sent, and when. The timestamps and durations in the events
+//! match.
 
 use std::{ops::AddAssign as _, time::Duration};
 
@@ -9,14 +9,14 @@ use jiff::Timestamp;
 
 use crate::samples::{Call, random_id, with_timestamp};
 
-/// Numbers that the broadcast calls where none is said.
+/// How many numbers the broadcast calls by default.
 pub(crate) const RECIPIENTS: usize = 5;
 
 /// A scenario.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// In a line, for people.
+    /// One line for `--list` and the inspector.
     pub(crate) about: &'static str,
     play: fn(&mut Script, usize),
 }
@@ -24,9 +24,9 @@ pub(crate) struct Scenario {
 /// Events that are sent at the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
-    /// After the moment before, or after the beginning.
+    /// Since the previous moment, or since the start.
     pub(crate) delay: Duration,
-    /// JSON texts: one, or several that are sent side by side.
+    /// JSON texts; several are sent concurrently.
     pub(crate) events: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Moment {
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "inbound-ivr",
-        about: "a caller goes through two menus, one by key and one by voice, and hangs up; one menu is played twice",
+        about: "a caller goes through two menus, one by key press and one by voice, and hangs up; one menu is played twice",
         play: |script, _| inbound_ivr(script),
     },
     Scenario {
@@ -44,22 +44,22 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "broadcast",
-        about: "several numbers are called at once: answered, busy, not answered, tried again",
+        about: "several numbers are called at once: some answer, one is busy, one does not answer and is called again",
         play: broadcast,
     },
     Scenario {
         name: "recording-race",
-        about: "recording_complete and disconnected are sent in the same instant",
+        about: "recording_complete and disconnected are sent at the same moment",
         play: |script, _| recording_race(script),
     },
     Scenario {
         name: "duplicates",
-        about: "each event is sent twice, and its timestamp proves that it is one: a FIFO queue keeps one of each",
+        about: "each event is sent twice, with a timestamp that proves it is the same event: a FIFO queue keeps one of each",
         play: |script, _| duplicates(script),
     },
     Scenario {
         name: "out-of-order",
-        about: "events are sent in another order than that of their timestamps",
+        about: "events are sent in a different order than their timestamps",
         play: |script, _| out_of_order(script),
     },
     Scenario {
@@ -74,18 +74,18 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "spellings",
-        about: "a call whose events are spelled as in the different versions of EnableX's API; a key is pressed twice",
+        about: "a call whose events use the spellings of all versions of the EnableX API; a key is pressed twice",
         play: |script, _| spellings(script),
     },
 ];
 
 impl Scenario {
-    /// The scenario of that name.
-    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+    /// Looks up a scenario by its name.
+    pub(crate) fn from_name(name: &str) -> Option<&'static Self> {
         SCENARIOS.iter().find(|scenario| scenario.name == name)
     }
 
-    /// What is sent, and when. `recipients` is how many numbers the broadcast calls; the other scenarios are one call.
+    /// What is sent, and when. `recipients` is how many numbers the broadcast calls; the other scenarios ignore it.
     pub(crate) fn moments(&self, begin: Timestamp, recipients: usize) -> Vec<Moment> {
         let mut script = Script { now: begin, delay: Duration::ZERO, moments: Vec::new() };
         (self.play)(&mut script, recipients);
@@ -98,11 +98,11 @@ pub(crate) fn duration(moments: &[Moment]) -> Duration {
     moments.iter().map(|moment| moment.delay).sum()
 }
 
-/// A scenario while it is written.
+/// Builds a scenario.
 struct Script {
-    /// The time inside of the call.
+    /// The current time in the call.
     now: Timestamp,
-    /// Since the last moment.
+    /// Since the previous moment.
     delay: Duration,
     moments: Vec<Moment>,
 }
@@ -116,7 +116,7 @@ impl Script {
         self
     }
 
-    /// Sends events side by side.
+    /// Sends events concurrently.
     fn send(&mut self, events: impl Into<Vec<String>>) {
         self.moments.push(Moment { delay: std::mem::take(&mut self.delay), events: events.into() });
     }
@@ -125,7 +125,7 @@ impl Script {
         self.send([call.state(state, self.now, "")]);
     }
 
-    /// A prompt's event without a timestamp, as most are. It may have the same bytes as another one.
+    /// A prompt's event without a timestamp, as most are. Its bytes may equal those of another event.
     fn play(&mut self, call: &Call, prompt: &Prompt, playstate: &str, more: &str) {
         self.send([call.play(playstate, prompt.prompt_ref, prompt.play_id, more)]);
     }
@@ -134,14 +134,14 @@ impl Script {
         self.play(call, prompt, playstate, &with_timestamp(self.now, more));
     }
 
-    /// Waits until the clock is between two seconds: then the timestamps after whole and half seconds have a fraction.
+    /// Waits until the clock is between two whole seconds, so that the timestamps that follow all have a fraction.
     fn wait_for_a_fraction(&mut self) -> &mut Self {
         let fraction = f64::from(self.now.subsec_millisecond()) / 1000.0;
         self.wait((1.2 - fraction) % 1.0)
     }
 }
 
-/// A prompt that is played.
+/// A prompt played to the caller.
 struct Prompt {
     prompt_ref: &'static str,
     play_id: &'static str,
@@ -151,7 +151,7 @@ const WELCOME: Prompt = Prompt { prompt_ref: "welcome", play_id: "1" };
 const MENU: Prompt = Prompt { prompt_ref: "menu", play_id: "2" };
 const GOODBYE: Prompt = Prompt { prompt_ref: "goodbye", play_id: "3" };
 
-/// The fields of a call that is over. The cause is the one of ITU-T Q.850.
+/// The fields of a call that has ended. `cause` is a cause code of ITU-T Q.850.
 fn over(seconds: f64, reason: &str, cause: u8) -> String {
     format!(r#","call_duration":{seconds},"disconnect_reason":"{reason}","disconnect_cause_code":{cause}"#)
 }
@@ -195,13 +195,13 @@ fn outbound_bridge(script: &mut Script) {
     script.send([call.state("recording_complete", later, &recording())]);
 }
 
-/// What becomes of a broadcast's calls, one after the other and then from the beginning.
+/// The outcomes of a broadcast's calls, assigned in turn.
 const RESULTS: [&str; 5] = ["answered", "busy", "answered", "no_answer", "answered"];
 
 fn broadcast(script: &mut Script, recipients: usize) {
     let broadcast_id = random_id();
     let calls: Vec<(Call, &str)> = (0..recipients)
-        .map(|recipient| (Call::of_broadcast(&broadcast_id, recipient), RESULTS[recipient % RESULTS.len()]))
+        .map(|recipient| (Call::for_broadcast(&broadcast_id, recipient), RESULTS[recipient % RESULTS.len()]))
         .collect();
     let Some((first, _)) = calls.first() else { return };
     let of = |result: &'static str| calls.iter().filter(move |(_, of)| *of == result).map(|(call, _)| call);
@@ -343,12 +343,12 @@ mod tests {
 
     use super::*;
 
-    /// A FIFO queue as SQS has it: of the messages with one `MessageDeduplicationId` it keeps the first.
+    /// Deduplicates like a FIFO queue of SQS: keeps the first message with each `MessageDeduplicationId`.
     #[derive(Default)]
     struct FifoQueue {
         messages: Vec<Message>,
         ids: BTreeSet<String>,
-        /// Each webhook is an invocation of its own.
+        /// Each webhook is a separate invocation.
         invocations: u32,
     }
 
@@ -404,7 +404,7 @@ mod tests {
     }
 
     fn events(name: &str) -> Vec<Event> {
-        events_from(Scenario::named(name).unwrap(), Timestamp::UNIX_EPOCH)
+        events_from(Scenario::from_name(name).unwrap(), Timestamp::UNIX_EPOCH)
     }
 
     fn events_from(scenario: &Scenario, begin: Timestamp) -> Vec<Event> {
@@ -432,7 +432,7 @@ mod tests {
 
     #[test]
     fn the_recording_race_is_two_events_in_one_moment() {
-        let moments = Scenario::named("recording-race").unwrap().moments(Timestamp::UNIX_EPOCH, 1);
+        let moments = Scenario::from_name("recording-race").unwrap().moments(Timestamp::UNIX_EPOCH, 1);
         let last = moments.last().unwrap();
         assert_eq!(last.events.len(), 2);
         assert!(last.events[0].contains("recording_complete") && last.events[1].contains("disconnected"));

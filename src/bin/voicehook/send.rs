@@ -1,6 +1,7 @@
-//! Sends webhooks as EnableX does: encrypted, by HTTP.
+//! Sends webhooks the way EnableX does: encrypted, over HTTP.
 //!
-//! In come an event, an AppID and how to write it; out comes a webhook, which can be posted, or shown as a `curl` line.
+//! Shared by `dev`, `trigger` and `doctor`. A [`WebhookRequest`] is an event encrypted with an AppID; it can be posted to
+//! a receiver or printed as a `curl` command.
 
 use std::time::Duration;
 
@@ -13,33 +14,33 @@ use voicehook::{
     },
 };
 
-/// The AppID of the local receiver where none is given. No secret: it opens nothing but sample events.
+/// The local receiver's default AppID. Not a secret: it decrypts nothing but sample events.
 pub(crate) const DEV_APP_ID: &str = "voicehook-dev";
 
-/// EnableX waits five seconds; this leaves a slow answer the time to be seen.
-const TIME_OUT: Duration = Duration::from_secs(10);
+/// EnableX gives up after five seconds. This waits longer, so that slow answers are still reported.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How a webhook is encrypted and written.
+/// How a webhook is encrypted and encoded.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Writing {
+pub(crate) struct EncryptionArgs {
     /// The cipher, by its OpenSSL name
     #[arg(long, default_value_t = Self::default().algorithm)]
     pub(crate) algorithm: String,
-    /// How the ciphertext is written: hex, base64, base64url, latin1
+    /// The encoding of the ciphertext: hex, base64, base64url, latin1
     #[arg(long, default_value_t = Self::default().format)]
     pub(crate) format: String,
-    /// The text encoding of the event: utf8, ascii, latin1, utf16le
+    /// The character encoding of the event: utf8, ascii, latin1, utf16le
     #[arg(long, default_value_t = Self::default().encoding)]
     pub(crate) encoding: String,
-    /// The name of the header with the cipher
+    /// How the name of the algorithm header is spelled
     #[arg(long, value_enum, default_value_t, value_name = "SPELLING")]
     pub(crate) header_spelling: HeaderSpelling,
 }
 
-/// The name of the header with the algorithm.
+/// How the name of the algorithm header is spelled.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum HeaderSpelling {
-    /// x-algoritm, as the EnableX server sends it
+    /// x-algoritm, as the EnableX servers send it
     #[default]
     Algoritm,
     /// x-algorithm, as the EnableX documentation spells it
@@ -55,7 +56,7 @@ impl HeaderSpelling {
     }
 }
 
-impl Default for Writing {
+impl Default for EncryptionArgs {
     /// What EnableX sends today.
     fn default() -> Self {
         Self {
@@ -67,9 +68,9 @@ impl Default for Writing {
     }
 }
 
-impl Writing {
-    /// What the names of algorithm, format and encoding stand for.
-    pub(crate) fn names(&self) -> Result<(Algorithm, Format, Encoding), String> {
+impl EncryptionArgs {
+    /// Parses the names of the algorithm, the format and the encoding.
+    pub(crate) fn parse(&self) -> Result<(Algorithm, Format, Encoding), String> {
         Ok((
             Algorithm::named(&self.algorithm)
                 .ok_or_else(|| unknown("algorithm", &self.algorithm, Algorithm::NAMES.iter().map(|(name, _)| *name)))?,
@@ -82,12 +83,12 @@ impl Writing {
 }
 
 fn unknown(option: &str, name: &str, names: impl Iterator<Item = &'static str>) -> String {
-    format!("--{option}: {name:?} is not supported; there are: {}", names.collect::<Vec<_>>().join(", "))
+    format!("--{option}: {name:?} is not supported; choose one of: {}", names.collect::<Vec<_>>().join(", "))
 }
 
-/// A webhook, ready to be sent.
+/// A webhook, ready to send.
 #[derive(Clone, Debug)]
-pub(crate) struct Encrypted {
+pub(crate) struct WebhookRequest {
     pub(crate) method: &'static str,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
@@ -98,30 +99,30 @@ pub(crate) struct Encrypted {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// The id under which the receiver's log and quarantine have the webhook.
+    /// Identifies the webhook in the receiver's log and quarantine.
     pub(crate) request_id: Option<String>,
 }
 
-impl Encrypted {
+impl WebhookRequest {
     /// Encrypts an event.
-    pub(crate) fn new(event: &str, app_id: &str, writing: &Writing) -> Result<Self, String> {
-        Self::for_app(event, &AppId::new(app_id), writing)
+    pub(crate) fn new(event: &str, app_id: &str, encryption: &EncryptionArgs) -> Result<Self, String> {
+        Self::encrypt(event, &AppId::new(app_id), encryption)
     }
 
-    /// Encrypts an event with an AppID whose text is not known here.
-    pub(crate) fn for_app(event: &str, app_id: &AppId, writing: &Writing) -> Result<Self, String> {
-        let (algorithm, format, encoding) = writing.names()?;
+    /// Encrypts an event with an AppID that is already parsed.
+    pub(crate) fn encrypt(event: &str, app_id: &AppId, encryption: &EncryptionArgs) -> Result<Self, String> {
+        let (algorithm, format, encoding) = encryption.parse()?;
         let data = sender::write(&sender::ciphertext(event, app_id, algorithm, encoding), format);
-        Ok(Self::with_data(data, writing))
+        Ok(Self::from_ciphertext(data, encryption))
     }
 
-    /// The webhook around a text that is there already.
-    pub(crate) fn with_data(encrypted_data: String, writing: &Writing) -> Self {
+    /// Wraps `encrypted_data` that is already encoded.
+    pub(crate) fn from_ciphertext(encrypted_data: String, encryption: &EncryptionArgs) -> Self {
         let headers = vec![
             ("content-type", "application/json".to_owned()),
-            (writing.header_spelling.header(), writing.algorithm.clone()),
-            (FORMAT_HEADER, writing.format.clone()),
-            (ENCODING_HEADER, writing.encoding.clone()),
+            (encryption.header_spelling.header(), encryption.algorithm.clone()),
+            (FORMAT_HEADER, encryption.format.clone()),
+            (ENCODING_HEADER, encryption.encoding.clone()),
         ];
         let body = format!(r#"{{"encrypted_data":{}}}"#, serde_json::Value::from(encrypted_data));
         Self { method: "POST", headers, body }
@@ -132,12 +133,12 @@ impl Encrypted {
         Connection::new().send(self, url).map_err(|error| format!("{url} {error}"))
     }
 
-    /// The command line that sends it.
+    /// The `curl` command that sends it.
     pub(crate) fn as_curl(&self, url: &str) -> String {
         self.as_curl_to(&shell_word(url))
     }
 
-    /// The command line that sends it, to a URL that is written for the shell already.
+    /// The `curl` command that sends it to a URL that is already quoted for the shell.
     pub(crate) fn as_curl_to(&self, url: &str) -> String {
         let method = if self.method == "POST" { String::new() } else { format!(" -X {}", self.method) };
         let headers: String = self.headers.iter().map(|(name, value)| format!(" -H '{name}: {value}'")).collect();
@@ -145,13 +146,13 @@ impl Encrypted {
     }
 }
 
-/// A text as one word of a shell's command line.
+/// Quotes a text as a single shell word, where needed.
 pub(crate) fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%".contains(c);
     if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// JSON for the inside of a shell's single quotes: characters that a terminal may not show as they are become escapes.
+/// Escapes JSON for use inside single quotes in a shell. Characters that a terminal may not display become `\u` escapes.
 fn in_single_quotes(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
@@ -164,18 +165,18 @@ fn in_single_quotes(json: &str) -> String {
     text
 }
 
-/// A connection that is kept open from one webhook to the next.
+/// A connection that stays open between webhooks.
 #[derive(Debug)]
 pub(crate) struct Connection(ureq::Agent);
 
 impl Connection {
     pub(crate) fn new() -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIME_OUT));
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
         Self(config.build().into())
     }
 
-    /// Sends a webhook and waits for the answer. An error does not repeat the URL, which may hold a token.
-    pub(crate) fn send(&self, webhook: &Encrypted, url: &str) -> Result<Answer, String> {
+    /// Sends a webhook and waits for the answer. Errors do not repeat the URL, which may contain a token.
+    pub(crate) fn send(&self, webhook: &WebhookRequest, url: &str) -> Result<Answer, String> {
         let mut request = match webhook.method {
             "PUT" => self.0.put(url),
             _ => self.0.post(url),

@@ -17,7 +17,7 @@ use voicehook::{
 };
 
 use super::{curl, report::Finding};
-use crate::send::Writing;
+use crate::send::EncryptionArgs;
 
 /// The forms in which a webhook may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -124,7 +124,7 @@ impl Captured {
 }
 
 /// Reads what was given; `writing` stands in for the headers where there are none.
-pub(super) fn read(text: &str, form: Option<Form>, writing: &Writing) -> Result<Vec<Captured>, String> {
+pub(super) fn read(text: &str, form: Option<Form>, writing: &EncryptionArgs) -> Result<Vec<Captured>, String> {
     // Editors and exports put it there.
     let text = text.trim_start_matches('\u{feff}');
     if text.trim().is_empty() {
@@ -174,7 +174,7 @@ fn event(text: &str) -> Result<Captured, String> {
 }
 
 /// A body without the headers that say how to read it.
-fn without_headers(form: &'static str, body: Vec<u8>, writing: &Writing) -> Result<Captured, String> {
+fn without_headers(form: &'static str, body: Vec<u8>, writing: &EncryptionArgs) -> Result<Captured, String> {
     let is_json = body.first().is_some_and(|byte| b"{[\"".contains(byte));
     let content_type = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
     let headers = [

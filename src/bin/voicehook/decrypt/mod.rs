@@ -37,7 +37,7 @@ use self::{
     input::{Captured, Form},
     report::{Finding, Report},
 };
-use crate::{aws_configuration, console, known_app_ids::KnownAppIds, send::Writing};
+use crate::{aws_configuration, console, known_app_ids::KnownAppIds, send::EncryptionArgs};
 
 /// Longest wait for the AppIDs of one webhook.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -76,13 +76,13 @@ pub(crate) struct Decrypt {
     #[arg(long)]
     app: Option<String>,
     /// For a body or a ciphertext alone: the cipher, by its OpenSSL name
-    #[arg(long, default_value_t = Writing::default().algorithm)]
+    #[arg(long, default_value_t = EncryptionArgs::default().algorithm)]
     algorithm: String,
     /// For a body or a ciphertext alone: the encoding of the ciphertext (hex, base64, base64url, latin1)
-    #[arg(long, default_value_t = Writing::default().format)]
+    #[arg(long, default_value_t = EncryptionArgs::default().format)]
     format: String,
     /// For a body or a ciphertext alone: the text encoding of the event (utf8, ascii, latin1, utf16le)
-    #[arg(long, default_value_t = Writing::default().encoding)]
+    #[arg(long, default_value_t = EncryptionArgs::default().encoding)]
     encoding: String,
     /// Prints the event on several lines
     #[arg(long)]
@@ -100,11 +100,11 @@ impl Decrypt {
     #[tokio::main]
     pub(crate) async fn run(self) -> Result<ExitCode, String> {
         let text = read(self.file.as_deref())?;
-        let writing = Writing {
+        let writing = EncryptionArgs {
             algorithm: self.algorithm.clone(),
             format: self.format.clone(),
             encoding: self.encoding.clone(),
-            ..Writing::default()
+            ..EncryptionArgs::default()
         };
         let webhooks = input::read(&text, self.form, &writing)?;
         let config = self.config()?;

@@ -8,7 +8,7 @@ use crate::{
     console,
     samples::{self, Call, INBOUND_CALL},
     scenarios::{Moment, RECIPIENTS, Scenario},
-    send::{Answer, DEV_APP_ID, Encrypted, Writing},
+    send::{Answer, DEV_APP_ID, EncryptionArgs, WebhookRequest},
 };
 
 /// Sends to one receiver.
@@ -72,7 +72,7 @@ impl Player {
     }
 
     async fn send_owned(self, event: String) -> Result<Answer, String> {
-        let post = move || Encrypted::new(&event, &self.app_id, &Writing::default())?.post(&self.url);
+        let post = move || WebhookRequest::new(&event, &self.app_id, &EncryptionArgs::default())?.post(&self.url);
         tokio::task::spawn_blocking(post).await.map_err(|error| error.to_string())?
     }
 
@@ -85,6 +85,6 @@ impl Player {
     /// The same without voicehook.
     pub(crate) fn curl_line(&self) -> Result<String, String> {
         let event = samples::event("call.ringing", &Call::random()).unwrap_or_default();
-        Ok(Encrypted::new(&event, &self.app_id, &Writing::default())?.as_curl(&self.url))
+        Ok(WebhookRequest::new(&event, &self.app_id, &EncryptionArgs::default())?.as_curl(&self.url))
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use voicehook::{app_id::Token, config::Config, queue::Quarantined, webhook::Algorithm};
 
 use super::checks::Checks;
-use crate::send::{Answer, Encrypted, Writing};
+use crate::send::{Answer, EncryptionArgs, WebhookRequest};
 
 /// EnableX ends its waiting after five seconds.
 const SLOW: Duration = Duration::from_secs(4);
@@ -18,14 +18,14 @@ const SLOW: Duration = Duration::from_secs(4);
 pub(super) struct TestWebhook {
     voice_id: String,
     event: String,
-    writing: Writing,
+    encryption: EncryptionArgs,
 }
 
 impl TestWebhook {
     /// One that the configuration takes.
     pub(super) fn new(config: &Config) -> Self {
         let allowed = &config.settings.accept.algorithms;
-        let usual = Writing::default();
+        let usual = EncryptionArgs::default();
         let algorithm = Algorithm::named(&usual.algorithm).filter(|algorithm| allowed.contains(algorithm));
         let algorithm =
             algorithm.or_else(|| allowed.first().copied()).map_or(usual.algorithm.clone(), |other| other.to_string());
@@ -34,14 +34,14 @@ impl TestWebhook {
             r#"{{"voice_id":"{voice_id}","state":"doctor","timestamp":"{:.3}","note":"test webhook of voicehook doctor"}}"#,
             Timestamp::now()
         );
-        Self { voice_id, event, writing: Writing { algorithm, ..usual } }
+        Self { voice_id, event, encryption: EncryptionArgs { algorithm, ..usual } }
     }
 
     /// Sends it as an app, and says what the answer means. `None` where voicehook does not have it.
     pub(super) async fn send(self, url: &str, app: &str, app_id: &str, checks: &mut Checks) -> Option<Posted> {
         const NAME: &str = "test webhook";
         let start = Instant::now();
-        let sent = match Encrypted::new(&self.event, app_id, &self.writing) {
+        let sent = match WebhookRequest::new(&self.event, app_id, &self.encryption) {
             Ok(webhook) => post(webhook.clone(), url).await.map(|answer| (webhook.body, answer)),
             Err(error) => Err(error),
         };
@@ -70,7 +70,7 @@ impl TestWebhook {
     }
 }
 
-async fn post(webhook: Encrypted, url: &str) -> Result<Answer, String> {
+async fn post(webhook: WebhookRequest, url: &str) -> Result<Answer, String> {
     let url = url.to_owned();
     tokio::task::spawn_blocking(move || webhook.post(&url)).await.map_err(|error| error.to_string())?
 }

@@ -1,5 +1,6 @@
-//! Webhooks that are broken in one place, one for each way in which a receiver can fail. What answer a receiver owes to
-//! each is part of its description.
+//! `trigger --corrupt`: deliberately broken webhooks, one for each way in which receiving can fail.
+//!
+//! The help text of each [`Corruption`] names the expected statuses, without a quarantine and with one.
 
 use clap::ValueEnum;
 use voicehook::{
@@ -12,38 +13,38 @@ use voicehook::{
 
 use crate::{
     json_text,
-    send::{Encrypted, Writing},
+    send::{EncryptionArgs, WebhookRequest},
 };
 
 /// A way to break a webhook.
 #[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Corruption {
-    /// Encrypted with another AppID: 400, or 200 with a quarantine
+    /// Encrypted with a different AppID: 400, or 200 with a quarantine
     WrongAppId,
     /// One bit of the ciphertext is flipped: 400 or 200
     Tampered,
     /// The end of the ciphertext is missing: 400 or 200
     Truncated,
-    /// The last block has no valid padding (modes cbc and ecb): 400 or 200
+    /// Invalid padding in the last block (modes cbc and ecb): 400 or 200
     BadPadding,
     /// A hexadecimal digit is missing (format hex): 400 or 200
     OddHex,
     /// encrypted_data is not in the format of x-format: 400 or 200
     WrongFormat,
-    /// The ciphertext was written in its format twice: 400 or 200
+    /// The ciphertext is encoded twice: 400 or 200
     DoubleEncoded,
     /// The text is not in the encoding of x-encoding: 400 or 200
     WrongEncoding,
-    /// What is encrypted is not JSON: 400 or 200
+    /// The plaintext is not JSON: 400 or 200
     NotJson,
-    /// What is encrypted is JSON, but not an object: 400 or 200
+    /// The plaintext is JSON, but not an object: 400 or 200
     NotAnObject,
-    /// Without the header x-algoritm: 400 or 200
+    /// No header x-algoritm: 400 or 200
     NoAlgorithmHeader,
-    /// Without the header x-format: 400 or 200
+    /// No header x-format: 400 or 200
     NoFormatHeader,
-    /// Without the header x-encoding: 400 or 200
+    /// No header x-encoding: 400 or 200
     NoEncodingHeader,
     /// x-algoritm names a cipher that does not exist: 400 or 200
     UnknownAlgorithm,
@@ -55,11 +56,11 @@ pub(crate) enum Corruption {
     BodyNotJson,
     /// The content type is text/plain, and the body is the bare ciphertext: 415 or 200
     WrongContentType,
-    /// The event itself, without encryption: 400, or 200 as the others or with ALLOW_PLAINTEXT
+    /// The event without encryption: 400, or 200 with a quarantine or with ALLOW_PLAINTEXT
     Plain,
-    /// The timestamp is of 1990: 400 or 200 with MAX_EVENT_AGE_SECONDS, else 200
+    /// A timestamp from 1990: 400 or 200 with MAX_EVENT_AGE_SECONDS, otherwise 200
     TooOld,
-    /// An event larger than any queue takes, of more than 1 MiB: 413 or 200
+    /// An event of more than 1 MiB, which no queue accepts: 413 or 200
     TooLarge,
     /// A body of more than 6 MiB: 413
     BodyTooLarge,
@@ -67,12 +68,12 @@ pub(crate) enum Corruption {
     UnknownPath,
     /// PUT instead of POST: 405
     WrongMethod,
-    /// An empty body, which is not a mistake but a probe: 200
+    /// An empty body, which is a valid probe: 200
     Empty,
 }
 
 impl Corruption {
-    /// The statuses that are right: without a quarantine, and with one.
+    /// The expected statuses: without a quarantine, and with one.
     pub(crate) const fn expected(self) -> &'static [u16] {
         match self {
             Self::WrongContentType => &[415, 200],
@@ -85,7 +86,7 @@ impl Corruption {
         }
     }
 
-    /// Where it is sent.
+    /// The URL to send it to.
     pub(crate) fn url(self, url: &str) -> String {
         if self != Self::UnknownPath {
             return url.to_owned();
@@ -95,10 +96,15 @@ impl Corruption {
         format!("{}/no/such/path", &url[..end])
     }
 
-    /// The webhook.
-    pub(crate) fn webhook(self, event: &str, app_id: &AppId, writing: &Writing) -> Result<Encrypted, String> {
-        let Spoiled { text, data, mut webhook } = Spoiled::new(self, event, app_id, writing)?;
-        let header = writing.header_spelling.header();
+    /// Builds the webhook.
+    pub(crate) fn webhook(
+        self,
+        event: &str,
+        app_id: &AppId,
+        encryption: &EncryptionArgs,
+    ) -> Result<WebhookRequest, String> {
+        let Broken { text, data, mut webhook } = Broken::new(self, event, app_id, encryption)?;
+        let header = encryption.header_spelling.header();
         let mut without = |name: &str| webhook.headers.retain(|(header, _)| *header != name);
         match self {
             Self::NoAlgorithmHeader => without(header),
@@ -127,29 +133,29 @@ impl Corruption {
     }
 }
 
-fn set(webhook: &mut Encrypted, name: &str, value: &str) {
+fn set(webhook: &mut WebhookRequest, name: &str, value: &str) {
     webhook.headers.iter_mut().filter(|(header, _)| *header == name).for_each(|header| header.1 = value.to_owned());
 }
 
-/// A webhook whose text or ciphertext is wrong, where that is what is asked for.
-struct Spoiled {
+/// A webhook with its text or ciphertext already broken, if that is how the corruption works.
+struct Broken {
     /// The event.
     text: String,
     /// `encrypted_data`, as JSON.
     data: serde_json::Value,
-    webhook: Encrypted,
+    webhook: WebhookRequest,
 }
 
-impl Spoiled {
-    fn new(how: Corruption, event: &str, app_id: &AppId, writing: &Writing) -> Result<Self, String> {
-        let (algorithm, format, encoding) = writing.names()?;
+impl Broken {
+    fn new(how: Corruption, event: &str, app_id: &AppId, encryption: &EncryptionArgs) -> Result<Self, String> {
+        let (algorithm, format, encoding) = encryption.parse()?;
         let text = text(how, event)?;
         let other = AppId::new("another-app-id");
         let app_id = if how == Corruption::WrongAppId { &other } else { app_id };
         let encrypt = |text: &str, encoding| sender::ciphertext(text, app_id, algorithm, encoding);
         let bytes = match how {
             Corruption::BadPadding if !matches!(algorithm.mode, Mode::Cbc | Mode::Ecb) => {
-                return Err("--corrupt bad-padding: only the modes cbc and ecb have a padding".to_owned());
+                return Err("--corrupt bad-padding: only modes cbc and ecb have padding".to_owned());
             }
             Corruption::BadPadding => without_padding(&text, |text| encrypt(text, encoding)),
             Corruption::WrongEncoding if encoding == Encoding::Utf16le => encrypt(&text, Encoding::Utf8),
@@ -179,12 +185,12 @@ impl Spoiled {
             Corruption::DoubleEncoded => sender::write(sender::write(&bytes, format).as_bytes(), format),
             _ => sender::write(&bytes, format),
         };
-        let webhook = Encrypted::with_data(data.clone(), writing);
+        let webhook = WebhookRequest::from_ciphertext(data.clone(), encryption);
         Ok(Self { text, data: data.into(), webhook })
     }
 }
 
-/// What is encrypted.
+/// The plaintext to encrypt.
 fn text(how: Corruption, event: &str) -> Result<String, String> {
     Ok(match how {
         Corruption::NotJson => "this is not an event".to_owned(),
@@ -195,8 +201,8 @@ fn text(how: Corruption, event: &str) -> Result<String, String> {
     })
 }
 
-/// A ciphertext whose last block ends in a space. Where the text fills its blocks, the cipher appends a block of nothing
-/// but padding: that one is cut off.
+/// A ciphertext whose last block ends in a space instead of padding. Appends spaces until the text fills its blocks, then
+/// cuts off the block of padding that the cipher adds.
 fn without_padding(text: &str, encrypt: impl Fn(&str) -> Vec<u8>) -> Vec<u8> {
     let mut text = text.to_owned() + " ";
     let mut bytes = encrypt(&text);

@@ -1,7 +1,8 @@
-//! Load mode: many webhooks, several at a time, and how long their answers took.
+//! Load mode of `trigger`: sends many webhooks concurrently and measures the latency of the answers.
 //!
-//! The end is a summary, also of a run that was interrupted. With a rate, a webhook's latency counts from the moment at which it was due and not from the one at which a
-//! connection was free for it: a receiver that stalls cannot hide what it keeps waiting ("coordinated omission").
+//! Prints a summary at the end, also after Ctrl-C. With `--rate`, latency counts from the time at which a webhook was due,
+//! not from the time at which a connection was free. Otherwise a receiver that stalls would hide the webhooks that it
+//! keeps waiting ("coordinated omission").
 
 use std::{
     collections::BTreeMap,
@@ -23,66 +24,66 @@ use tokio::sync::mpsc;
 use super::expectation::Expectation;
 use crate::{
     console,
-    send::{Connection, Encrypted},
+    send::{Connection, WebhookRequest},
 };
 
-/// Between two looks at whether a run is over, while it waits for the next webhook to be due.
-const LOOK: Duration = Duration::from_millis(50);
-/// How long an interrupted run waits for answers that are on their way.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
-/// Longest latency that is told from longer ones, in microseconds: an hour, as a run that cannot keep its rate may have.
-const LONGEST: u64 = 3_600_000_000;
-/// Of the latencies that are kept, in decimal digits.
+/// How often a connection that waits for its next webhook checks whether the run is over.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How long an interrupted run waits for answers in flight.
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
+/// Highest latency that can be recorded, in microseconds: an hour, which a run that cannot keep its rate may reach.
+const MAX_LATENCY: u64 = 3_600_000_000;
+/// Significant decimal digits of recorded latencies.
 const PRECISION: u8 = 3;
-/// Width of the longest bar of the histogram, in characters.
-const BAR: u64 = 40;
+/// Width of the longest histogram bar, in characters.
+const BAR_WIDTH: u64 = 40;
 
-/// How much is sent.
+/// Options of load mode.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Load")]
 pub(super) struct Load {
-    /// Sends this many webhooks, each with an event of a new call, and prints a summary. With --file all events
-    /// are the same, and a FIFO queue keeps one of them where the event proves that they are one event
+    /// Send this many webhooks, each with an event of a new call, and print a summary. With --file all events are
+    /// identical, and a FIFO queue keeps only one of them if the event proves its identity
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Sends this many at a time, each over a connection of its own that is kept open
+    /// Send this many at a time, each over its own persistent connection
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000), requires = "count")]
     concurrency: u16,
-    /// Sends this many a second, as long as --concurrency suffices. The latency then counts from the moment at which a
-    /// webhook was due, so that what waited for a free connection counts as waiting. Without it, each connection sends
-    /// its next webhook when the last one was answered
+    /// Send this many per second, as far as --concurrency allows. Latency then counts from the time at which a webhook
+    /// was due, so it includes waiting for a free connection. Without a rate, each connection sends its next webhook as
+    /// soon as the previous one is answered
     #[arg(long, value_name = "PER_SECOND", value_parser = rate, requires = "count")]
     rate: Option<f64>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
-    if rate.is_finite() && rate >= 0.001 { Ok(rate) } else { Err("expected at least 0.001 a second".to_owned()) }
+    if rate.is_finite() && rate >= 0.001 { Ok(rate) } else { Err("expected at least 0.001 per second".to_owned()) }
 }
 
-/// What came of the webhooks so far.
+/// Results so far.
 struct Tally {
-    /// In microseconds, of webhooks that were answered.
+    /// Of answered webhooks, in microseconds.
     latencies: Histogram<u64>,
     statuses: BTreeMap<u16, u64>,
-    /// Webhooks that the receiver has, on the queue or in quarantine.
+    /// Webhooks that the receiver kept, on the queue or in quarantine.
     kept: u64,
-    /// Answers that are not as they should be.
+    /// Answers with an unexpected status.
     wrong: u64,
     unanswered: u64,
-    /// Why the first one was not answered.
+    /// Why the first unanswered webhook got no answer.
     error: Option<String>,
 }
 
 impl Load {
-    pub(super) const fn is_asked_for(&self) -> bool {
+    pub(super) const fn is_requested(&self) -> bool {
         self.count.is_some()
     }
 
-    /// Sends them. `make` makes each webhook.
+    /// Runs the load and prints its summary. `make` builds each webhook.
     pub(super) async fn run(
         self,
-        make: impl Fn() -> Result<Encrypted, String> + Send + Sync + 'static,
+        make: impl Fn() -> Result<WebhookRequest, String> + Send + Sync + 'static,
         url: String,
         shown: &str,
         json: bool,
@@ -90,7 +91,7 @@ impl Load {
     ) -> Result<ExitCode, String> {
         let count = self.count.unwrap_or(1);
         let connections = u64::from(self.concurrency).min(count);
-        let latencies = Histogram::new_with_max(LONGEST, PRECISION).map_err(|error| error.to_string())?;
+        let latencies = Histogram::new_with_max(MAX_LATENCY, PRECISION).map_err(|error| error.to_string())?;
         let tally = Tally { latencies, statuses: BTreeMap::new(), kept: 0, wrong: 0, unanswered: 0, error: None };
         let run = Arc::new(Run {
             count,
@@ -123,7 +124,7 @@ impl Load {
         };
         if interrupted {
             run.is_over.store(true, Ordering::Relaxed);
-            let _ = tokio::time::timeout(LAST_ANSWERS, all_ended.recv()).await;
+            let _ = tokio::time::timeout(GRACE_PERIOD, all_ended.recv()).await;
         }
         run.progress.finish_and_clear();
         let elapsed = run.start.elapsed();
@@ -138,7 +139,7 @@ impl Load {
     }
 }
 
-/// A run, shared by its connections.
+/// A load run, shared by its connections.
 struct Run {
     count: u64,
     rate: Option<f64>,
@@ -152,8 +153,8 @@ struct Run {
 }
 
 impl Run {
-    /// One connection's part.
-    fn send_all(&self, make: &impl Fn() -> Result<Encrypted, String>, url: &str) -> Result<(), String> {
+    /// Sends webhooks over one connection until the run is over.
+    fn send_all(&self, make: &impl Fn() -> Result<WebhookRequest, String>, url: &str) -> Result<(), String> {
         let connection = Connection::new();
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -173,14 +174,14 @@ impl Run {
         }
     }
 
-    /// Whether the moment came before the end of the run.
+    /// Waits until a webhook is due. `false` if the run ended first.
     fn wait_until(&self, due: Instant) -> bool {
         loop {
             let left = due.saturating_duration_since(Instant::now());
             if left.is_zero() || self.is_over.load(Ordering::Relaxed) {
                 return left.is_zero();
             }
-            thread::sleep(left.min(LOOK));
+            thread::sleep(left.min(POLL_INTERVAL));
         }
     }
 
@@ -189,7 +190,7 @@ impl Run {
     }
 }
 
-/// On standard error, and only where that is a terminal.
+/// Shown on standard error, if that is a terminal.
 fn progress_bar(count: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} sent, {per_sec}, {eta} left");
     ProgressBar::new(count).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -236,10 +237,14 @@ impl Tally {
 
     fn print(&self, shown: &str, count: u64, connections: u64, elapsed: Duration, interrupted: bool) {
         let (sent, seconds) = (self.sent(), elapsed.as_secs_f64());
-        let of = if interrupted { format!(" of {count}, then interrupted,") } else { String::new() };
+        let done = if interrupted {
+            format!("Interrupted after {sent} of {count} webhooks")
+        } else {
+            format!("{sent} webhooks sent")
+        };
         let rate = sent as f64 / seconds;
         console::line(format_args!(
-            "{sent} webhooks sent{of} to {shown} in {seconds:.2} s: {rate:.1} a second, {connections} at a time\n"
+            "{done} to {shown} in {seconds:.2} s: {rate:.1} per second, {connections} at a time\n"
         ));
         for (status, count) in &self.statuses {
             console::line(format_args!("{count:>10}  answered {status}"));
@@ -248,7 +253,7 @@ impl Tally {
             console::line(format_args!("{:>10}  kept, on the queue or in quarantine", self.kept));
         }
         if let Some(error) = &self.error {
-            console::line(format_args!("{:>10}  without an answer; the first one {error}", self.unanswered));
+            console::line(format_args!("{:>10}  unanswered; the first one {error}", self.unanswered));
         }
         if self.wrong > 0 {
             console::line(format_args!("{:>10}  not as expected", self.wrong));
@@ -264,7 +269,7 @@ impl Tally {
         self.print_histogram();
     }
 
-    /// One row for each of 1, 2, 5, 10, … microseconds in which there is a latency or that lies between such.
+    /// Rows for 1, 2, 5, 10, … microseconds, from the lowest latency to the highest.
     fn print_histogram(&self) {
         let (min, max) = (self.latencies.min(), self.latencies.max());
         let mut rows = Vec::new();
@@ -280,13 +285,13 @@ impl Tally {
         }
         let most = rows.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
         for (high, count) in rows {
-            let bar = "█".repeat(usize::try_from((count * BAR).div_ceil(most)).unwrap_or(0));
+            let bar = "█".repeat(usize::try_from((count * BAR_WIDTH).div_ceil(most)).unwrap_or(0));
             console::line(format_args!("{:>12}  {bar} {count}", format_args!("< {}", readable(high)).to_string()));
         }
     }
 }
 
-/// Microseconds as people read them.
+/// Formats microseconds for people.
 fn readable(micros: u64) -> String {
     match micros {
         0..1_000 => format!("{micros} µs"),
@@ -295,7 +300,7 @@ fn readable(micros: u64) -> String {
     }
 }
 
-/// A number from 1 on, to three digits or to the whole.
+/// Formats a number of at least 1 to three significant digits, or to the nearest integer.
 fn three_digits(number: f64) -> String {
     let decimals = if number < 10.0 { 2 } else { usize::from(number < 100.0) };
     let text = format!("{number:.decimals$}");

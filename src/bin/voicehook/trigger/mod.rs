@@ -1,8 +1,8 @@
-//! `voicehook trigger`: sends events, encrypted as EnableX does it: one, a whole call, a load, or a webhook that is broken
-//! on purpose.
+//! `voicehook trigger`: sends test webhooks, encrypted as EnableX encrypts them: a single event, a whole call, a load, or a
+//! deliberately broken webhook.
 //!
-//! A receiver answers 200 to everything that it keeps, whether the event is on the queue or the webhook in quarantine, so
-//! that is all that can be reported here, with the request id to look it up by.
+//! A receiver answers 200 to everything that it keeps, whether on the queue or in quarantine. So this command can only
+//! report that a webhook was kept, and the request id to look it up by.
 
 mod corrupt;
 mod expectation;
@@ -24,23 +24,23 @@ use crate::{
     console,
     json_text::{self, Fields},
     samples::{self, Call, KINDS},
-    send::{Answer, Connection, Encrypted, Writing},
+    send::{Answer, Connection, EncryptionArgs, WebhookRequest},
 };
 
-/// Sends sample events, encrypted as EnableX does it
+/// Send sample events, encrypted as EnableX encrypts them
 ///
-/// One event, a whole call (`voicehook trigger scenario --list`), a load (--count, --concurrency, --rate), or a webhook
-/// that is broken on purpose (--corrupt).
+/// Sends one event, a whole call (`voicehook trigger scenario --list`), a load (--count, --concurrency, --rate), or a
+/// deliberately broken webhook (--corrupt).
 ///
-/// A receiver answers 200 to every webhook that it keeps: its event is on the queue, or the webhook is in quarantine. Which
-/// of the two it does not say. The request id that is printed finds the webhook in the function's log and in the quarantine;
-/// `voicehook dev` prints what became of each one.
+/// A receiver answers 200 to every webhook that it keeps, whether the event is on the queue or the webhook is in
+/// quarantine; the answer does not say which. Use the printed request id to find the webhook in the function's log and in
+/// the quarantine. `voicehook dev` prints the outcome of each webhook.
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Status: 0 if every answer was as expected, 1 if not, 2 if the command line is wrong. Expected is 200, with --corrupt \
-one of the statuses that are listed for it.
+    after_help = "Exit status: 0 if every answer was as expected, 1 if not, 2 on a usage error. The expected status is 200, or \
+with --corrupt one of those listed for it.
 
 Examples:
   voicehook trigger --list
@@ -65,36 +65,36 @@ enum TriggerCommand {
     Scenario(PlayScenario),
 }
 
-/// Events of one kind.
+/// Options for sending events of one kind.
 #[derive(Args)]
 struct Single {
-    /// The event: its name (call.connected) or the last part of it (connected)
+    /// The event, by its full name (call.connected) or its last part (connected)
     #[arg(value_parser = event_type, required_unless_present_any = ["list", "file"])]
     event: Option<String>,
-    /// Lists the events with their meaning, and ends
+    /// List the events with their meaning, and exit
     #[arg(long)]
     list: bool,
-    /// Sends the JSON of this file, byte for byte; - is standard input
+    /// Send the JSON of this file, byte for byte; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with = "event")]
     file: Option<String>,
-    /// Sets a field, also inside of others (a.b, a.0): to a JSON value, or else to the text as it stands
+    /// Set a field, also a nested one (a.b, a.0), to a JSON value or, if it is not JSON, to the literal text
     #[arg(long, value_name = "FIELD=VALUE", value_parser = assignment)]
     set: Vec<(String, String)>,
-    /// The call that the event belongs to (default: a new one for each)
+    /// The call that the event belongs to (default: a new call for each event)
     #[arg(long)]
     voice_id: Option<String>,
-    /// Sends a deliberately broken webhook and checks for the expected status: 200 where the receiver has a quarantine to
-    /// keep it in, else the other one that is listed
+    /// Send a deliberately broken webhook and check for the expected status: 200 if the receiver has a quarantine,
+    /// otherwise the other status listed
     #[arg(long, value_enum, value_name = "HOW")]
     corrupt: Option<Corruption>,
-    /// Prints a curl line that sends it, and sends nothing
+    /// Print a curl command that sends it, instead of sending it
     #[arg(long, visible_alias = "dry-run")]
     curl: bool,
-    /// Prints what was sent and answered as JSON, in one line
+    /// Print the event and the answer as one line of JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    writing: Writing,
+    encryption: EncryptionArgs,
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
@@ -102,7 +102,7 @@ struct Single {
 }
 
 impl Trigger {
-    /// Sends what is asked for; success is that every answer was as it should be.
+    /// Runs the command. Succeeds if every answer was as expected.
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         match self.command {
             Some(TriggerCommand::Scenario(scenario)) => scenario.run(),
@@ -121,7 +121,7 @@ impl Single {
     #[tokio::main]
     async fn run(self) -> Result<ExitCode, String> {
         let given = self.file.as_deref().map(read).transpose()?;
-        // Before anything is sent: a mistake in an option shows in the first webhook.
+        // Build one webhook before sending anything, so that a wrong option fails early.
         let event = self.event(given.as_deref())?;
         let target = self.target.resolve().await?;
         let webhook = self.webhook(&event, target.app_id()?)?;
@@ -131,7 +131,7 @@ impl Single {
             console::line(webhook.as_curl_to(&in_shell));
             return Ok(ExitCode::SUCCESS);
         }
-        if self.load.is_asked_for() {
+        if self.load.is_requested() {
             let (load, json) = (self.load.clone(), self.json);
             let (shown, expectation) = (target.shown.clone(), Expectation(self.corrupt));
             let make = move || self.webhook(&self.event(given.as_deref())?, target.app_id()?);
@@ -142,7 +142,7 @@ impl Single {
         Ok(if Expectation(self.corrupt).is_met(answer.status) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// The event's JSON text.
+    /// The event's JSON.
     fn event(&self, given: Option<&str>) -> Result<String, String> {
         let mut event = match (given, &self.event) {
             (Some(given), _) => {
@@ -161,10 +161,10 @@ impl Single {
         Ok(event)
     }
 
-    fn webhook(&self, event: &str, app_id: &AppId) -> Result<Encrypted, String> {
+    fn webhook(&self, event: &str, app_id: &AppId) -> Result<WebhookRequest, String> {
         match self.corrupt {
-            Some(how) => how.webhook(event, app_id, &self.writing),
-            None => Encrypted::for_app(event, app_id, &self.writing),
+            Some(how) => how.webhook(event, app_id, &self.encryption),
+            None => WebhookRequest::encrypt(event, app_id, &self.encryption),
         }
     }
 
@@ -188,12 +188,12 @@ impl Single {
     }
 }
 
-/// The event of a file, or of standard input.
+/// Reads an event from a file or from standard input.
 fn read(file: &str) -> Result<String, String> {
     let text = if file == "-" {
         let mut input = std::io::stdin().lock();
         if input.is_terminal() {
-            console::error("type the event's JSON, then Ctrl-D");
+            console::error("type the event's JSON, then press Ctrl-D");
         }
         let mut text = String::new();
         input.read_to_string(&mut text).map(|_| text)
@@ -206,7 +206,7 @@ fn read(file: &str) -> Result<String, String> {
     match serde_json::from_str::<Fields>(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!(
-            "--file {file} is not an event, which is a JSON object: {error}. To send something else on purpose, see --corrupt"
+            "--file {file} is not an event (a JSON object): {error}. To send a broken webhook on purpose, use --corrupt"
         )),
     }
 }
@@ -214,14 +214,14 @@ fn read(file: &str) -> Result<String, String> {
 fn event_type(name: &str) -> Result<String, String> {
     let known = samples::event(name, &Call::new(String::new())).is_some();
     let all = || samples::event_types().collect::<Vec<_>>().join(", ");
-    if known { Ok(name.to_owned()) } else { Err(format!("no such event; there are: {}", all())) }
+    if known { Ok(name.to_owned()) } else { Err(format!("no such event; choose one of: {}", all())) }
 }
 
-/// `field=value`, with the value as JSON.
+/// Parses `field=value`; the value is returned as JSON.
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (field, value) = text.split_once('=').ok_or("expected FIELD=VALUE, for example digit=7")?;
     if field.split('.').any(str::is_empty) {
-        return Err("expected the name of a field before the =, for example digit=7".to_owned());
+        return Err("expected a field name before the =, for example digit=7".to_owned());
     }
     let is_json = serde_json::from_str::<&RawValue>(value).is_ok();
     let value = if is_json { value.trim().to_owned() } else { serde_json::Value::from(value).to_string() };

@@ -1,4 +1,4 @@
-//! `voicehook trigger scenario`: plays a whole call into a receiver.
+//! `voicehook trigger scenario`: sends the events of a whole call, with the pauses of a real one.
 
 use std::{
     process::ExitCode,
@@ -18,17 +18,17 @@ use super::{
 use crate::{
     console,
     scenarios::{self, RECIPIENTS, SCENARIOS, Scenario},
-    send::{Answer, Connection, Encrypted, Writing},
+    send::{Answer, Connection, EncryptionArgs, WebhookRequest},
 };
 
-/// The most webhooks that are sent at the same time.
-const AT_A_TIME: usize = 50;
+/// How many webhooks are sent at the same time, at most.
+const MAX_CONCURRENCY: usize = 50;
 
-/// Plays a whole call, with the events and the pauses that a real one has
+/// Play a whole call, with the events and pauses of a real one
 #[derive(Args)]
 #[command(
-    after_help = "Events of one moment are sent side by side, as EnableX sends them. A receiver answers 200 to every event that it \
-keeps, on the queue or in quarantine. Status: 0 if every answer was 200, 1 if not, 2 if the command line is wrong.
+    after_help = "Simultaneous events are sent concurrently, as EnableX sends them. A receiver answers 200 to every event that it \
+keeps, on the queue or in quarantine. Exit status: 0 if every answer was 200, 1 if not, 2 on a usage error.
 
 Examples:
   voicehook trigger scenario --list
@@ -40,20 +40,20 @@ pub(super) struct PlayScenario {
     /// The scenario
     #[arg(required_unless_present = "list", value_parser = SCENARIOS.iter().map(|scenario| scenario.name).collect::<Vec<_>>())]
     name: Option<String>,
-    /// Lists the scenarios with what happens in them, and ends
+    /// List the scenarios with a description, and exit
     #[arg(long)]
     list: bool,
-    /// Leaves out the pauses; the time stamps in the events keep them, and end now
+    /// Send without delays; the events keep their timestamps, and the last one is now
     #[arg(long)]
     fast: bool,
-    /// How many numbers the broadcast calls
+    /// How many numbers the broadcast scenario calls
     #[arg(long, default_value_t = RECIPIENTS, value_parser = recipients)]
     recipients: usize,
-    /// Prints a line of JSON for each event
+    /// Print a line of JSON for each event
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    writing: Writing,
+    encryption: EncryptionArgs,
     #[command(flatten)]
     target: Target,
 }
@@ -62,7 +62,7 @@ fn recipients(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| (1..=10_000).contains(number)).ok_or_else(|| "expected 1 to 10000".to_owned())
 }
 
-/// An event that was sent.
+/// A sent event and its answer.
 struct Sent {
     event: String,
     answer: Result<Answer, String>,
@@ -70,7 +70,7 @@ struct Sent {
 
 impl PlayScenario {
     pub(super) fn run(self) -> Result<ExitCode, String> {
-        let Some(scenario) = self.name.as_deref().and_then(Scenario::named) else {
+        let Some(scenario) = self.name.as_deref().and_then(Scenario::from_name) else {
             for scenario in SCENARIOS {
                 let moments = scenario.moments(Timestamp::now(), RECIPIENTS);
                 let seconds = scenarios::duration(&moments).as_secs_f64();
@@ -89,14 +89,14 @@ impl PlayScenario {
             let begin = Timestamp::now() - scenarios::duration(&moments);
             moments = scenario.moments(begin, self.recipients);
         }
-        let connections: Vec<Connection> = (0..AT_A_TIME).map(|_| Connection::new()).collect();
+        let connections: Vec<Connection> = (0..MAX_CONCURRENCY).map(|_| Connection::new()).collect();
         let start = Instant::now();
         let (mut kept, mut all) = (0, 0);
         for moment in moments {
             if !self.fast {
                 thread::sleep(moment.delay);
             }
-            for events in moment.events.chunks(AT_A_TIME) {
+            for events in moment.events.chunks(MAX_CONCURRENCY) {
                 let at = start.elapsed();
                 for sent in self.send(events, &connections, &target)? {
                     all += 1;
@@ -110,10 +110,10 @@ impl PlayScenario {
         Ok(if kept == all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Sends events side by side, and waits for all answers.
+    /// Sends events concurrently and waits for all answers.
     fn send(&self, events: &[String], connections: &[Connection], target: &Resolved) -> Result<Vec<Sent>, String> {
-        let encrypted = events.iter().map(|event| Encrypted::for_app(event, target.app_id()?, &self.writing));
-        let webhooks: Vec<Encrypted> = encrypted.collect::<Result<_, _>>()?;
+        let encrypted = events.iter().map(|event| WebhookRequest::encrypt(event, target.app_id()?, &self.encryption));
+        let webhooks: Vec<WebhookRequest> = encrypted.collect::<Result<_, _>>()?;
         Ok(thread::scope(|scope| {
             let inflight: Vec<_> = webhooks
                 .iter()
@@ -125,7 +125,7 @@ impl PlayScenario {
         }))
     }
 
-    /// Prints what became of an event: whether it was kept. Nobody there at all ends the scenario.
+    /// Prints the result of an event, and returns whether it was kept. Fails if there was no answer at all.
     fn show(&self, at: Duration, Sent { event, answer }: Sent, shown: &str) -> Result<bool, String> {
         let Answer { status, request_id, body } = answer.map_err(|error| format!("{shown} {error}"))?;
         let kept = Expectation::default().is_kept(status);

@@ -1,4 +1,4 @@
-//! Where webhooks are sent, and which AppID they are encrypted with. AppIDs and tokens are never printed.
+//! The receiver that `trigger` sends to, and the AppID to encrypt with. AppIDs and tokens are never printed.
 
 use std::net::IpAddr;
 
@@ -13,34 +13,34 @@ use crate::{
     send::{DEV_APP_ID, shell_word},
 };
 
-/// The receiver.
+/// Options that name the receiver.
 #[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
 #[derive(Args, Debug)]
 pub(super) struct Target {
-    /// Where to send it
+    /// The receiver's URL
     #[arg(long, default_value = "http://127.0.0.1:3000/webhook")]
     url: String,
-    /// The AppID to encrypt with [env: ENABLEX_APP_ID] [default: the one of `voicehook dev`]
+    /// The AppID to encrypt with [env: ENABLEX_APP_ID] [default: that of `voicehook dev`]
     #[arg(long)]
     app_id: Option<String>,
-    /// Name or ARN of a secret with the AppID, read with your AWS credentials [env: ENABLEX_APP_ID_SECRET]
+    /// Name or ARN of a Secrets Manager secret with the AppID, read with your AWS credentials [env: ENABLEX_APP_ID_SECRET]
     #[arg(long, value_name = "SECRET", conflicts_with = "app_id")]
     app_id_secret: Option<String>,
-    /// The app of a secret with several; it is added to a URL that ends in /webhook
+    /// Which app to use, if the secret has several; appended to a URL that ends in /webhook
     #[arg(long, value_name = "NAME")]
     app: Option<String>,
-    /// The token that the receiver asks for, where the URL does not have it
+    /// The webhook token, if the receiver requires one and the URL does not include it
     #[arg(long, env = "WEBHOOK_TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
 
-/// A receiver, with the AppID that it can open webhooks of.
+/// A receiver, with the AppID that it decrypts webhooks with.
 pub(super) struct Resolved {
-    /// Without the token: for people.
+    /// The URL without the token, for output.
     pub(super) shown: String,
-    /// With it.
+    /// The URL with the token.
     pub(super) url: String,
-    /// As a word of a shell's command line, with the token as a variable.
+    /// The URL as a shell word, with the token as a variable.
     pub(super) in_shell: String,
     apps: Apps,
     app: String,
@@ -50,7 +50,7 @@ impl Target {
     pub(super) async fn resolve(&self) -> Result<Resolved, String> {
         let (apps, app) = self.apps().await?;
         if apps.get(&app).is_none() {
-            return Err(format!("the secret has no app {app:?}; name one of its apps with --app"));
+            return Err(format!("the secret has no app {app:?}; choose one of its apps with --app"));
         }
         let app_in_path = self.app.as_ref().filter(|_| self.url.ends_with("/webhook"));
         let shown = app_in_path.map_or_else(|| self.url.clone(), |app| format!("{}/{app}", self.url));
@@ -65,7 +65,7 @@ impl Target {
         Ok(Resolved { shown, url, in_shell, apps, app })
     }
 
-    /// The AppIDs, and the name of the one to take.
+    /// Reads the AppIDs, and chooses the app.
     async fn apps(&self) -> Result<(Apps, String), String> {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (app_id, secret) = match (&self.app_id, &self.app_id_secret) {
@@ -75,13 +75,13 @@ impl Target {
         let single = |app_id: &str| (Apps::bare(app_id), DEFAULT_APP.to_owned());
         match (app_id, secret) {
             (Some(_), Some(_)) => {
-                Err("ENABLEX_APP_ID and ENABLEX_APP_ID_SECRET are both set; unset one, or say --app-id".to_owned())
+                Err("ENABLEX_APP_ID and ENABLEX_APP_ID_SECRET are both set; unset one, or give --app-id".to_owned())
             }
             (Some(app_id), None) => Ok(single(&app_id)),
             (None, Some(secret)) => {
                 let source = SecretsManager::retrying(&Aws::new(aws_configuration().await), &secret);
                 let apps = source.fetch(Version::Current).await.map_err(|error| {
-                    format!("{error}. Check the name, AWS_PROFILE and AWS_REGION; `aws sts get-caller-identity` says who you are")
+                    format!("{error}. Check the name, AWS_PROFILE and AWS_REGION; `aws sts get-caller-identity` shows which credentials you use")
                 })?;
                 Ok((apps, self.app.clone().unwrap_or_else(|| DEFAULT_APP.to_owned())))
             }
@@ -91,7 +91,7 @@ impl Target {
 }
 
 impl Resolved {
-    /// Whether it is a receiver on this machine.
+    /// Whether the receiver is on this machine.
     pub(super) fn is_local(&self) -> bool {
         let rest = self.shown.split_once("://").map_or(self.shown.as_str(), |(_, rest)| rest);
         let host = rest.split(['/', '?']).next().unwrap_or_default();

@@ -178,7 +178,7 @@ async fn sample(State(inspector): Shared, Path(name): Path<String>, body: Bytes)
 /// Plays on in the background, whether the page stays or not.
 async fn scenario(State(inspector): Shared, Path(name): Path<String>, body: Bytes) -> Response {
     let wish: Wish = serde_json::from_slice(&body).unwrap_or_default();
-    let Some(scenario) = Scenario::named(&name) else { return gone() };
+    let Some(scenario) = Scenario::from_name(&name) else { return gone() };
     let player = inspector.player.clone();
     tokio::spawn(async move {
         if let Err(error) = player.scenario(scenario, wish.fast).await {
