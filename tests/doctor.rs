@@ -1,5 +1,7 @@
-//! `voicehook doctor`, as a person runs it: on a configuration that is right, and on one with each thing that can be wrong.
-//! AWS answers as each test wants, and the webhook goes through a real receiver. A deployed stack is checked end to end.
+//! Runs `voicehook doctor` on a valid configuration, and on one with each thing that can be wrong.
+//!
+//! AWS is a stub that answers as each test needs; the webhook goes through a real receiver. `tests/end_to_end` checks a
+//! deployed stack.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/aws_stub.rs"]
@@ -19,7 +21,7 @@ use tool::{Dev, printed, typing, voicehook};
 const APP_ID: &str = "5f1e0a77-the-app-id-that-nobody-may-see";
 const TOKEN: &str = "0123456789abcdef-token";
 
-/// An answer in the place of the right one.
+/// An answer of AWS that replaces the normal one.
 type Instead = fn(&str, &Value) -> Option<(u16, Value)>;
 
 /// Everything is right.
@@ -28,12 +30,12 @@ const AS_IT_SHOULD_BE: Instead = |_, _| None;
 /// A configuration whose parts are all there: secret, queues, and a receiver that sends to the queue.
 struct Deployment {
     aws: AwsStub,
-    /// What was asked of SQS: the operation and the request.
+    /// Requests that reached AWS: the operation and its input.
     asked: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Deployment {
-    /// With one thing that is otherwise.
+    /// A deployment with one thing changed.
     async fn with(instead: Instead) -> Self {
         let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
         let on_the_queue: Mutex<Vec<Value>> = Mutex::default();
@@ -61,7 +63,7 @@ impl Deployment {
         command
     }
 
-    /// The receiver that stands for the deployed function.
+    /// The receiver that stands in for the deployed function.
     fn receiver(&self, app_id: &str) -> Dev {
         self.receiver_with(app_id, &[], &[])
     }
@@ -134,7 +136,7 @@ fn attributes() -> Value {
     })
 }
 
-/// The attributes of every queue, with some that are otherwise.
+/// The attributes of every queue, with some of them changed.
 fn with_attributes(operation: &str, otherwise: Value) -> Option<(u16, Value)> {
     let mut attributes = attributes();
     for (name, value) in otherwise.as_object().unwrap() {
@@ -192,13 +194,13 @@ async fn a_right_configuration_passes_and_its_test_webhook_goes_from_the_url_to_
         ("variables", "ENABLEX_APP_ID_SECRET, QUEUE_URL, QUARANTINE_QUEUE_URL"),
         ("secret", "AppIDs of default, and a token"),
         ("secret", "not rotated"),
-        ("queue", "events.fifo: FIFO, kept 14 days"),
+        ("queue", "events.fifo: FIFO, retention 14 days"),
         ("dead-letter queue", "dead is empty"),
         ("quarantine", "quarantine: standard"),
         ("url", "/webhook/default/… answers"),
         ("test webhook", "kept, request id local-"),
         // The sample call of the receiver.
-        ("event", "behind 9 others, and was taken off again"),
+        ("event", "behind 9 other messages and was deleted"),
     ] {
         assert!(found.has(name, "ok", says, ""), "{name}: {says}: {}", found.text);
     }
@@ -224,7 +226,7 @@ async fn wrong_variables_are_each_named_with_what_would_be_right() {
         ("ACTIONS", r#"{"call.incomingcall": 1}"#, "call.incomingcall"),
     ] {
         let found = deployment.doctor_with(&[(variable, value)], &[]);
-        found.assert(1, "variables", "failed", says, "the function does not start");
+        found.assert(1, "variables", "failed", says, "Fix this: the function will not start");
     }
     let all = deployment.doctor_with(&[("QUEUE_URL", ""), ("WEBHOOK_TOKEN", "short")], &[]);
     assert_eq!(all.checks.len(), 2, "{}", all.text);
@@ -242,7 +244,7 @@ async fn what_is_wrong_with_the_secret_is_told_apart() {
         (
             |operation, _| (operation == "GetSecretValue").then(|| (200, json!({"SecretString": r#""quoted""#}))),
             "it is a JSON string",
-            "Correct the value of the secret",
+            "Fix the value of the secret",
         ),
         (
             |operation, _| {
@@ -250,22 +252,22 @@ async fn what_is_wrong_with_the_secret_is_told_apart() {
                 (operation == "GetSecretValue").then(|| (200, json!({"SecretString": webhook})))
             },
             "an app is called webhook",
-            "Correct the value of the secret",
+            "Fix the value of the secret",
         ),
         (
             |operation, _| (operation == "GetSecretValue").then(|| error("ResourceNotFoundException")),
             "does not exist in this account and region",
-            "names a secret of the account and region",
+            "names a secret in this account and region",
         ),
         (
             |operation, _| (operation == "GetSecretValue").then(|| error("AccessDeniedException")),
             "may not read the secret",
-            "Use credentials with secretsmanager:GetSecretValue",
+            "Use credentials that allow secretsmanager:GetSecretValue",
         ),
         (
             |operation, _| (operation == "GetSecretValue").then(|| error("UnrecognizedClientException")),
             "UnrecognizedClientException",
-            "your credentials are right",
+            "Check AWS_REGION and your credentials",
         ),
         (
             |operation, _| (operation == "GetSecretValue").then(|| (200, json!({"SecretString": r#"{"appid":"a"}"#}))),
@@ -275,7 +277,7 @@ async fn what_is_wrong_with_the_secret_is_told_apart() {
         (
             |operation, _| (operation == "GetSecretValue").then(|| (200, json!({"SecretBinary": "AAAA"}))),
             "it is binary",
-            "Correct the value of the secret",
+            "Fix the value of the secret",
         ),
         (
             |operation, _| {
@@ -283,13 +285,13 @@ async fn what_is_wrong_with_the_secret_is_told_apart() {
                 (operation == "GetSecretValue").then(|| (200, json!({"SecretString": short})))
             },
             "its token must have at least 16 characters",
-            "Correct the value of the secret",
+            "Fix the value of the secret",
         ),
     ];
     for (instead, detail, next) in cases {
         let found = Deployment::with(instead).await.doctor(&[]);
         found.assert(1, "secret", "failed", detail, next);
-        assert!(found.has("test webhook", "skipped", "no AppID", "Put the secret right"), "{}", found.text);
+        assert!(found.has("test webhook", "skipped", "no AppID", "Fix the secret"), "{}", found.text);
     }
     let previous: Instead = |operation, request| {
         (operation == "GetSecretValue" && request["VersionStage"] == "AWSPREVIOUS")
@@ -330,14 +332,14 @@ async fn what_is_wrong_with_the_queues_is_told_apart() {
             "queue",
             "failed",
             "events.fifo does not exist",
-            "Correct QUEUE_URL",
+            "Fix QUEUE_URL",
         ),
         (
             |operation, _| (operation == "GetQueueAttributes").then(|| error("AccessDeniedException")),
             0,
             "queue",
             "warning",
-            "you may not look at",
+            "you are not allowed to read the attributes of",
             "sqs:GetQueueAttributes",
         ),
         (
@@ -345,7 +347,7 @@ async fn what_is_wrong_with_the_queues_is_told_apart() {
             1,
             "quarantine",
             "failed",
-            "cannot be looked at",
+            "cannot be read",
             "QUARANTINE_QUEUE_URL",
         ),
         (
@@ -361,7 +363,7 @@ async fn what_is_wrong_with_the_queues_is_told_apart() {
             0,
             "dead-letter queue",
             "warning",
-            "dead cannot be looked at",
+            "dead cannot be read",
             "Create it again",
         ),
         (
@@ -377,7 +379,7 @@ async fn what_is_wrong_with_the_queues_is_told_apart() {
             0,
             "quarantine",
             "warning",
-            "3 webhooks wait in it",
+            "3 webhooks are waiting in it",
             "voicehook redrive",
         ),
         (
@@ -385,7 +387,7 @@ async fn what_is_wrong_with_the_queues_is_told_apart() {
             0,
             "queue",
             "warning",
-            "262144 bytes at most",
+            "at most 262144 bytes",
             "MaximumMessageSize to 1048576",
         ),
         (
@@ -413,7 +415,7 @@ async fn what_is_wrong_with_the_queues_is_told_apart() {
     );
     open.assert(0, "variables", "warning", "ALLOW_PLAINTEXT", "Set WEBHOOK_TOKEN too");
     let closed = deployment.doctor_with(&[("ALLOW_PLAINTEXT", "true")], &["--no-send"]);
-    assert!(!closed.text.contains("whoever knows the URL"), "the secret has a token: {}", closed.text);
+    assert!(!closed.text.contains("anyone who knows the URL"), "the secret has a token: {}", closed.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -434,7 +436,7 @@ async fn actions_without_a_token_are_named_because_they_are_never_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_webhook_that_is_in_quarantine_is_found_there_and_taken_off_alone() {
     for (app_id, variable, reason, next) in [
-        ("another", ("ALLOWED_ALGORITHMS", "aes-256-cbc"), "undecryptable", "The function has another AppID"),
+        ("another", ("ALLOWED_ALGORITHMS", "aes-256-cbc"), "undecryptable", "The function has a different AppID"),
         (APP_ID, ("ALLOWED_ALGORITHMS", "aes-128-cbc"), "malformed", "ALLOWED_ALGORITHMS is the same"),
     ] {
         let deployment = Deployment::with(AS_IT_SHOULD_BE).await;
@@ -446,7 +448,7 @@ async fn a_test_webhook_that_is_in_quarantine_is_found_there_and_taken_off_alone
         assert!(other.status.success(), "{}", printed(&other));
         let found = deployment.doctor(&["--url", &receiver.url]);
         assert!(found.has("test webhook", "ok", "kept, request id local-", ""), "{}", found.text);
-        let detail = format!("in quarantine, and was taken off again: {reason}");
+        let detail = format!("in quarantine, and was deleted: {reason}");
         found.assert(1, "event", "failed", &detail, next);
         let quarantine = deployment.queue("quarantine");
         let sent = deployment.asked("SendMessage");
@@ -476,7 +478,7 @@ async fn what_the_url_answers_decides_the_advice() {
     let without_token = base.to_owned();
     for url in [&no_such_path, &wrong_token, &without_token] {
         let found = deployment.doctor(&["--url", url]);
-        found.assert(1, "url", "failed", "answered a probe with 404", "the token is the one of WEBHOOK_TOKEN");
+        found.assert(1, "url", "failed", "answered a probe with 404", "the token is that of WEBHOOK_TOKEN");
         assert!(!found.text.contains("another-token-of-16"), "a token is echoed: {}", found.text);
     }
     let nobody = format!("http://127.0.0.1:9/webhook/default/{TOKEN}");
@@ -487,11 +489,11 @@ async fn what_the_url_answers_decides_the_advice() {
     let found = deployment.doctor(&["--url", &receiver.url, "--app", "sales"]);
     found.assert(1, "test webhook", "failed", "no app sales", "--app");
     let found = deployment.doctor(&["--url", &receiver.url, "--no-receive"]);
-    found.assert(0, "event", "skipped", "not looked at", "voicehook-doctor-");
+    found.assert(0, "event", "skipped", "not checked", "voicehook-doctor-");
 
     let with_another_app_id = deployment.receiver("another");
     let found = deployment.doctor(&["--url", &with_another_app_id.url]);
-    found.assert(1, "test webhook", "failed", "answered 400", "today's AppID");
+    found.assert(1, "test webhook", "failed", "answered 400", "the current AppID");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -503,8 +505,16 @@ async fn an_answer_that_is_not_voicehooks_is_told_apart() {
             "an older version of voicehook",
             "Deploy again",
         ),
-        (|operation, _| (operation == "POST /webhook").then(|| (403, json!({}))), "turned it away", "AWS WAF"),
-        (|operation, _| (operation == "POST /webhook").then(|| (503, json!({}))), "did not take the event", "sam logs"),
+        (
+            |operation, _| (operation == "POST /webhook").then(|| (403, json!({}))),
+            "in front of the function rejected it",
+            "AWS WAF",
+        ),
+        (
+            |operation, _| (operation == "POST /webhook").then(|| (503, json!({}))),
+            "did not accept the event",
+            "sam logs",
+        ),
         (|operation, _| (operation == "POST /webhook").then(|| (502, json!({}))), "does not answer", "sam logs"),
     ];
     for (post, detail, next) in cases {
@@ -547,7 +557,7 @@ async fn an_event_that_does_not_come_is_a_failure_and_so_is_a_queue_that_may_not
     let deployment = Deployment::with(lost).await;
     let receiver = deployment.receiver(APP_ID);
     let found = deployment.doctor(&["--url", &receiver.url]);
-    found.assert(1, "test webhook", "failed", "the queue did not take the event", "not_queued");
+    found.assert(1, "test webhook", "failed", "the queue did not accept the event", "not_queued");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -561,7 +571,7 @@ async fn the_table_has_each_check_with_its_next_step_and_no_colours_in_a_pipe() 
     assert_eq!(output.status.code(), Some(1), "{table}");
     assert!(output.stderr.is_empty() && !table.contains('\u{1b}'), "{table:?}");
     let row = table.lines().position(|line| line.contains("failed") && line.contains("does not exist")).unwrap();
-    assert!(table.lines().nth(row + 1).unwrap().trim_start().starts_with("-> Correct QUEUE_URL"), "{table}");
+    assert!(table.lines().nth(row + 1).unwrap().trim_start().starts_with("-> Fix QUEUE_URL"), "{table}");
     assert!(table.lines().next_back().unwrap().contains("2 failed, 0 warnings"), "{table}");
 }
 
@@ -578,13 +588,13 @@ async fn on_a_terminal_the_table_is_as_wide_as_the_terminal_and_coloured_unless_
         assert_eq!(output.status.code(), Some(1), "{shown:?}");
         assert_eq!(shown.contains("\u{1b}[31m") || shown.contains("\u{1b}[38;5;9m"), coloured, "{shown:?}");
         let plain = without_escapes(&shown);
-        assert!(plain.contains("does not exist") && plain.contains("-> Correct"), "{plain}");
+        assert!(plain.contains("does not exist") && plain.contains("-> Fix"), "{plain}");
         let widest = plain.split(['\r', '\n']).map(|line| line.chars().count()).max();
         assert!(widest.is_some_and(|widest| (50..=60).contains(&widest)), "{widest:?}: {plain}");
     }
 }
 
-/// What a terminal shows, without what steers it.
+/// Terminal output without its escape sequences.
 fn without_escapes(shown: &str) -> String {
     let mut parts = shown.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();

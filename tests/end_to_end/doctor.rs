@@ -1,5 +1,5 @@
-//! `voicehook doctor` on the deployed template: it reads the stack and its function, sends a webhook through the API, and
-//! finds the event on the queue; and it names what was broken afterwards.
+//! Runs `voicehook doctor` on the deployed template: it reads the stack and its function, sends a webhook through the API
+//! and finds the event on the queue. Then parts of the deployment are broken, and it reports them.
 
 use serde_json::Value;
 
@@ -44,13 +44,13 @@ async fn doctor_follows_a_webhook_through_the_deployed_stack_and_names_what_was_
         ("dead-letter queue", "is empty"),
         ("url", "/webhook/default/… answers"),
         ("test webhook", "answered 200"),
-        ("event", "call.doctor came to the queue, and was taken off again"),
+        ("event", "call.doctor reached the queue and was deleted"),
     ] {
         assert_has(&checks, name, "ok", says);
     }
     assert_eq!(aws.messages_left(&outputs["QueueUrl"]).await, 0, "the test webhook's event is left on the queue");
 
-    // The output of the stack is a name of AWS, which nobody answers to here; its token is not shown.
+    // The stack's output is an AWS host name, which does not exist here; its token is not shown.
     let (status, checks) = doctor(&aws, &["--stack", "to-examine"]);
     assert_eq!(status, 1);
     assert_has(&checks, "url", "failed", "execute-api");
@@ -58,7 +58,7 @@ async fn doctor_follows_a_webhook_through_the_deployed_stack_and_names_what_was_
     assert_eq!((status, checks.len()), (1, 1), "{checks:#?}");
     assert_has(&checks, "stack", "failed", "AWS_REGION");
 
-    // The function has the AppID of before; it reads the secret again for a webhook that does not open, if it has not done so
+    // The function still has the old AppID. It reads the secret again for a webhook that it cannot decrypt, unless it did so
     // within the last second.
     aws.put_secret("enablex", &secret("another")).await;
     let mut runs = (0..20).map(|_| doctor(&aws, &through_the_api));
@@ -66,17 +66,17 @@ async fn doctor_follows_a_webhook_through_the_deployed_stack_and_names_what_was_
         panic!("the new AppID never opens a webhook")
     };
     assert_has(&checks, "secret", "ok", "previous version");
-    assert_has(&checks, "event", "ok", "call.doctor came to the queue");
+    assert_has(&checks, "event", "ok", "call.doctor reached the queue");
 
     aws.delete_queue(&outputs["QueueUrl"]).await;
     let (status, checks) = doctor(&aws, &through_the_api);
     assert_eq!(status, 1);
-    assert_has(&checks, "queue", "failed", "Correct QUEUE_URL: the queue was deleted");
+    assert_has(&checks, "queue", "failed", "Fix QUEUE_URL: the queue was deleted");
     assert_has(&checks, "test webhook", "failed", "answered 503");
 
     aws.put_secret("enablex", r#"{"appid":"misspelt"}"#).await;
     let (status, checks) = doctor(&aws, &through_the_api);
     assert_eq!(status, 1);
     assert_has(&checks, "secret", "failed", "neither a field app_id nor a field apps");
-    assert_has(&checks, "test webhook", "skipped", "Put the secret right");
+    assert_has(&checks, "test webhook", "skipped", "Fix the secret");
 }

@@ -1,6 +1,6 @@
-//! What became of the test webhook: the answer does not tell, so the queues are read.
+//! Finds out where the test webhook ended up, for `doctor`. The receiver answers 200 either way, so this reads the queues.
 //!
-//! Only what is the test webhook's own is taken off. What else is received on the way is made visible again at once.
+//! Deletes only the test webhook's own messages. All other messages received on the way are made visible again at once.
 
 use std::time::{Duration, Instant};
 
@@ -16,20 +16,20 @@ use voicehook::{
 
 use super::{checks::Checks, queues, test_webhook::Posted};
 
-/// How many messages of others are held at most while looking for the own one. Each counts as received.
+/// How many other messages are held at most during the search. SQS counts a receive for each.
 const MOST_OTHERS: usize = 100;
-/// The most messages in one request.
+/// SQS returns at most this many messages per request.
 const BATCH: i32 = 10;
-/// For how long they are hidden where this program is killed meanwhile, in seconds.
+/// How long received messages stay hidden if this program is killed, in seconds.
 const HIDDEN: i32 = 20;
-/// For how long an empty queue is waited at, in seconds.
+/// Long-poll time on an empty queue, in seconds.
 const WAIT_FOR_A_MESSAGE: i32 = 1;
-/// How long the failover queue is looked at, which is read only after the others.
+/// How long to search the failover queue, which is read only after the others.
 const WAIT_AT_FAILOVER: Duration = Duration::from_secs(5);
-/// How often the rest of a webhook is looked for that is in quarantine in several parts.
+/// How many times to look for the remaining parts of a webhook that was quarantined in several parts.
 const LOOKS_FOR_OTHER_PARTS: usize = 5;
 
-/// Looks for the test webhook, and says where it is.
+/// Looks for the test webhook and reports where it is.
 pub(super) async fn check(aws: &Aws, config: &Config, posted: &Posted, wait: Duration, checks: &mut Checks) {
     let search = |url| Search { client: queues::client(aws, url), url, others: Vec::new() };
     let mut events = search(&config.queue_url);
@@ -42,19 +42,19 @@ pub(super) async fn check(aws: &Aws, config: &Config, posted: &Posted, wait: Dur
     }
     match found {
         Ok(Some(Place::Queue)) if others == 0 => {
-            checks.ok("event", "call.doctor came to the queue, and was taken off again");
+            checks.ok("event", "call.doctor reached the queue and was deleted");
         }
         Ok(Some(Place::Queue)) => {
-            let detail = format!("call.doctor came to the queue behind {others} others, and was taken off again");
+            let detail = format!("call.doctor reached the queue behind {others} other messages and was deleted");
             checks.ok("event", detail);
         }
         Ok(Some(Place::Quarantine { reason })) => {
-            let detail = format!("it is in quarantine, and was taken off again: {reason}");
+            let detail = format!("it was in quarantine, and was deleted: {reason}");
             checks.failed("event", detail, next_for_the_reason(&reason));
         }
         Ok(None) => nowhere(aws, config, posted, wait, checks).await,
         Err(error) => {
-            let next = "Use credentials with sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility, or \
+            let next = "Use credentials that allow sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility, or \
                         give --no-receive";
             checks.failed("event", error, next);
         }
@@ -67,7 +67,7 @@ enum Place {
     Quarantine { reason: String },
 }
 
-/// Looks at both queues in turn: a webhook that was answered 200 is on one of them.
+/// Polls both queues in turn. A webhook that was answered with 200 is on one of them.
 async fn find(
     posted: &Posted,
     events: &mut Search<'_>,
@@ -86,7 +86,7 @@ async fn find(
                 Ok(Some(record)) => return Ok(Some(Place::Quarantine { reason: record.reason })),
                 Ok(None) => {}
                 Err(error) => {
-                    // The event may come to the queue all the same.
+                    // The event may still reach the queue.
                     unreadable = Some(format!("the quarantine cannot be read: {error}"));
                     quarantine = None;
                 }
@@ -99,7 +99,7 @@ async fn find(
     unreadable.map_or(Ok(None), Err)
 }
 
-/// Takes the test webhook out of the quarantine, all parts of it.
+/// Takes all parts of the test webhook out of the quarantine.
 async fn in_quarantine(posted: &Posted, quarantine: &mut Search<'_>) -> Result<Option<Quarantined>, String> {
     let own_record = |message: &Message| {
         let record: Quarantined = serde_json::from_str(message.body.as_deref()?).ok()?;
@@ -115,11 +115,11 @@ async fn in_quarantine(posted: &Posted, quarantine: &mut Search<'_>) -> Result<O
     Ok(own.into_iter().next())
 }
 
-/// A queue that is being looked through.
+/// A queue that is being searched.
 struct Search<'q> {
     client: Client,
     url: &'q QueueUrl,
-    /// What is not the test webhook's.
+    /// Messages that do not belong to the test webhook.
     others: Vec<Message>,
 }
 
@@ -128,7 +128,7 @@ impl Search<'_> {
         self.others.len() >= MOST_OTHERS
     }
 
-    /// Receives once, and takes off the queue what is the test webhook's.
+    /// Receives once, and deletes the messages that belong to the test webhook.
     async fn take<T>(&mut self, own: impl Fn(&Message) -> Option<T>) -> Result<Vec<T>, String> {
         if self.is_over() {
             return Ok(Vec::new());
@@ -146,14 +146,14 @@ impl Search<'_> {
             };
             let delete = self.client.delete_message().queue_url(self.url.as_str());
             if let Err(error) = delete.set_receipt_handle(message.receipt_handle).send().await {
-                undeleted = Err(format!("it came, but cannot be deleted: {}", described(&error)));
+                undeleted = Err(format!("it arrived, but cannot be deleted: {}", described(&error)));
             }
             taken.push(found);
         }
         undeleted.map(|()| taken)
     }
 
-    /// Makes the messages of others visible to their readers again.
+    /// Makes all other messages visible again.
     async fn give_back(&mut self) {
         for batch in self.others.chunks(10) {
             let entries = batch.iter().enumerate().filter_map(|(index, message)| {
@@ -161,21 +161,21 @@ impl Search<'_> {
                 entry.visibility_timeout(0).set_receipt_handle(message.receipt_handle.clone()).build().ok()
             });
             let request = self.client.change_message_visibility_batch().queue_url(self.url.as_str());
-            // Where this fails they become visible by themselves, after HIDDEN.
+            // If this fails, they become visible again after HIDDEN.
             let _ = request.set_entries(Some(entries.collect())).send().await;
         }
     }
 }
 
-/// It is on neither of the two queues.
+/// Reports a webhook that is on neither of the two queues.
 async fn nowhere(aws: &Aws, config: &Config, posted: &Posted, wait: Duration, checks: &mut Checks) {
     if let Some(url) = &config.failover_queue_url {
         let mut failover = Search { client: queues::client(aws, url), url, others: Vec::new() };
         let found = find(posted, &mut failover, None, WAIT_AT_FAILOVER).await;
         failover.give_back().await;
         if let Ok(Some(_)) = found {
-            let next = "Read the function's log: it says why the first queue failed";
-            return checks.warning("event", "call.doctor came to the failover queue", next);
+            let next = "Check the function's log: it says why the first queue failed";
+            return checks.warning("event", "call.doctor reached the failover queue", next);
         }
     }
     let queues = if config.quarantine_queue_url.is_some() {
@@ -183,34 +183,32 @@ async fn nowhere(aws: &Aws, config: &Config, posted: &Posted, wait: Duration, ch
     } else {
         "not on the queue"
     };
-    let detail = format!("it was answered 200 but is {queues} within {} s", wait.as_secs());
+    let detail = format!("it was answered with 200, but was {queues} within {} s", wait.as_secs());
     let next = format!(
-        "If a subscriber reads this queue, it was faster: look for voice_id {} there, and give --no-receive next time. Else \
-         the function's log says what became of request id {}; or the URL is that of another deployment, with other queues; \
-         or many messages wait in front of it",
+        "If a subscriber reads this queue, it was probably faster: look for voice_id {} there, and use --no-receive next \
+         time. Otherwise look up request id {} in the function's log. The URL may also belong to another deployment with \
+         other queues, or many messages may be waiting in front of it",
         posted.voice_id, posted.request_id
     );
     checks.failed("event", detail, next);
 }
 
-/// What to do about a webhook that is in quarantine.
+/// What to do if the test webhook is in quarantine.
 fn next_for_the_reason(reason: &str) -> &'static str {
     match reason {
         "undecryptable" => {
-            "The function has another AppID. A changed secret is in use within seconds: look again then. Else see that --app \
-             and the URL name the same app, and, without --stack, that this environment has the function's AppID"
+            "The function has a different AppID. A changed secret takes effect within seconds: try again. Otherwise check that \
+             --app and the URL name the same app and, without --stack, that this environment has the function's AppID"
         }
         "malformed" => {
-            "See that ALLOWED_ALGORITHMS is the same here and in the function; the function's log says in detail what it \
-             does not take"
+            "Check that ALLOWED_ALGORITHMS is the same here and in the function; the function's log says in detail what it \
+             rejects"
         }
-        "too_old" => {
-            "Set the clock of this machine, or raise MAX_EVENT_AGE_SECONDS: the test event was made a moment ago"
-        }
+        "too_old" => "Set this machine's clock, or raise MAX_EVENT_AGE_SECONDS: the test event was created moments ago",
         "app_id_unavailable" => {
-            "The function could not read every version of the secret, so it kept the webhook undecided: read its log, which is \
-             often about a missing permission of its role, and run voicehook redrive for the others"
+            "The function could not read every version of the secret, so it kept the webhook undecided. Check its log; often \
+             its role lacks a permission. Then run voicehook redrive for the other webhooks"
         }
-        _ => "Read the function's log: it says why",
+        _ => "Check the function's log: it says why",
     }
 }

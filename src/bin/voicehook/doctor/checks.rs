@@ -1,4 +1,4 @@
-//! What was checked, what came of it, and what to do: as a table for a person, or as JSON.
+//! The results of `doctor`'s checks, each with what to do next, printed as a table or as JSON.
 
 use std::process::ExitCode;
 
@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use crate::console;
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Status {
     Ok,
-    /// Events get through, but something is not as it should be.
+    /// Events get through, but something is wrong.
     Warning,
     /// Events do not get through.
     Failed,
-    /// Could not be, or was not to be, looked at.
+    /// Not checked, because it was impossible or not wanted.
     Skipped,
 }
 
@@ -45,11 +45,11 @@ struct Check {
     name: String,
     status: Status,
     detail: String,
-    /// What to do; only where something is not ok.
+    /// What to do, unless the status is ok.
     next: Option<String>,
 }
 
-/// All checks of a run, in the order in which they were made.
+/// All checks of a run, in the order they were made.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Checks {
     checks: Vec<Check>,
@@ -81,7 +81,7 @@ impl Checks {
         self.checks.iter().filter(|check| check.status == status).count()
     }
 
-    /// Failure where a check failed; a warning alone is none.
+    /// Failure if any check failed. Warnings do not count.
     pub(super) fn exit_code(&self) -> ExitCode {
         if self.count(Status::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
@@ -103,7 +103,7 @@ impl Checks {
                 Cell::new(format!("{}{next}", check.detail)),
             ]);
         }
-        // A reader that has gone away is no error.
+        // A closed pipe is not an error.
         let _ = console::styled_line(table.trim_fmt());
         let (failed, warnings) = (self.count(Status::Failed), self.count(Status::Warning));
         console::line(format_args!("\n{failed} failed, {warnings} warnings, {} ok", self.count(Status::Ok)));

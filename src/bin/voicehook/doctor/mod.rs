@@ -1,7 +1,7 @@
 //! `voicehook doctor`: checks a configuration, or a deployed stack, from its variables to an event on the queue.
 //!
-//! It takes the function's variables, from this environment or from the deployed function, and prints a table of what is
-//! right, what is not, and what to do. It changes nothing but for the one test webhook, which it takes off the queue again.
+//! Reads the function's variables, from this environment or from the deployed function, and prints a table of what is
+//! right, what is wrong and what to do. Changes nothing, except that it sends a test webhook and deletes it from the queue.
 
 mod arrival;
 mod checks;
@@ -21,54 +21,54 @@ use voicehook::{
 use self::{checks::Checks, queues::Purpose, test_webhook::TestWebhook};
 use crate::{aws_configuration, known_app_ids::KnownAppIds};
 
-/// Checks a configuration or a deployed stack, and sends a test webhook through it
+/// Check a configuration or a deployed stack, and send a test webhook through it
 #[derive(Args)]
 #[command(
-    long_about = "Checks a configuration or a deployed stack, from the variables to an event on the queue, and says what to do \
-about whatever is wrong.
+    long_about = "Check a configuration or a deployed stack, from the variables to an event on the queue. Every problem is \
+reported with what to do about it.
 
-With --stack it reads the outputs of the stack and the variables of its function; without, it takes the variables of this \
-environment as the function would. It then sends a test webhook to the URL. The answer is 200 whether the function could open \
-it or not, so doctor looks for it on the event queue and in the quarantine, and takes it off again.
+With --stack, doctor reads the outputs of the stack and the variables of its function. Otherwise it reads the variables of this \
+environment, as the function would. It then sends a test webhook to the URL. The answer is 200 whether or not the function could \
+decrypt it, so doctor looks for it on the event queue and in the quarantine, and deletes it.
 
-The event has the type call.doctor and a voice_id that begins with voicehook-doctor-, so that subscribers can ignore it. A \
-subscriber that reads the same queue may be faster: then give --no-receive. To find its own message, doctor receives up to 100 \
-others of each queue and gives them back at once; SQS counts that as a delivery of each (MaxReceiveCount).
+The event has the type call.doctor and a voice_id that starts with voicehook-doctor-, so that subscribers can ignore it. A \
+subscriber that reads the same queue may be faster; if so, use --no-receive. To find its own message, doctor receives up to 100 \
+other messages from each queue and returns them at once; SQS counts a receive for each of them (maxReceiveCount).
 
-It needs credentials that may read: the stack, the function's configuration, the secret, and the queues.",
+Your credentials must be allowed to read the stack, the function's configuration, the secret and the queues.",
     after_help = "Examples:
   voicehook doctor --stack voicehook
   voicehook doctor --stack voicehook --no-send --json
   voicehook doctor --url https://abc123.execute-api.us-east-1.amazonaws.com/webhook/default/$TOKEN
 
-Status: 0 if no check failed (a warning is no failure), 1 if one did, 2 if the command line is wrong."
+Exit status: 0 if no check failed (warnings do not count), 1 if one did, 2 on a usage error."
 )]
 pub(crate) struct Doctor {
-    /// Name of a deployed stack; without it, the variables of this environment
+    /// Name of a deployed stack [default: use the variables of this environment]
     #[arg(long)]
     stack: Option<String>,
-    /// The webhook's URL as it is in the EnableX portal (default: the stack's, with the app and the token)
+    /// The webhook URL as it is in the EnableX portal [default: the stack's, with the app and the token]
     #[arg(long)]
     url: Option<String>,
-    /// The app to send the test webhook as (default: `default`, or else the first one)
+    /// The app to send the test webhook as [default: `default`, or else the first one]
     #[arg(long)]
     app: Option<String>,
-    /// Sends no test webhook
+    /// Do not send a test webhook
     #[arg(long)]
     no_send: bool,
-    /// Does not look for the event on the queues: that the function keeps the webhook is enough, opened or not
+    /// Do not look for the event on the queues; it is enough that the function keeps the webhook, decrypted or not
     #[arg(long)]
     no_receive: bool,
-    /// Longest wait for the event, in seconds
+    /// How long to wait for the event, in seconds
     #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
     wait: u64,
-    /// Prints the checks as JSON
+    /// Print the checks as JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Doctor {
-    /// Makes all checks that can be made; success is that none failed.
+    /// Makes all checks that are possible. Succeeds if none failed.
     #[tokio::main]
     pub(crate) async fn run(self) -> Result<ExitCode, String> {
         let mut checks = Checks::default();
@@ -77,7 +77,7 @@ impl Doctor {
         Ok(checks.exit_code())
     }
 
-    /// `None` where what comes next depends on what failed.
+    /// `None` if it stopped early, because the remaining checks depend on one that failed.
     async fn check(&self, checks: &mut Checks) -> Option<()> {
         let aws = Aws::new(aws_configuration().await);
         let (variables, stack_url) = match &self.stack {
@@ -97,11 +97,11 @@ impl Doctor {
         let token_of_the_secret = known.as_ref().and_then(|known| known.token.as_ref());
         if config.settings.accept.plaintext && config.settings.token.is_none() && token_of_the_secret.is_none() {
             let next = "Set WEBHOOK_TOKEN too (WebhookToken of the template)";
-            checks.warning("variables", "ALLOW_PLAINTEXT lets whoever knows the URL send events", next);
+            checks.warning("variables", "with ALLOW_PLAINTEXT, anyone who knows the URL can send events", next);
         }
         let has_actions = !config.settings.actions.is_empty();
         let has_token = config.settings.token.is_some() || token_of_the_secret.is_some();
-        // Without the secret nobody knows whether it has a token.
+        // Unless the secret was read, it is unknown whether it has a token.
         if known.is_some() && actions_are_never_sent(has_actions, has_token) {
             let next = "Set WEBHOOK_TOKEN too (WebhookToken of the template), or put a token into the secret";
             checks.warning("variables", "ACTIONS are set but never sent, because there is no token", next);
@@ -121,15 +121,11 @@ impl Doctor {
             checks.warning("quarantine", "webhooks that cannot be opened are not kept", next);
         }
         if self.no_send {
-            checks.skipped("test webhook", "--no-send", "Leave --no-send away to see that events get through");
+            checks.skipped("test webhook", "--no-send", "Run without --no-send to check that events get through");
             return None;
         }
         let Some(known) = known else {
-            checks.skipped(
-                "test webhook",
-                "there is no AppID to encrypt it with",
-                "Put the secret right, and look again",
-            );
+            checks.skipped("test webhook", "no AppID to encrypt it with", "Fix the secret, then try again");
             return None;
         };
         let token = variables.get("WEBHOOK_TOKEN").filter(|token| !token.trim().is_empty()).map(|token| token.trim());
@@ -150,13 +146,13 @@ impl Doctor {
         let app = self.app.as_deref().or_else(|| known.current(DEFAULT_APP).map(|_| DEFAULT_APP));
         let app = app.or_else(|| known.app_ids.first().map(|first| first.app.as_str()))?;
         let Some(app_id) = known.current(app) else {
-            checks.failed("test webhook", format!("there is no app {app}"), "Give one of the apps above with --app");
+            checks.failed("test webhook", format!("there is no app {app}"), "Name one of the apps above with --app");
             return None;
         };
         let token = token.or_else(|| known.token.as_ref().map(|token| token.as_str()));
         let Some(url) = self.url.clone().or_else(|| Some(url_for(stack_url?, app, token))) else {
-            let next = "Give the webhook's URL with --url, as it is in the EnableX portal";
-            checks.skipped("test webhook", "there is no URL to send it to", next);
+            let next = "Pass the webhook URL with --url, as it is in the EnableX portal";
+            checks.skipped("test webhook", "no URL to send it to", next);
             return None;
         };
         if !test_webhook::probe(&url, checks).await {
@@ -165,10 +161,10 @@ impl Doctor {
         let posted = TestWebhook::new(config).send(&url, app, &app_id.text, checks).await?;
         if self.no_receive || !receivable {
             let next = format!(
-                "Look for voice_id {} where your subscriber writes, or for request id {} in the function's log",
+                "Look for voice_id {} in your subscriber's output, or for request id {} in the function's log",
                 posted.voice_id, posted.request_id
             );
-            checks.skipped("event", "the queues were not looked at", next);
+            checks.skipped("event", "the queues were not checked", next);
             return None;
         }
         arrival::check(aws, config, &posted, Duration::from_secs(self.wait), checks).await;
@@ -176,12 +172,12 @@ impl Doctor {
     }
 }
 
-/// An action tells the sender that an event opened, so the function sends none unless a token keeps strangers out.
+/// An action tells the sender that its event was decrypted, so the function sends actions only if a token keeps strangers out.
 const fn actions_are_never_sent(has_actions: bool, has_token: bool) -> bool {
     has_actions && !has_token
 }
 
-/// The variables, as the function reads them at its start.
+/// Parses the variables as the function does on startup.
 fn configuration(variables: &BTreeMap<String, String>, checks: &mut Checks) -> Option<Config> {
     match Config::read(|name| variables.get(name).cloned()) {
         Ok(config) => {
@@ -191,7 +187,7 @@ fn configuration(variables: &BTreeMap<String, String>, checks: &mut Checks) -> O
         }
         Err(wrong) => {
             for (variable, mistake) in wrong.mistakes {
-                let next = "Correct it; the function does not start with it";
+                let next = "Fix this: the function will not start";
                 checks.failed("variables", format!("{variable} {mistake}"), next);
             }
             None
@@ -217,7 +213,7 @@ const NAMES: [&str; 14] = [
     "METRICS_NAMESPACE",
 ];
 
-/// The AppIDs: whether they can be had, and of which apps there are some.
+/// Checks whether the AppIDs can be read, and for which apps.
 async fn secret(aws: &Aws, config: &Config, checks: &mut Checks) -> Option<KnownAppIds> {
     let source = ConfiguredSource::new(config.app_id.clone(), aws);
     let known = match KnownAppIds::load(&config.app_id, aws).await {
@@ -231,8 +227,8 @@ async fn secret(aws: &Aws, config: &Config, checks: &mut Checks) -> Option<Known
     let token = if known.token.is_some() { ", and a token" } else { "" };
     let detail = format!("AppIDs of {}{token}", names.join(", "));
     for slip in &known.slips {
-        let next = "If webhooks do not open, put the AppID there as the EnableX portal shows it, typed or copied without \
-                    anything around it";
+        let next = "If webhooks cannot be decrypted, enter the AppID exactly as the EnableX portal shows it, with nothing \
+                    around it";
         checks.warning("AppID", slip.to_string(), next);
     }
     let AppIdSetting::Secret(_) = &config.app_id else {
@@ -242,14 +238,18 @@ async fn secret(aws: &Aws, config: &Config, checks: &mut Checks) -> Option<Known
     checks.ok("secret", detail);
     match source.fetch(Version::Previous).await {
         Err(error) => {
-            let next = "Put a right value into the secret twice, so that the wrong one is no longer the previous one";
-            checks.warning("secret", format!("its previous version (AWSPREVIOUS) is of no use: {error}"), next);
+            let next =
+                "Store a valid value in the secret twice, so that the wrong one is no longer the previous version";
+            checks.warning("secret", format!("its previous version (AWSPREVIOUS) is unusable: {error}"), next);
         }
         Ok(previous) if previous.names().next().is_none() => {
             checks.ok("secret", "no previous version: it was not rotated");
         }
         Ok(_) => {
-            checks.ok("secret", "webhooks of its previous version (AWSPREVIOUS) open too, as in a rotation they must");
+            checks.ok(
+                "secret",
+                "webhooks encrypted with its previous version (AWSPREVIOUS) are accepted too, as a rotation requires",
+            );
         }
     }
     Some(known)
@@ -258,30 +258,29 @@ async fn secret(aws: &Aws, config: &Config, checks: &mut Checks) -> Option<Known
 const fn next_for_the_secret(error: &AppIdUnavailable) -> &'static str {
     match error {
         AppIdUnavailable::SecretsManager(SecretsManagerError::NotFound) => {
-            "See that ENABLEX_APP_ID_SECRET (AppIdSecretArn of the template) names a secret of the account and region that \
-             you look at, and give it a value: aws secretsmanager put-secret-value"
+            "Check that ENABLEX_APP_ID_SECRET (AppIdSecretArn of the template) names a secret in this account and region, \
+             and give it a value: aws secretsmanager put-secret-value"
         }
         AppIdUnavailable::SecretsManager(SecretsManagerError::DeletionScheduled) => {
-            "Restore it (aws secretsmanager restore-secret --secret-id NAME) before its time is over, or let \
-             ENABLEX_APP_ID_SECRET name another secret"
+            "Restore it (aws secretsmanager restore-secret --secret-id NAME) before it is deleted, or point \
+             ENABLEX_APP_ID_SECRET to another secret"
         }
         AppIdUnavailable::SecretsManager(SecretsManagerError::Key(_)) => {
-            "See that the KMS key of the secret is enabled, and that its policy lets you, and the function's role, use it \
+            "Check that the secret's KMS key is enabled, and that its policy allows you and the function's role to use it \
              (kms:Decrypt)"
         }
         AppIdUnavailable::SecretsManager(SecretsManagerError::Denied(_)) => {
-            "Use credentials with secretsmanager:GetSecretValue, and kms:Decrypt where the secret has a key of its own; they \
-             are yours, not the function's"
+            "Use credentials that allow secretsmanager:GetSecretValue, and kms:Decrypt if the secret has its own key. This \
+             check uses your credentials, not the function's"
         }
         AppIdUnavailable::SecretsManager(SecretsManagerError::Refused(_)) => {
-            "See that ENABLEX_APP_ID_SECRET (AppIdSecretArn of the template) is the name or ARN of a secret"
+            "Check that ENABLEX_APP_ID_SECRET (AppIdSecretArn of the template) is the name or ARN of a secret"
         }
         AppIdUnavailable::SecretsManager(_) | AppIdUnavailable::OutOfTime => {
-            "See that AWS_REGION and your credentials are right, and that Secrets Manager can be reached"
+            "Check AWS_REGION and your credentials, and that Secrets Manager is reachable"
         }
         _ => {
-            "Correct the value of the secret (aws secretsmanager put-secret-value); what it may be is in \
-             docs/configuration.md"
+            "Fix the value of the secret (aws secretsmanager put-secret-value); docs/configuration.md describes its format"
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The queues: whether they are there, and whether they are set up as the events need it.
+//! Checks the queues for `doctor`: whether they exist, and whether their settings suit the events.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,9 +11,9 @@ use voicehook::{
 
 use super::checks::Checks;
 
-/// Time for one answer of SQS, its waiting for messages included.
+/// Timeout for one request to SQS, long polling included.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// Events that nobody takes over a weekend should still be there on Monday.
+/// Shorter retention than this may lose the events of a weekend before Monday.
 const SHORT_RETENTION: u64 = 3 * 24 * 3600;
 
 /// What a queue is for.
@@ -49,7 +49,7 @@ pub(super) fn client(aws: &Aws, url: &QueueUrl) -> Client {
 
 type Attributes = HashMap<Name, String>;
 
-/// Checks one queue. Says whether it can be read from.
+/// Checks one queue. Returns whether its attributes could be read.
 pub(super) async fn check(aws: &Aws, url: &QueueUrl, purpose: Purpose, checks: &mut Checks) -> bool {
     let client = client(aws, url);
     let request = client.get_queue_attributes().queue_url(url.as_str()).attribute_names(Name::All);
@@ -65,8 +65,8 @@ pub(super) async fn check(aws: &Aws, url: &QueueUrl, purpose: Purpose, checks: &
     if purpose == Purpose::Quarantine {
         let waiting = number(&attributes, &Name::ApproximateNumberOfMessages);
         if waiting > 0 {
-            let next = "Put right what their reason attribute says, and run voicehook redrive";
-            checks.warning("quarantine", format!("{waiting} webhooks wait in it"), next);
+            let next = "Fix what their reason attribute names, then run voicehook redrive";
+            checks.warning("quarantine", format!("{waiting} webhooks are waiting in it"), next);
         }
     } else {
         dead_letters(&client, &attributes, purpose, checks).await;
@@ -78,15 +78,14 @@ fn unreadable(purpose: Purpose, url: &QueueUrl, code: &str, error: &str, checks:
     let (name, variable) = (purpose.name(), purpose.variable());
     if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") {
         let next =
-            format!("Correct {variable}: the queue was deleted, or is in another account or region; or deploy again");
+            format!("Fix {variable}: the queue was deleted, or is in another account or region. Or deploy again");
         checks.failed(name, format!("{} does not exist", url.as_str()), next);
     } else if code.contains("Denied") {
-        let next = "Use credentials with sqs:GetQueueAttributes; what the function may do shows the test webhook";
-        checks.warning(name, format!("you may not look at {}: {error}", url.as_str()), next);
+        let next = "Use credentials that allow sqs:GetQueueAttributes; the test webhook shows what the function may do";
+        checks.warning(name, format!("you are not allowed to read the attributes of {}: {error}", url.as_str()), next);
     } else {
-        let next =
-            format!("See that {variable}, AWS_REGION and your credentials are right, and that SQS can be reached");
-        checks.failed(name, format!("{} cannot be looked at: {error}", url.as_str()), next);
+        let next = format!("Check {variable}, AWS_REGION and your credentials, and that SQS is reachable");
+        checks.failed(name, format!("{} cannot be read: {error}", url.as_str()), next);
     }
 }
 
@@ -100,31 +99,27 @@ fn describe(purpose: Purpose, url: &QueueUrl, attributes: &Attributes, checks: &
     let retention = number(attributes, &Name::MessageRetentionPeriod);
     let limit = number(attributes, &Name::MaximumMessageSize);
     let encryption = match attributes.get(&Name::KmsMasterKeyId).filter(|key| !key.is_empty()) {
-        Some(_) => Some("with a KMS key"),
-        None => attributes.get(&Name::SqsManagedSseEnabled).filter(|on| *on == "true").map(|_| "by SQS"),
+        Some(_) => Some("encrypted with a KMS key"),
+        None => attributes.get(&Name::SqsManagedSseEnabled).filter(|on| *on == "true").map(|_| "encrypted by SQS"),
     };
     checks.ok(
         name,
         format!(
-            "{}: {kind}, kept {}, hidden {} s while a subscriber works, {} waiting, encrypted {}",
+            "{}: {kind}, retention {}, visibility timeout {} s, {} waiting, {}",
             url.name(),
             days(retention),
             number(attributes, &Name::VisibilityTimeout),
             number(attributes, &Name::ApproximateNumberOfMessages),
-            encryption.unwrap_or("not at all"),
+            encryption.unwrap_or("not encrypted at rest"),
         ),
     );
     if limit < MAX_MESSAGE_BYTES as u64 {
         let next = format!("Set the queue's MaximumMessageSize to {MAX_MESSAGE_BYTES}");
-        checks.warning(
-            name,
-            format!("it takes messages of {limit} bytes at most, and larger events are refused"),
-            next,
-        );
+        checks.warning(name, format!("it accepts messages of at most {limit} bytes; larger events are refused"), next);
     }
     if retention < SHORT_RETENTION {
         let next = "Set the queue's MessageRetentionPeriod to 345600 (4 days) or more";
-        checks.warning(name, format!("what nobody takes is lost after {}", days(retention)), next);
+        checks.warning(name, format!("messages that no one receives are lost after {}", days(retention)), next);
     }
     if encryption.is_none() {
         checks.warning(name, "messages are not encrypted at rest", "Set the queue's SqsManagedSseEnabled to true");
@@ -135,13 +130,13 @@ fn days(seconds: u64) -> String {
     if seconds.is_multiple_of(86_400) { format!("{} days", seconds / 86_400) } else { format!("{seconds} s") }
 }
 
-/// What becomes of events that a subscriber cannot handle.
+/// Checks where events go that a subscriber cannot handle.
 async fn dead_letters(client: &Client, attributes: &Attributes, purpose: Purpose, checks: &mut Checks) {
     const NAME: &str = "dead-letter queue";
     let policy: Value =
         attributes.get(&Name::RedrivePolicy).and_then(|policy| serde_json::from_str(policy).ok()).unwrap_or_default();
     let Some(arn) = policy["deadLetterTargetArn"].as_str() else {
-        let next = "Give the queue a RedrivePolicy, or an event that a subscriber cannot handle comes again and again";
+        let next = "Give the queue a RedrivePolicy, or an event that a subscriber cannot handle is redelivered forever";
         checks.warning(NAME, format!("the {} has none", purpose.name()), next);
         return;
     };
@@ -159,12 +154,12 @@ async fn dead_letters(client: &Client, attributes: &Attributes, purpose: Purpose
     };
     match counted.map(|answer| number(&answer.attributes.unwrap_or_default(), &Name::ApproximateNumberOfMessages)) {
         Err(error) => {
-            let next = "Create it again with that name, or correct the queue's RedrivePolicy";
-            checks.warning(NAME, format!("{queue} cannot be looked at: {error}"), next);
+            let next = "Create it again under that name, or fix the queue's RedrivePolicy";
+            checks.warning(NAME, format!("{queue} cannot be read: {error}"), next);
         }
         Ok(0) => checks.ok(NAME, format!("{queue} is empty")),
         Ok(waiting) => {
-            let next = format!("Mend the subscriber, then: aws sqs start-message-move-task --source-arn {arn}");
+            let next = format!("Fix the subscriber, then run: aws sqs start-message-move-task --source-arn {arn}");
             checks.warning(NAME, format!("{waiting} events are in {queue}"), next);
         }
     }

@@ -1,4 +1,4 @@
-//! A deployed stack: its outputs, and the variables of its function.
+//! Reads a deployed stack for `doctor --stack`: its outputs, and the environment variables of its function.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) struct Stack {
     pub(super) webhook_url: Option<String>,
 }
 
-/// Reads the stack, and says what is wrong with it. `None` where its variables cannot be had.
+/// Reads the stack and reports what is wrong with it. `None` if its variables cannot be read.
 pub(super) async fn read(aws: &Aws, name: &str, checks: &mut Checks) -> Option<Stack> {
     let mut config = aws_sdk_cloudformation::config::Builder::from(aws.shared());
     config.set_endpoint_url(aws.endpoint_url("CLOUDFORMATION"));
@@ -24,14 +24,14 @@ pub(super) async fn read(aws: &Aws, name: &str, checks: &mut Checks) -> Option<S
         Ok(answer) => answer,
         Err(error) => {
             let region = aws.shared().region().map_or(String::new(), |region| format!(" in {region}"));
-            let next = "See that the name, AWS_REGION and your credentials (AWS_PROFILE) are those of the deployment; it \
+            let next = "Check that the name, AWS_REGION and your credentials (AWS_PROFILE) are those of the deployment; this \
                         needs cloudformation:DescribeStacks";
             checks.failed("stack", format!("{name} cannot be read{region}: {}", described(&error)), next);
             return None;
         }
     };
     let Some(stack) = answer.stacks().first() else {
-        checks.failed("stack", format!("there is no stack {name}"), "See that the name is that of the deployment");
+        checks.failed("stack", format!("there is no stack {name}"), "Check that the name is that of the deployment");
         return None;
     };
     let status = stack.stack_status().map_or("", aws_sdk_cloudformation::types::StackStatus::as_str);
@@ -39,7 +39,7 @@ pub(super) async fn read(aws: &Aws, name: &str, checks: &mut Checks) -> Option<S
     if matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE") {
         checks.ok("stack", detail);
     } else {
-        checks.warning("stack", detail, "See the events of the stack for the resource that failed, and deploy again");
+        checks.warning("stack", detail, "Check the stack's events for the resource that failed, and deploy again");
     }
     let outputs = stack.outputs().iter();
     let outputs: BTreeMap<&str, &str> =
@@ -61,7 +61,7 @@ async fn function_variables(aws: &Aws, name: &str, checks: &mut Checks) -> Optio
         Ok(function) => function,
         Err(error) => {
             let next =
-                "Deploy the stack again if somebody deleted the function; it needs lambda:GetFunctionConfiguration";
+                "Deploy the stack again if the function was deleted; reading it needs lambda:GetFunctionConfiguration";
             checks.failed("function", format!("{name} cannot be read: {}", described(&error)), next);
             return None;
         }
@@ -69,16 +69,20 @@ async fn function_variables(aws: &Aws, name: &str, checks: &mut Checks) -> Optio
     let (state, update) = (function.state(), function.last_update_status());
     if matches!(state, Some(State::Failed)) || matches!(update, Some(LastUpdateStatus::Failed)) {
         let reason = function.state_reason().or_else(|| function.last_update_status_reason()).unwrap_or_default();
-        checks.failed("function", format!("{name} is broken: {reason}"), "Correct that, and deploy again");
+        checks.failed("function", format!("{name} is broken: {reason}"), "Fix that, and deploy again");
     } else if matches!(state, Some(State::Pending)) || matches!(update, Some(LastUpdateStatus::InProgress)) {
-        checks.warning("function", format!("{name} is being updated"), "Wait a minute, and look again");
+        checks.warning("function", format!("{name} is being updated"), "Wait a minute, then try again");
     } else {
         checks.ok("function", format!("{name} is active"));
     }
     let environment = function.environment();
     if environment.is_some_and(|environment| environment.error().is_some()) {
-        let next = "Let your own role use the KMS key of the function too (kms:Decrypt): docs/kms.md";
-        checks.failed("variables", "the function's variables are encrypted with a key that you may not use", next);
+        let next = "Allow your own role to use the function's KMS key too (kms:Decrypt): docs/kms.md";
+        checks.failed(
+            "variables",
+            "the function's variables are encrypted with a key that you are not allowed to use",
+            next,
+        );
         return None;
     }
     let variables = environment.and_then(|environment| environment.variables()).cloned().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! The test webhook, sent through the public URL.
+//! Sends `doctor`'s test webhook through the public URL, and explains the answer.
 //!
-//! Its event has the type `call.doctor` and a `voice_id` that begins with `voicehook-doctor-`, so that subscribers can
+//! Its event has the type `call.doctor` and a `voice_id` that starts with `voicehook-doctor-`, so that subscribers can
 //! ignore it.
 
 use std::time::{Duration, Instant};
@@ -12,9 +12,10 @@ use voicehook::{app_id::Token, config::Config, queue::Quarantined, webhook::Algo
 use super::checks::Checks;
 use crate::send::{Answer, EncryptionArgs, WebhookRequest};
 
-/// EnableX ends its waiting after five seconds.
+/// Slower answers get a warning: EnableX gives up after five seconds.
 const SLOW: Duration = Duration::from_secs(4);
-/// A webhook that nobody's call is behind.
+
+/// A webhook with an event that belongs to no real call.
 pub(super) struct TestWebhook {
     voice_id: String,
     event: String,
@@ -22,7 +23,7 @@ pub(super) struct TestWebhook {
 }
 
 impl TestWebhook {
-    /// One that the configuration takes.
+    /// Creates one that the configuration accepts.
     pub(super) fn new(config: &Config) -> Self {
         let allowed = &config.settings.accept.algorithms;
         let usual = EncryptionArgs::default();
@@ -37,7 +38,7 @@ impl TestWebhook {
         Self { voice_id, event, encryption: EncryptionArgs { algorithm, ..usual } }
     }
 
-    /// Sends it as an app, and says what the answer means. `None` where voicehook does not have it.
+    /// Sends it as an app and reports what the answer means. `None` if voicehook did not keep it.
     pub(super) async fn send(self, url: &str, app: &str, app_id: &str, checks: &mut Checks) -> Option<Posted> {
         const NAME: &str = "test webhook";
         let start = Instant::now();
@@ -49,7 +50,7 @@ impl TestWebhook {
         let (body, answer) = match sent {
             Ok(sent) => sent,
             Err(error) => {
-                let next = "See that the URL is the stack's output WebhookUrl";
+                let next = "Check that the URL is the stack's output WebhookUrl";
                 checks.failed(NAME, error.replace(url, &shown(url)), next);
                 return None;
             }
@@ -61,8 +62,8 @@ impl TestWebhook {
         };
         let detail = format!("answered 200 in {} ms: kept, request id {request_id}", took.as_millis());
         if took > SLOW {
-            let next = "See the publish latency on the dashboard, and give the function more memory";
-            checks.warning(NAME, format!("{detail}; that is too late for EnableX"), next);
+            let next = "Check the publish latency on the dashboard, and give the function more memory";
+            checks.warning(NAME, format!("{detail}; that is too slow for EnableX"), next);
         } else {
             checks.ok(NAME, detail);
         }
@@ -75,7 +76,7 @@ async fn post(webhook: WebhookRequest, url: &str) -> Result<Answer, String> {
     tokio::task::spawn_blocking(move || webhook.post(&url)).await.map_err(|error| error.to_string())?
 }
 
-/// The test webhook, as it was sent and answered.
+/// The test webhook after it was sent, with its answer.
 pub(super) struct Posted {
     pub(super) voice_id: String,
     pub(super) app: String,
@@ -91,7 +92,7 @@ impl Posted {
         voice_id.and_then(|attribute| attribute.string_value.as_deref()) == Some(&self.voice_id)
     }
 
-    /// Whether a quarantined webhook is this one: by its id, or by its bytes where a gateway has other ids.
+    /// Whether a quarantined webhook is this one, by its id, or by its bytes if a gateway assigned other ids.
     pub(super) fn is_quarantined_as(&self, record: &Quarantined) -> bool {
         let has_id = [record.request_id.as_str(), record.invocation_id()].contains(&self.request_id.as_str());
         let has_body = record.body().is_some_and(|body| body == self.body.as_bytes());
@@ -99,12 +100,12 @@ impl Posted {
     }
 }
 
-/// Asks the URL as EnableX's portal does. True where it is a voicehook's.
+/// Probes the URL as the EnableX portal does. Returns whether it answers with 200.
 pub(super) async fn probe(url: &str, checks: &mut Checks) -> bool {
     let asked = url.to_owned();
     let probe = tokio::task::spawn_blocking(move || {
-        let time_out = Some(Duration::from_secs(10));
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(time_out).build();
+        let timeout = Some(Duration::from_secs(10));
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(timeout).build();
         ureq::Agent::from(agent).get(&asked).call().map(|response| response.status().as_u16())
     });
     let status = probe.await.map_err(|error| error.to_string());
@@ -116,15 +117,15 @@ pub(super) async fn probe(url: &str, checks: &mut Checks) -> bool {
             checks.failed("url", format!("{} answered a probe with {status}: {detail}", shown(url)), next);
         }
         Err(error) => {
-            let next = "Compare it with the stack's output WebhookUrl; see that your network lets you reach it";
+            let next = "Compare it with the stack's output WebhookUrl, and check that your network can reach it";
             checks.failed("url", format!("{} cannot be reached: {error}", shown(url)), next);
         }
     }
     matches!(status, Ok(200))
 }
 
-/// The URL without its token, also where the token is in a wrong place: nothing after the app, and no segment that is long
-/// enough for a token.
+/// The URL without its token, even if the token is in the wrong place: hides everything after the app, and every segment
+/// that is long enough to be a token.
 pub(super) fn shown(url: &str) -> String {
     let (url, query) = url.split_once('?').map_or((url, ""), |(url, _)| (url, "?…"));
     let (url, more) = match url.split_once("/webhook/").and_then(|(_, rest)| Some((rest, rest.find('/')?))) {
@@ -139,42 +140,41 @@ pub(super) fn shown(url: &str) -> String {
     format!("{scheme}{separator}{host}{}{more}{query}", segments.collect::<Vec<_>>().join("/"))
 }
 
-/// What a status means when it comes from a deployed voicehook, or from what stands before it.
+/// What a status of a deployed voicehook, or of something in front of it, means, and what to do.
 const fn explain(status: u16) -> (&'static str, &'static str) {
     match status {
         200 => (
-            "but without x-request-id, so it is not this version of voicehook that answered",
-            "Compare the URL with the stack's output WebhookUrl, or deploy again if the function is of an older version",
+            "but without x-request-id, so the answer is not from this version of voicehook",
+            "Compare the URL with the stack's output WebhookUrl, or deploy again if the function runs an older version",
         ),
         202 => (
-            "an older version of voicehook could not open it, and put it into quarantine",
-            "Deploy again with this version. Then see that the function has today's AppID",
+            "an older version of voicehook could not decrypt it, and quarantined it",
+            "Deploy again with this version. Then check that the function has the current AppID",
         ),
         400 => (
-            "the function could not open it",
-            "See that --app and the URL name the same app, and that the function has today's AppID; its log says why",
+            "the function could not decrypt it",
+            "Check that --app and the URL name the same app, and that the function has the current AppID; its log says why",
         ),
-        403 => (
-            "something before the function turned it away",
-            "See the rules of AWS WAF and the resource policy of the API",
-        ),
+        403 => {
+            ("something in front of the function rejected it", "Check the AWS WAF rules and the API's resource policy")
+        }
         404 => (
             "no such path or app, or a wrong token",
-            "Give the URL as it is in the EnableX portal: WebhookUrl, and with a token /APP/TOKEN behind it; and see that \
-             the token is the one of WEBHOOK_TOKEN or of the secret",
+            "Use the URL as it is in the EnableX portal: WebhookUrl, followed by /APP/TOKEN if there is a token. Check that \
+             the token is that of WEBHOOK_TOKEN or of the secret",
         ),
-        405 | 415 => ("the URL does not take webhooks", "Compare it with the stack's output WebhookUrl"),
+        405 | 415 => ("the URL does not accept webhooks", "Compare it with the stack's output WebhookUrl"),
         429 => ("too many requests", "Raise ThrottlingRateLimit, ThrottlingBurstLimit, or the function's concurrency"),
         503 => (
-            "the function did not get the AppID, or the queue did not take the event",
-            "Read the function's log (sam logs --tail): app_id_unavailable or not_queued says which, and the reason; it \
-             is often a missing permission of the function's role",
+            "the function could not get the AppID, or the queue did not accept the event",
+            "Check the function's log (sam logs --tail): app_id_unavailable or not_queued says which, and why. Often the \
+             function's role lacks a permission",
         ),
         500 | 502 | 504 => (
             "the function does not answer",
-            "Read the last lines of the function's log (sam logs --tail): a wrong configuration ends it at its start",
+            "Check the end of the function's log (sam logs --tail): with a wrong configuration it stops on startup",
         ),
-        _ => ("this is no answer of voicehook", "Compare the URL with the stack's output WebhookUrl"),
+        _ => ("this answer is not from voicehook", "Compare the URL with the stack's output WebhookUrl"),
     }
 }
 
