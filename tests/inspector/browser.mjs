@@ -1,4 +1,4 @@
-// The inspector, as a person meets it in a browser. Assertions go by what is seen, heard or reached with the keyboard.
+// The inspector in a browser. Assertions check what a person sees, hears or reaches with the keyboard.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -67,7 +67,7 @@ const row = (page, name) => rows(page).filter({ hasText: name }).first();
 const details = (page) => page.getByRole('region', { name: 'Details', exact: true });
 const shot = (page, name) => page.screenshot({ path: `${SCREENSHOTS}/${name}.png`, animations: 'disabled' });
 
-/** A call with a gap, a duplicate, and an event that comes late. */
+/** A call with a gap, a duplicate and an event out of order. */
 const sendTroubledCall = async (receiver) => {
   const call = new Call(VOICE_ID);
   await receiver.send(call.state('incomingcall', 0));
@@ -100,12 +100,12 @@ test('a failed webhook says which step failed, why, and what to do', async () =>
   const { receiver, page } = await open();
   const event = new Call(VOICE_ID).state('ringing', 0);
   const failures = [
-    [{ appId: 'another' }, 'Wrong AppID: decryption failed', 'Decrypt', /encrypted with another AppID/, /--app-id or ENABLEX_APP_ID/],
+    [{ appId: 'another' }, 'Wrong AppID: decryption failed', 'Decrypt', /encrypted with a different AppID/, /--app-id or ENABLEX_APP_ID/],
     [{ body: '{"encrypted_data":"00zz"}' }, 'not in the format', 'Decrypt', /character 3 of encrypted_data is 'z'/, /send x-format: base64/],
     [{ body: '{"encrypted_data":"00ff00"}' }, 'Invalid ciphertext length', 'Decrypt', /not a multiple of 16 bytes/, /cut off on the way/],
     [{ headers: { 'x-algoritm': undefined } }, 'A header is missing', 'Envelope', /Header x-algoritm is missing/, /encryption for the project in the EnableX portal/],
     [{ body: '{"data":""}' }, 'no encrypted_data', 'Envelope', /no field encrypted_data/, /what EnableX sends/],
-    [{ path: '/sales/x/y' }, 'No webhook is received', 'Route', /the path, the name of the app or the token is wrong/, new RegExp(`Send to ${receiver.url}`)],
+    [{ path: '/sales/x/y' }, 'No webhooks are received at this path', 'Route', /the path, the name of the app or the token is wrong/, new RegExp(`Send to ${receiver.url}`)],
   ];
   for (const [how, title, step, why, next] of failures) {
     const answer = await receiver.send(event, how);
@@ -198,7 +198,7 @@ test('a key that is pressed twice is two events, and no duplicate', async () => 
   assert.equal(await rows(page).locator('.note').count(), 0);
   await page.getByRole('tab', { name: 'Calls 2' }).click();
   await page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /8d0c7a44/ }).click();
-  await details(page).getByText('Nothing unusual').waitFor();
+  await details(page).getByText('No issues: no gaps, no duplicates, all events in order.').waitFor();
   const drawn = await details(page).getByRole('img', { name: /^Timeline/ }).locator('text').allTextContents();
   assert.equal(drawn.filter((label) => label.startsWith('welcome: pres')).length, 2, drawn.join());
 });
@@ -220,7 +220,7 @@ test('events of every generation of the API make one call', async () => {
   await page.getByRole('tab', { name: 'Calls 2' }).click();
   await page.getByRole('tab', { name: 'Webhooks 17' }).waitFor();
   await page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /8d0c7a44/ }).filter({ hasText: 'ended' }).click();
-  await details(page).getByText('Nothing unusual').waitFor();
+  await details(page).getByText('No issues: no gaps, no duplicates, all events in order.').waitFor();
   const events = await details(page).getByRole('table', { name: 'Events of the call' }).getByRole('row').allInnerTexts();
   const types = ['call.incomingcall', 'call.connected', 'play.initiated', 'play.digitcollected', 'play.initiated',
     'play.speech_recognized', 'call.dtmfcollected', 'call.disconnected'];
@@ -253,7 +253,7 @@ test('a replay sends the same bytes again, and is a duplicate of an event that p
   await other.waitFor();
   assert.deepEqual(await other.locator('.note').allTextContents(), ['replay']);
   await other.click();
-  await details(page).getByText('not a duplicate: nothing in the event proves that both are one').waitFor();
+  await details(page).getByText('not a duplicate: nothing in the event proves that both are the same').waitFor();
 });
 
 test('a call is drawn as a timeline with its gap, its duplicate and its late event', async () => {
@@ -274,9 +274,9 @@ test('a call is drawn as a timeline with its gap, its duplicate and its late eve
   assert.ok(drawn.some((label) => label.startsWith('welcome: pressed 2')), drawn.join());
   const notices = await details(page).getByRole('region', { name: 'Issues' }).getByRole('listitem').allInnerTexts();
   assert.equal(notices.length, 3);
-  assert.match(notices[2], /Duplicate\s*An event came again\s*call\.hold: #7 is a duplicate of #6\..*Events that prove nothing, such as a key press/s);
-  assert.match(notices[1], /Out of order\s*An event came late\s*call\.recording_complete, #10, happened 6\.0 s before call\.disconnected, #9/);
-  assert.match(notices[0], /Gap\s*An event is missing\s*call\.bridging is missing before call\.bridged, #5.*1 webhook of that time could not be opened/s);
+  assert.match(notices[2], /Duplicate\s*One duplicate delivery\s*call\.hold: #7 is a duplicate of #6\..*Events that do not prove their identity, such as a key press/s);
+  assert.match(notices[1], /Out of order\s*One event arrived late\s*call\.recording_complete, #10, happened 6\.0 s before call\.disconnected, #9/);
+  assert.match(notices[0], /Gap\s*One event is missing\s*call\.bridging is missing before call\.bridged, #5.*1 webhook from around that time could not be decrypted/s);
   const events = await details(page).getByRole('table', { name: 'Events of the call' }).getByRole('row').allInnerTexts();
   assert.equal(events.length, 11);
   assert.match(events[10], /call\.disconnected/);
@@ -303,13 +303,13 @@ test('a call without trouble says so', async () => {
   await page.getByRole('button', { name: 'Send…' }).click();
   await page.getByRole('checkbox', { name: 'Send without delays' }).check();
   await page.getByRole('button', { name: /^voice-bot/ }).click();
-  await page.getByText('voice-bot is being played').waitFor();
+  await page.getByText('Playing voice-bot.').waitFor();
   await page.keyboard.press('Escape');
   await page.getByRole('tab', { name: 'Calls 2' }).click();
   const call = page.getByRole('grid', { name: 'Calls' }).locator('tbody').getByRole('row').filter({ hasText: 'ended' }).first();
   await call.click();
   await details(page).getByText('webhooks 10').waitFor();
-  await details(page).getByText('Nothing unusual').waitFor();
+  await details(page).getByText('No issues: no gaps, no duplicates, all events in order.').waitFor();
 });
 
 test('a sample event goes to the selected call', async () => {
@@ -319,7 +319,7 @@ test('a sample event goes to the selected call', async () => {
   await page.getByRole('button', { name: 'Send…' }).click();
   await page.getByRole('checkbox', { name: 'of the selected call' }).check();
   await page.getByRole('button', { name: 'play.menutimeout' }).click();
-  await page.getByText('play.menutimeout was sent: 200.').waitFor();
+  await page.getByText('Sent play.menutimeout: answered 200.').waitFor();
   assert.match(await row(page, 'play.menutimeout').innerText(), /8d0c7a44/);
 });
 
@@ -448,7 +448,7 @@ test('a page that loses the connection says so, comes back, and has missed nothi
     await rows(page).first().click();
     isUp = false;
     sockets.forEach((socket) => socket.destroy());
-    await page.getByRole('alert').getByText('The connection to voicehook dev is lost').waitFor();
+    await page.getByRole('alert').getByText('Lost the connection to voicehook dev').waitFor();
     await receiver.send(new Call(VOICE_ID).state('hold', 0));
     isUp = true;
     await row(page, 'call.hold').waitFor();
@@ -482,8 +482,8 @@ test('pausing holds back what comes, and clearing leaves the first steps', async
   await page.getByRole('button', { name: 'Resume (1 new)' }).click();
   await row(page, 'call.hold').waitFor();
   await page.getByRole('searchbox').fill('nothing like it');
-  await page.getByRole('heading', { name: 'Nothing fits the filter' }).waitFor();
-  await page.getByRole('button', { name: 'Clear the filter' }).click();
+  await page.getByRole('heading', { name: 'Nothing matches the filter' }).waitFor();
+  await page.getByRole('button', { name: 'Clear filter' }).click();
   await page.getByRole('button', { name: 'Clear', exact: true }).click();
   await page.getByRole('heading', { name: 'Waiting for a webhook' }).waitFor();
   const panel = page.getByRole('tabpanel');

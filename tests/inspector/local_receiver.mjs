@@ -8,7 +8,7 @@ import readline from 'node:readline';
 const APP_ID = 'voicehook-dev';
 
 export class LocalReceiver {
-  /** Starts it and reads what it prints until it listens. */
+  /** Starts it, and waits until it listens. */
   static async start({ args = [], listen = '127.0.0.1:0' } = {}) {
     const receiver = new LocalReceiver();
     const { ENABLEX_APP_ID, WEBHOOK_TOKEN, EVENT_FORMAT, CARGO, ...env } = process.env;
@@ -24,7 +24,7 @@ export class LocalReceiver {
     return receiver;
   }
 
-  /** As Ctrl-C does it. Returns the exit status. */
+  /** Interrupts it like Ctrl-C. Returns the exit status. */
   async interrupt() {
     this.process.kill('SIGINT');
     const [status] = await this.ended;
@@ -58,7 +58,7 @@ const keyAndIv = (appId) => {
   return [bytes.subarray(0, 32), bytes.subarray(32, 48)];
 };
 
-/** A call whose events are told by the second in which they happen. */
+/** A call whose events are placed by the second they happen in. */
 export class Call {
   constructor(voiceId) {
     this.voiceId = voiceId;
@@ -74,7 +74,7 @@ export class Call {
     return { voice_id: this.voiceId, playstate, timestamp: this.at(second), prompt_ref: 'welcome', play_id: '1', ...more };
   }
 
-  /** As most events of a prompt are: nothing tells two of them apart. */
+  /** Like most events of a prompt: two of them cannot be told apart. */
   playWithoutTimestamp(playstate, more = {}) {
     const { timestamp, ...event } = this.play(playstate, 0, more);
     return event;

@@ -1,6 +1,6 @@
-//! The inspector of `voicehook dev`: who may look at it, and, in headless Chromium, what a person sees there.
+//! Tests of the inspector of `voicehook dev`: who may access it and, in headless Chromium, what it shows.
 //!
-//! The browser's tests are `browser.mjs`, run by Node's test runner; screenshots are kept in
+//! The browser tests are in `browser.mjs`, run by Node's test runner; screenshots are kept in
 //! `target/tmp/inspector/screenshots`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inspector");
 const PATH: &str = "/_inspect";
-/// For a queue where nothing listens.
+/// Variables for a queue that is unreachable.
 const UNREACHABLE: [(&str, &str); 6] = [
     ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
     ("AWS_ACCESS_KEY_ID", "test"),
@@ -26,7 +26,7 @@ const UNREACHABLE: [(&str, &str); 6] = [
     ("PUBLISH_DEADLINE_MS", "300"),
 ];
 
-/// A local receiver on a free port, ended with the test.
+/// A local receiver on a free port, stopped when the test ends.
 struct Dev {
     child: Child,
     /// Host and port.
@@ -57,7 +57,7 @@ impl Dev {
         Self { child, host, lines }
     }
 
-    /// Sends a request with these headers and nothing else, and returns the whole answer.
+    /// Sends a request with only these headers, and returns the whole answer.
     fn ask(&self, line: &str, headers: &[(&str, &str)]) -> String {
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let mut connection = TcpStream::connect(&self.host).unwrap();
@@ -71,7 +71,7 @@ impl Dev {
         self.ask(&format!("GET {path}"), &[("host", &self.host)])
     }
 
-    /// All that the inspector knows of a webhook.
+    /// The inspector's details of a webhook.
     fn details(&self, id: u64) -> Value {
         let answer = self.get(&format!("{PATH}/webhooks/{id}"));
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -225,8 +225,8 @@ fn the_pictures_of_the_documents_are_small() {
     }
 }
 
-/// The browser, and the folder with the tests and what they need. Without it, continuous integration fails; elsewhere
-/// the test is skipped.
+/// The browser, and the folder with the tests and their dependencies. Without a browser, CI fails; elsewhere the test is
+/// skipped.
 fn install() -> Option<(PathBuf, PathBuf)> {
     let browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
     let browser = browsers.into_iter().map(PathBuf::from).find(|path| path.exists());

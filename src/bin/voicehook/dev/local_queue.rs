@@ -1,4 +1,4 @@
-//! The queues of the local receiver: in memory or in SQS, with a line in the terminal for each webhook that gets there.
+//! The local receiver's queues, in memory or in SQS. Each webhook that they accept is printed as a line.
 
 use std::{
     cell::RefCell,
@@ -14,11 +14,11 @@ use voicehook::queue::{MAX_MESSAGE_BYTES, Message, Quarantined, Queue, QueueErro
 use crate::console;
 
 tokio::task_local! {
-    /// The message that the webhook of this task became.
+    /// The message that this task's webhook was turned into.
     static MESSAGE: RefCell<Option<Message>>;
 }
 
-/// Does some work, and tells which message it gave to the event queue, whether the queue took it or not.
+/// Runs `work`, and returns the message that it sent to the event queue, whether or not the queue accepted it.
 pub(crate) async fn watched<T>(work: impl Future<Output = T>) -> (T, Option<Message>) {
     MESSAGE.scope(RefCell::default(), async { (work.await, MESSAGE.with(RefCell::take)) }).await
 }
@@ -34,23 +34,23 @@ enum Purpose {
 #[derive(Debug)]
 pub(crate) struct LocalQueue {
     purpose: Purpose,
-    /// A real queue, or an emulator's. Without one, messages are printed, counted and forgotten.
+    /// A real or emulated queue. Without one, messages are printed, counted and dropped.
     sqs: Option<Sqs>,
     count: Arc<AtomicUsize>,
 }
 
 impl LocalQueue {
-    /// Where the events go. In memory it behaves like a FIFO queue.
+    /// The queue for events. In memory it behaves like a FIFO queue.
     pub(crate) fn for_events(sqs: Option<Sqs>) -> Self {
         Self { purpose: Purpose::Events, sqs, count: Arc::default() }
     }
 
-    /// Where webhooks go that cannot be opened.
+    /// The queue for webhooks that cannot be decrypted.
     pub(crate) fn for_quarantine(sqs: Option<Sqs>) -> Self {
         Self { purpose: Purpose::Quarantine, sqs, count: Arc::default() }
     }
 
-    /// How many messages it took.
+    /// How many messages it has accepted.
     pub(crate) fn count(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.count)
     }
@@ -85,7 +85,7 @@ impl Queue for LocalQueue {
     }
 }
 
-/// What a queue in memory says to a message.
+/// Sends to the queue in memory, which enforces the size limit of SQS.
 fn in_memory(message: &Message) -> Result<Sent, QueueError> {
     let bytes = message.bytes();
     if bytes > MAX_MESSAGE_BYTES {
@@ -99,7 +99,7 @@ fn queued(message: &Message) -> String {
     format!("queued  {event_type:<26} {}", message.body)
 }
 
-/// One line for a webhook, with its last part.
+/// The line for a quarantined webhook, printed with its last part.
 fn quarantined(message: &Message) -> Option<String> {
     let record: Quarantined = serde_json::from_str(&message.body).ok()?;
     let Quarantined { part, parts, reason, request_id, .. } = record;

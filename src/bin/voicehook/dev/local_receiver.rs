@@ -1,4 +1,4 @@
-//! Stands in for API Gateway and Lambda: answers HTTP requests, and keeps each of them in the inspector's journal.
+//! Stands in for API Gateway and Lambda: answers HTTP requests, and records each one in the inspector's journal.
 
 use std::sync::{
     Arc,
@@ -23,9 +23,9 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct LocalReceiver {
     receiver: Receiver<FixedAppId, LocalQueue>,
-    /// Where webhooks are kept to be looked at.
+    /// Records webhooks for the inspector.
     journal: Option<Arc<Journal>>,
-    /// Tells the requests of one run of the program from those of another: the queue may be the same.
+    /// Part of each request id, because several runs of the program may share a queue.
     run: String,
     count: AtomicUsize,
 }
@@ -36,7 +36,7 @@ impl LocalReceiver {
         Self { receiver, journal, run, count: AtomicUsize::new(0) }
     }
 
-    /// Receives what came in by HTTP.
+    /// Handles an HTTP request.
     pub(crate) async fn respond(&self, request: extract::Request) -> Response<body::Body> {
         let (parts, body) = request.into_parts();
         match body::to_bytes(body, MAX_BODY_BYTES).await {
@@ -45,7 +45,7 @@ impl LocalReceiver {
         }
     }
 
-    /// Receives a request, whole. Returns the answer, and the request's number in the journal.
+    /// Handles a request whose body has been read. Returns the answer, and the request's number in the journal.
     pub(crate) async fn receive(
         &self,
         parts: Parts,
@@ -66,12 +66,12 @@ impl LocalReceiver {
         (response.map(to_axum), id)
     }
 
-    /// Each request has its own, so that two events with the same bytes are two events.
+    /// Each request gets its own id, so that two events with the same bytes count as two.
     fn next_request_id(&self) -> String {
         format!("local-{}-{}", self.run, 1 + self.count.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A body of which nobody read all.
+    /// Answers a request whose body was too large to read.
     fn too_large(&self, parts: Parts) -> Response<body::Body> {
         let outcome = Outcome::BodyTooLarge;
         let response = outcome.response("local");

@@ -1,4 +1,4 @@
-//! `voicehook dev`: the receiver on this machine, with a sample call to look at and an inspector to look at it.
+//! `voicehook dev`: runs the receiver on this machine, sends it a sample call, and serves the inspector.
 
 mod inspector;
 mod local_queue;
@@ -35,10 +35,10 @@ use crate::{aws_configuration, console, send::DEV_APP_ID};
 
 /// The value of `--quarantine` without a URL.
 const QUARANTINE_IN_MEMORY: &str = "in memory";
-/// Stands in for the queue's URL where events stay in memory.
+/// Placeholder for the queue URL when events stay in memory.
 const IN_MEMORY: &str = "http://localhost/in-memory/voicehook.fifo";
 
-/// Starts the local receiver and plays one sample call into it
+/// Start a local receiver and send it a sample call
 #[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
 #[derive(Parser)]
 #[command(after_help = "Examples:
@@ -47,35 +47,35 @@ const IN_MEMORY: &str = "http://localhost/in-memory/voicehook.fifo";
   voicehook dev --quarantine
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 voicehook dev --queue-url http://127.0.0.1:4566/000000000000/events.fifo
 
-The variables of the function (WEBHOOK_TOKEN, ALLOWED_ALGORITHMS, ALLOW_PLAINTEXT, MAX_EVENT_AGE_SECONDS, ACTIONS, \
-PUBLISH_DEADLINE_MS) count here too, but not its queues and its AppID secret.")]
+The function's variables WEBHOOK_TOKEN, ALLOWED_ALGORITHMS, ALLOW_PLAINTEXT, MAX_EVENT_AGE_SECONDS, ACTIONS and \
+PUBLISH_DEADLINE_MS apply here too. Those for its queues and its AppID secret do not.")]
 pub(crate) struct Dev {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
-    /// The AppID that webhooks are encrypted with
+    /// The AppID to decrypt webhooks with
     #[arg(long, env = "ENABLEX_APP_ID", hide_env_values = true, default_value = DEV_APP_ID)]
     app_id: String,
-    /// Sends the events to this SQS queue instead of keeping them in memory
+    /// Send the events to this SQS queue instead of keeping them in memory
     #[arg(long)]
     queue_url: Option<String>,
-    /// Keeps webhooks that cannot be opened, in memory or in this SQS queue, and answers them with 200, as the function
-    /// does with QUARANTINE_QUEUE_URL. Without it they get a 4xx
+    /// Keep webhooks that cannot be decrypted, in memory or in this SQS queue, and answer them with 200, as the function
+    /// does with QUARANTINE_QUEUE_URL. Without it, the answer is a 4xx
     #[arg(long, value_name = "QUEUE_URL", num_args = 0..=1, require_equals = true, default_missing_value = QUARANTINE_IN_MEMORY)]
     quarantine: Option<String>,
-    /// How the messages carry their events: raw, the default, or cloudevents
+    /// Format of the messages: raw (the default) or cloudevents
     #[arg(long, env = "EVENT_FORMAT", value_name = "FORMAT")]
     event_format: Option<String>,
-    /// Ends after the sample call: with status 0, or with 1 if an event is missing
+    /// Exit after the sample call, with status 0, or 1 if an event is missing
     #[arg(long)]
     once: bool,
-    /// Keeps no webhooks to look at: switches the inspector off
+    /// Disable the inspector, and keep no webhooks
     #[arg(long)]
     no_inspect: bool,
 }
 
 impl Dev {
-    /// Serves until interrupted, or until the sample call is over.
+    /// Serves until interrupted or, with `--once`, until the sample call is over.
     #[tokio::main]
     pub(crate) async fn run(self) -> Result<ExitCode, String> {
         telemetry::start_for_a_terminal();
@@ -123,7 +123,7 @@ impl Dev {
             return Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         console::line(format_args!(
-            "\nSend one more from another terminal:\n\n  {}\n\nor without voicehook:\n\n  {}\n\nListening; Ctrl-C ends.",
+            "\nSend another one from a second terminal:\n\n  {}\n\nor without voicehook:\n\n  {}\n\nListening; Ctrl-C ends.",
             player.trigger_line(),
             player.curl_line()?,
         ));
@@ -131,7 +131,7 @@ impl Dev {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The function's configuration, with the command line in the place of the AppID and the queue.
+    /// Reads the function's configuration, with the AppID and the queues from the command line.
     fn config(&self) -> Result<Config, String> {
         let config = Config::read(|name| match name {
             "ENABLEX_APP_ID" => Some(self.app_id.clone()),
@@ -153,7 +153,7 @@ async fn sqs(url: Option<QueueUrl>) -> Option<Sqs> {
     Some(Sqs::new(&Aws::new(aws_configuration().await), url))
 }
 
-/// Where a browser on this machine finds the inspector. There is none where nothing is received on loopback.
+/// The inspector's URL for a browser on this machine. `None` if the receiver does not listen on loopback.
 fn inspector_url(listening: SocketAddr) -> Option<String> {
     let ip = match listening.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -163,7 +163,7 @@ fn inspector_url(listening: SocketAddr) -> Option<String> {
     ip.is_loopback().then(|| format!("http://{address}{}", inspector::PATH))
 }
 
-/// Serves until `shutdown` is there, then finishes what is in flight.
+/// Serves until `shutdown` completes, then finishes the requests in flight.
 async fn serve(
     listener: TcpListener,
     receiver: Arc<LocalReceiver>,

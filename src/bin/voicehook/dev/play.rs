@@ -1,4 +1,4 @@
-//! Plays EnableX to the local receiver: single events and whole calls, encrypted and sent by HTTP.
+//! Stands in for EnableX: sends encrypted events and whole calls to the local receiver over HTTP.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +14,7 @@ use crate::{
 /// Sends to one receiver.
 #[derive(Clone, Debug)]
 pub(crate) struct Player {
-    /// Where webhooks go.
+    /// The URL to send webhooks to.
     pub(crate) url: String,
     app_id: String,
 }
@@ -24,8 +24,8 @@ impl Player {
         Self { url, app_id }
     }
 
-    /// Sends the events of one call, one after the other, and returns how many of them did not reach the queue, which has
-    /// taken as many messages as `queued` says.
+    /// Sends the events of a call one by one, and returns how many did not reach the queue. `queued` counts the messages
+    /// that the queue has accepted.
     pub(crate) async fn inbound_call(&self, queued: &AtomicUsize) -> Result<usize, String> {
         let call = Call::random();
         let mut missing = 0;
@@ -46,14 +46,14 @@ impl Player {
         Ok(missing)
     }
 
-    /// Sends a sample event, of that call or of a new one.
+    /// Sends a sample event, of the given call or of a new one.
     pub(crate) async fn sample(&self, name: &str, voice_id: Option<String>) -> Result<Answer, String> {
         let call = voice_id.map_or_else(Call::random, Call::new);
-        let event = samples::event(name, &call).ok_or_else(|| format!("there is no sample event {name:?}"))?;
+        let event = samples::event(name, &call).ok_or_else(|| format!("no sample event {name:?}"))?;
         self.send(event).await
     }
 
-    /// Plays a whole call, as fast as it goes or as it would be.
+    /// Sends the events of a whole call, without delays or in real time.
     pub(crate) async fn scenario(&self, scenario: &Scenario, fast: bool) -> Result<(), String> {
         for Moment { delay, events } in scenario.moments(Timestamp::now(), RECIPIENTS) {
             if !fast {
@@ -76,7 +76,7 @@ impl Player {
         tokio::task::spawn_blocking(post).await.map_err(|error| error.to_string())?
     }
 
-    /// The command line that sends one more event.
+    /// The command that sends another event.
     pub(crate) fn trigger_line(&self) -> String {
         let app_id = if self.app_id == DEV_APP_ID { "" } else { " --app-id \"$ENABLEX_APP_ID\"" };
         format!("{} trigger disconnected --url {}{app_id}", console::program(), self.url)

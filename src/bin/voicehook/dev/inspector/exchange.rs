@@ -1,5 +1,6 @@
-//! One webhook with all that became of it: what the inspector shows, as two JSON documents: a short one for the list and
-//! the call view, and one with everything.
+//! A webhook with its outcome, as the inspector shows it.
+//!
+//! It has two JSON representations: a summary for the list and the call view, and the full details.
 
 use axum::http::{HeaderMap, Request as HttpRequest, request::Parts};
 use jiff::Timestamp;
@@ -20,22 +21,22 @@ use super::explain;
 pub(crate) enum Origin {
     /// From outside, by HTTP.
     Received,
-    /// From the inspector: the webhook of this number once more.
+    /// Replayed from the inspector: the webhook with this number.
     Replay(u64),
 }
 
-/// A request and what became of it.
+/// A request and its outcome.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) arrived: Timestamp,
     pub(crate) origin: Origin,
     pub(crate) request: Request,
-    /// What was given to the queue, whether the queue took it or not.
+    /// What was sent to the queue, whether or not the queue accepted it.
     pub(crate) message: Option<Message>,
     /// The answer, with its body as text.
     pub(crate) answer: Response<String>,
     pub(crate) outcome: Outcome,
-    /// The app that the path names, if there is one.
+    /// The app that the path names, if any.
     pub(crate) app: Option<String>,
     pub(crate) stages: Stages,
 }
@@ -53,7 +54,7 @@ impl Exchange {
         Self { arrived, origin, request, message, answer, outcome, app: None, stages: Stages::default() }
     }
 
-    /// What it takes in memory, about, in bytes.
+    /// Approximate size in memory, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         const REST: usize = 2048;
         let headers = self.request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
@@ -61,8 +62,8 @@ impl Exchange {
         REST + headers.sum::<usize>() + self.request.body().len() + message + self.answer.body().len()
     }
 
-    /// The same request once more.
-    pub(crate) fn request_again(&self) -> (Parts, Vec<u8>) {
+    /// A copy of the request, for replay.
+    pub(crate) fn replay_request(&self) -> (Parts, Vec<u8>) {
         let mut request = HttpRequest::new(());
         *request.method_mut() = self.request.method().clone();
         *request.uri_mut() = self.request.uri().clone();
@@ -71,7 +72,7 @@ impl Exchange {
         (request.into_parts().0, self.request.body().to_vec())
     }
 
-    /// The decrypted event. In a CloudEvent it is the `data`.
+    /// The decrypted event; in a CloudEvent, its `data`.
     fn event(&self) -> Option<&str> {
         #[derive(Deserialize)]
         struct CloudEvent<'a> {
@@ -85,7 +86,7 @@ impl Exchange {
         serde_json::from_str(&message.body).ok().map(|CloudEvent { data }| data.get())
     }
 
-    /// For the list and the call view.
+    /// The summary for the list and the call view.
     pub(crate) fn summary(&self, id: u64) -> Value {
         let attribute = |name| self.message.as_ref().and_then(|message| message.attribute(name));
         let mut summary = json!({
@@ -111,7 +112,7 @@ impl Exchange {
         summary
     }
 
-    /// Everything.
+    /// The full details.
     pub(crate) fn details(&self, id: u64, webhook_url: &str) -> Value {
         let mut details = self.summary(id);
         let body = self.request.body().as_ref();
@@ -157,7 +158,7 @@ impl Exchange {
     }
 }
 
-/// What the call view draws an event by: its own fields, whatever they are called in its generation.
+/// The fields that the call view needs, normalized across all versions of the API.
 fn fields(event: &str) -> Value {
     let happened = Event::from_json(event.to_owned()).ok().and_then(|event| event.timestamp());
     let happened = happened.map(Timestamp::as_millisecond);

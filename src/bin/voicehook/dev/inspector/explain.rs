@@ -1,8 +1,7 @@
-//! A failed webhook in full words: which step failed, why, and what to do next.
+//! Explains a failed webhook to a developer: which step failed, why, and what to do next.
 //!
-//! The function tells nobody which step of a decryption failed, because that would make it a padding oracle; a developer
-//! at the local receiver may know. With a quarantine it answers such a webhook with 200, like one that opened: that is
-//! still a failure here.
+//! The function never reveals which step of a decryption failed, because that would make it a padding oracle. At the local
+//! receiver it is safe to tell. A quarantined webhook counts as failed here, although its answer is 200.
 
 use serde_json::{Value, json};
 use voicehook::{
@@ -17,7 +16,7 @@ use voicehook::{
 use super::Exchange;
 use crate::send::DEV_APP_ID;
 
-/// A step on the way of a webhook.
+/// A step in handling a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Route,
@@ -43,11 +42,11 @@ impl Step {
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) step: Step,
-    /// In a few words, for the list.
+    /// A short description, for the list.
     pub(super) title: String,
 }
 
-/// Each step and what became of it: `passed`, `failed` or `skipped`.
+/// Each step and its result: `passed`, `failed` or `skipped`.
 pub(super) fn steps(exchange: &Exchange) -> Vec<Value> {
     let failed = failure(exchange).map(|failure| failure.step);
     let mut state = "passed";
@@ -68,11 +67,11 @@ pub(super) fn steps(exchange: &Exchange) -> Vec<Value> {
 pub(super) fn failure(exchange: &Exchange) -> Option<Failure> {
     let (step, title) = match &exchange.outcome {
         Outcome::Queued { .. } | Outcome::Probe => return None,
-        Outcome::NotFound => (Step::Route, "No webhook is received under this path"),
-        Outcome::MethodNotAllowed => (Step::Route, "Webhooks come by POST"),
+        Outcome::NotFound => (Step::Route, "No webhooks are received at this path"),
+        Outcome::MethodNotAllowed => (Step::Route, "Webhooks must be sent with POST"),
         Outcome::BodyTooLarge => (Step::Route, "The request is too large"),
         Outcome::AppIdUnavailable(_) => (Step::AppId, "No AppID available"),
-        Outcome::NotQueued(_) => (Step::Queue, "The queue does not have the event"),
+        Outcome::NotQueued(_) => (Step::Queue, "The event is not on the queue"),
         Outcome::Refused(refusal) | Outcome::Quarantined(refusal) | Outcome::NotQuarantined(refusal, _) => {
             refused(refusal)
         }
@@ -87,7 +86,7 @@ const fn refused(refusal: &Refusal) -> (Step, &'static str) {
             Step::Envelope,
             match malformed {
                 Malformed::MissingHeader { .. } => "A header is missing",
-                Malformed::UnsupportedValue { .. } => "A header names something that is not supported",
+                Malformed::UnsupportedValue { .. } => "A header has an unsupported value",
                 Malformed::NotAllowed { .. } => "The algorithm is not allowed here",
                 Malformed::PlainEvent => "The event is not encrypted",
                 Malformed::AmbiguousHeader(_) => "A header was sent twice",
@@ -98,7 +97,7 @@ const fn refused(refusal: &Refusal) -> (Step, &'static str) {
             },
         ),
         Refusal::Undecryptable(Fault::Format) => {
-            (Step::Decrypt, "The ciphertext is not in the format that x-format names")
+            (Step::Decrypt, "The ciphertext is not in the format named by x-format")
         }
         Refusal::Undecryptable(Fault::Length) => (Step::Decrypt, "Invalid ciphertext length"),
         Refusal::Undecryptable(Fault::Padding) => (Step::Decrypt, "Wrong AppID: decryption failed"),
@@ -113,7 +112,7 @@ const fn refused(refusal: &Refusal) -> (Step, &'static str) {
 }
 
 impl Failure {
-    /// With the reason and what to do next.
+    /// The failure with its reason and what to do next.
     pub(super) fn json(&self, exchange: &Exchange, webhook_url: &str) -> Value {
         let step = Step::ALL.iter().find(|(step, _)| *step == self.step).map(|(_, name)| *name);
         let (why, next) = advice(exchange, webhook_url);
@@ -122,15 +121,15 @@ impl Failure {
     }
 }
 
-/// Where a quarantine is configured, what it has of the webhook, and why the answer has this status.
+/// With a quarantine: whether it has the webhook, and why the answer has this status.
 const fn quarantine(outcome: &Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Quarantined(_) => Some(
-            "The webhook is kept in quarantine, so the answer is 200, as if it had opened: the sender learns nothing. \
-             Once the cause is fixed, voicehook redrive puts the event on its queue.",
+            "The webhook is kept in quarantine, so the answer is 200, as if it had been decrypted: the sender learns \
+             nothing. Once the cause is fixed, voicehook redrive puts the event on its queue.",
         ),
         Outcome::NotQuarantined(..) => {
-            Some("The quarantine did not take the webhook either, so the answer is 503: the sender may try again.")
+            Some("The quarantine did not accept the webhook either, so the answer is 503: the sender may try again.")
         }
         _ => None,
     }
@@ -146,17 +145,17 @@ fn advice(exchange: &Exchange, webhook_url: &str) -> Advice {
     match &exchange.outcome {
         Outcome::NotFound => say(
             format!(
-                "Nothing is received under {}: the path, the name of the app or the token is wrong.",
+                "No webhooks are received at {}: the path, the name of the app or the token is wrong.",
                 exchange.request.uri().path()
             ),
             [&format!("Send to {webhook_url}, the URL of this receiver.")],
         ),
         Outcome::MethodNotAllowed => {
-            say(format!("The request came by {}.", exchange.request.method()), ["Send it by POST."])
+            say(format!("The request method was {}.", exchange.request.method()), ["Send it with POST."])
         }
         Outcome::BodyTooLarge => say(
-            format!("The body is larger than {MAX_BODY_BYTES} bytes, the most that Lambda takes."),
-            ["Look at what sends it: a voice event has a few hundred bytes."],
+            format!("The body is larger than {MAX_BODY_BYTES} bytes, the most that Lambda accepts."),
+            ["Check the sender: a voice event has a few hundred bytes."],
         ),
         Outcome::AppIdUnavailable(error) => {
             say(error.to_string(), ["Start voicehook dev with --app-id or ENABLEX_APP_ID."])
@@ -167,19 +166,19 @@ fn advice(exchange: &Exchange, webhook_url: &str) -> Advice {
                 Refusal::Malformed(malformed) => malformed_advice(malformed),
                 Refusal::Undecryptable(fault) => undecryptable(exchange, *fault),
                 Refusal::TooOld => say(
-                    "The event's own timestamp is further back than MAX_EVENT_AGE_SECONDS allows.",
-                    ["Compare the clocks of sender and receiver.", "Unset MAX_EVENT_AGE_SECONDS, or set it to more."],
+                    "The event's timestamp is older than MAX_EVENT_AGE_SECONDS allows.",
+                    ["Compare the clocks of sender and receiver.", "Unset or raise MAX_EVENT_AGE_SECONDS."],
                 ),
                 Refusal::TooLarge { limit } => say(
-                    format!("The message, with its attributes, has more than the {limit} bytes that SQS takes."),
-                    ["Look at the event: which field is so long?"],
+                    format!("With its attributes, the message is larger than the {limit} bytes that SQS accepts."),
+                    ["Check which field of the event is so long."],
                 ),
                 _ => say("", []),
             }
         }
         _ => say(
-            "A mistake in voicehook, not in your webhook. The terminal has the place in the code.",
-            ["Copy the request as curl and report it with the line from the terminal."],
+            "This is a bug in voicehook, not in your webhook. The terminal shows where in the code.",
+            ["Copy the request as curl, and report it with the line from the terminal."],
         ),
     }
 }
@@ -192,11 +191,11 @@ fn not_queued(error: &QueueError) -> Advice {
             "Allow them sqs:SendMessage on this queue.",
         ],
         QueueError::Unreachable(_) | QueueError::OutOfTime => &[
-            "Check that the queue or its emulator runs under --queue-url, and AWS_ENDPOINT_URL.",
-            "Leave --queue-url out to keep the events in memory.",
+            "Check that the queue or its emulator is running at --queue-url, and check AWS_ENDPOINT_URL.",
+            "Omit --queue-url to keep the events in memory.",
         ],
         QueueError::Throttled(_) => &["Send less, or try again: EnableX would."],
-        _ => &["Look at the message below: what in it does SQS refuse?"],
+        _ => &["Check what SQS rejects in the message below."],
     };
     (format!("Decrypted, but {error}."), next.iter().map(|next| (*next).to_owned()).collect())
 }
@@ -208,7 +207,7 @@ fn malformed_advice(malformed: &Malformed) -> Advice {
             why,
             [
                 "Turn on webhook encryption for the project in the EnableX portal.",
-                "Or start voicehook dev with ALLOW_PLAINTEXT=true to take plain events.",
+                "Or start voicehook dev with ALLOW_PLAINTEXT=true to accept plaintext events.",
             ],
         ),
         Malformed::NotAllowed { .. } => {
@@ -219,23 +218,21 @@ fn malformed_advice(malformed: &Malformed) -> Advice {
             why,
             [
                 "Turn on webhook encryption for the project in the EnableX portal: without it, events come as plain JSON.",
-                "Or start voicehook dev with ALLOW_PLAINTEXT=true to take plain events.",
-                "If something between sends the request on (a proxy, a tunnel), check that it keeps all headers.",
+                "Or start voicehook dev with ALLOW_PLAINTEXT=true to accept plaintext events.",
+                "If a proxy or a tunnel forwards the request, check that it keeps all headers.",
             ],
         ),
         Malformed::MissingHeader { header, .. } => {
             say(why, [&format!("Send {header}: EnableX always does. A proxy may have dropped it.")])
         }
         Malformed::UnsupportedValue { header, .. } => say(why, [&format!("Send a supported value in {header}.")]),
-        Malformed::AmbiguousHeader(_) => {
-            say(why, ["Look at what sends the request on: it has added a header of its own."])
-        }
+        Malformed::AmbiguousHeader(_) => say(why, ["Check what forwards the request: it has added the header again."]),
         Malformed::UnsupportedMediaType(_) => say(why, ["Send content-type: application/json."]),
         _ => say(
             why,
             [
                 "Compare the body below with what EnableX sends: {\"encrypted_data\": \"…\"}.",
-                "curl: single quotes around the body keep the shell from changing it.",
+                "With curl, put the body in single quotes, so that the shell does not change it.",
             ],
         ),
     }
@@ -246,7 +243,7 @@ fn undecryptable(exchange: &Exchange, fault: Fault) -> Advice {
     let webhook = Webhook::read(exchange.request.headers(), exchange.request.body(), &accept);
     let Ok(Webhook::Encrypted(envelope)) = webhook else {
         return say(
-            "The request has no header x-algoritm, so its body was taken as the event itself.",
+            "The request has no header x-algoritm, so its body was treated as the event itself.",
             ["Send a JSON object."],
         );
     };
@@ -254,31 +251,31 @@ fn undecryptable(exchange: &Exchange, fault: Fault) -> Advice {
         Fault::Format => wrong_format(&envelope),
         Fault::Length => say(
             format!(
-                "The ciphertext has {} characters: its length is not a multiple of 16 bytes, which this cipher produces.",
+                "The ciphertext has {} characters, and its length is not a multiple of 16 bytes, as this cipher requires.",
                 envelope.encrypted_data.len()
             ),
             [
-                "Send the ciphertext whole: it was probably cut off on the way.",
-                "If it is whole, x-algoritm names another cipher than the one that it was made with.",
+                "Send the complete ciphertext: it was probably cut off on the way.",
+                "If it is complete, x-algoritm names a different cipher than the one it was encrypted with.",
             ],
         ),
-        Fault::Padding => wrong_app_id(&envelope, "The padding at the end of the decrypted text is wrong."),
+        Fault::Padding => wrong_app_id(&envelope, "The padding at the end of the decrypted text is invalid."),
         Fault::Text | Fault::Json if !envelope.algorithm.mode.is_padded() => {
-            wrong_app_id(&envelope, "In this mode any AppID decrypts to something, but the result is not JSON.")
+            wrong_app_id(&envelope, "In this mode decryption succeeds with any AppID, but the result is not JSON.")
         }
         Fault::Text => say(
-            "It was decrypted, but the bytes are not text in the encoding that x-encoding names.",
-            ["Send the encoding of the text in x-encoding: EnableX sends utf8."],
+            "Decryption succeeded, but the bytes are not text in the encoding named by x-encoding.",
+            ["Name the encoding of the text in x-encoding; EnableX uses utf8."],
         ),
         Fault::Json => say(
-            "It was decrypted to text with the AppID, but the text is not JSON.",
+            "Decryption with the AppID succeeded, but the text is not JSON.",
             [
-                "Encrypt the JSON of one event, and nothing else.",
-                "If the text has another encoding than x-encoding names, name that one.",
+                "Encrypt the JSON of one event and nothing else.",
+                "If the text has a different encoding than x-encoding names, correct x-encoding.",
             ],
         ),
         _ => say(
-            "It was decrypted to JSON, but the JSON is not an object: it is a list, a text or a number.",
+            "Decryption succeeded, but the JSON is not an object: it is an array, a string or a number.",
             ["Encrypt the JSON object of one event."],
         ),
     }
@@ -288,15 +285,15 @@ fn wrong_app_id(envelope: &Envelope<'_>, why: &str) -> Advice {
     let opens = |app_id| decrypt::open(envelope, &AppId::new(app_id)).and_then(Event::read).is_ok();
     if opens(DEV_APP_ID) {
         return say(
-            format!("{why} It was encrypted with voicehook's sample AppID, and this receiver has another one."),
+            format!("{why} It was encrypted with voicehook's sample AppID, but this receiver has a different one."),
             ["Send with this receiver's AppID: voicehook trigger --app-id \"$ENABLEX_APP_ID\"."],
         );
     }
     say(
-        format!("{why} Almost always it was encrypted with another AppID than this receiver's."),
+        format!("{why} The usual cause is that it was encrypted with a different AppID than this receiver's."),
         [
             "Copy the AppID from the EnableX portal (the project's App ID, not its App Key) and start voicehook dev with --app-id or ENABLEX_APP_ID.",
-            "If the AppID is right, x-algoritm may name another cipher than the one that it was made with.",
+            "If the AppID is right, x-algoritm may name a different cipher than the one it was encrypted with.",
             "If both are right, the ciphertext was changed on the way.",
         ],
     )
@@ -314,23 +311,23 @@ fn wrong_format(envelope: &Envelope<'_>) -> Advice {
     let why = match first_wrong {
         Some((place, c)) => format!("x-format says hex, but character {} of encrypted_data is {c:?}.", 1 + place),
         None if envelope.format == Format::Hex => {
-            format!("x-format says hex, but {} digits are an odd number: one is missing.", text.len())
+            format!("x-format says hex, but {} is an odd number of digits: one is missing.", text.len())
         }
-        None => format!("x-format says {given}, and encrypted_data is not written like that."),
+        None => format!("x-format says {given}, but encrypted_data is not valid {given}."),
     };
     match other {
-        Some((name, _)) => say(why, [&format!("It would be valid {name}: send x-format: {name}.")]),
+        Some((name, _)) => say(why, [&format!("It is valid {name}: send x-format: {name}.")]),
         None => say(
             why,
             [
-                "Send the ciphertext whole and unchanged.",
-                "Check that nothing encodes it twice (a + in a form must be %2B).",
+                "Send the complete ciphertext, unchanged.",
+                "Check that it is not encoded twice, and that a + in a form is sent as %2B.",
             ],
         ),
     }
 }
 
-/// A cipher that takes every length, so that nothing but the format is tested.
+/// A cipher that accepts any length, so that only the format is tested.
 fn stream_cipher(otherwise: Algorithm) -> Algorithm {
     Algorithm::named("aes-256-ctr").unwrap_or(otherwise)
 }

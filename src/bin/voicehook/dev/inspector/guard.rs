@@ -1,8 +1,7 @@
-//! Who may look: a browser on this machine, at a page of this inspector.
+//! Access control of the inspector: only browsers on this machine may read it, and only its own page may change anything.
 //!
-//! Judged by a request's headers and the address of its peer. Webhooks come from anywhere, often through a tunnel whose
-//! last hop is this very machine, and any page that a developer looks at can send requests to loopback. So the address
-//! alone proves nothing.
+//! Checks the request's headers and the peer's address. The address alone proves nothing: webhooks often come through a
+//! tunnel whose last hop is this machine, and any page that a developer visits can send requests to loopback.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,30 +19,29 @@ const FORWARDED: [&str; 8] = [
     "true-client-ip",
 ];
 
-/// Why a request is not answered.
+/// Why a request is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It comes from another machine, directly or through a proxy. To such a caller there is no inspector.
+    /// It comes from another machine, directly or through a proxy. To such a caller, the inspector does not exist.
     NotLocal,
-    /// It names another host: a page of that name has been made to resolve to loopback (DNS rebinding).
+    /// It names another host, whose name was made to resolve to loopback (DNS rebinding).
     OtherHost,
-    /// It would change something, and does not come from a page of this inspector.
+    /// It would change something, but does not come from the inspector's page.
     OtherOrigin,
 }
 
 impl Refusal {
-    /// What the caller is told. The first kind is told nothing.
+    /// The answer to the caller. `None` if it must not learn that there is an inspector.
     pub(super) const fn answer(self) -> Option<(StatusCode, &'static str)> {
         match self {
             Self::NotLocal => None,
             Self::OtherHost => Some((
                 StatusCode::FORBIDDEN,
-                "The inspector answers only under 127.0.0.1, localhost or [::1]. Open it under one of them.\n",
+                "The inspector answers only under 127.0.0.1, localhost or [::1]. Open it under one of these names.\n",
             )),
-            Self::OtherOrigin => Some((
-                StatusCode::FORBIDDEN,
-                "This takes no requests but those of the inspector's own page (header Origin).\n",
-            )),
+            Self::OtherOrigin => {
+                Some((StatusCode::FORBIDDEN, "Only the inspector's own page may send this request (header Origin).\n"))
+            }
         }
     }
 }
@@ -62,7 +60,7 @@ pub(super) fn check(peer: SocketAddr, method: &Method, headers: &HeaderMap) -> R
     }
 }
 
-/// `localhost`, or an address of loopback, with any port.
+/// Whether it is `localhost` or a loopback address, with any port.
 fn is_loopback(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host();

@@ -1,8 +1,7 @@
-//! The last webhooks, in memory, for as many browsers as look at them.
+//! Keeps the most recent webhooks in memory, for any number of browsers.
 //!
-//! Each [`Exchange`] gets a number, and a reader that has seen all up to some number asks for the [`Change`]s since.
-//! Readers are woken up and then look for themselves, so that a slow one costs no memory and one that comes back misses
-//! nothing.
+//! Each [`Exchange`] gets a number, and a reader asks for the [`Change`]s after the last number that it has seen. Readers
+//! are only woken up and fetch changes themselves, so a slow reader costs no memory and one that reconnects misses nothing.
 
 use std::{
     collections::VecDeque,
@@ -16,35 +15,35 @@ use super::Exchange;
 
 /// How many webhooks are kept.
 pub(crate) const MAX_WEBHOOKS: usize = 500;
-/// How much of them is kept, in bytes: ten of the largest.
+/// How many bytes of them are kept: ten of the largest.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// What is kept.
+/// The most recent webhooks.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    /// Tells one run of the program from another.
+    /// Identifies this run of the program.
     run: String,
     state: Mutex<State>,
-    /// The number of the last change, for whoever waits for the next one.
+    /// The number of the last change, for readers that wait for the next one.
     last: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     last: u64,
-    /// The number under which the journal was emptied.
+    /// The number of the change that last emptied the journal.
     emptied: u64,
     kept: VecDeque<(u64, Arc<Exchange>)>,
     bytes: usize,
     is_closed: bool,
 }
 
-/// Something that a reader has not seen.
+/// A change that a reader has not seen.
 #[derive(Debug)]
 pub(crate) enum Change {
-    /// Forget what you have.
+    /// Everything before it was discarded.
     Emptied,
-    /// A webhook was handled. Of those before it, only the ones from `oldest` on are still kept.
+    /// A webhook was added. Of the earlier ones, those from `oldest` on are still kept.
     Added { exchange: Arc<Exchange>, oldest: u64 },
 }
 
@@ -57,12 +56,12 @@ impl Journal {
         }
     }
 
-    /// The name of this run, of letters and digits.
+    /// The alphanumeric id of this run.
     pub(crate) fn run(&self) -> &str {
         &self.run
     }
 
-    /// Keeps a webhook, and returns its number, from 1. The oldest ones make room for it.
+    /// Adds a webhook and returns its number, counted from 1. Drops the oldest ones to make room.
     pub(crate) fn add(&self, exchange: Exchange) -> u64 {
         let mut state = self.state();
         state.last += 1;
@@ -78,7 +77,7 @@ impl Journal {
         id
     }
 
-    /// Forgets everything.
+    /// Discards all webhooks.
     pub(crate) fn empty(&self) {
         let mut state = self.state();
         let last = state.last + 1;
@@ -87,7 +86,7 @@ impl Journal {
         self.last.send_replace(last);
     }
 
-    /// Lets go of everybody who waits.
+    /// Ends the streams of all readers.
     pub(crate) fn close(&self) {
         self.state().is_closed = true;
         self.last.send_modify(|_| {});
@@ -97,13 +96,13 @@ impl Journal {
         self.state().is_closed
     }
 
-    /// A webhook by its number, if it is still kept.
+    /// Looks up a webhook by its number, if it is still kept.
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Exchange>> {
         self.state().kept.iter().find(|(known, _)| *known == id).map(|(_, exchange)| Arc::clone(exchange))
     }
 
-    /// What was kept or emptied after the change of number `seen`, in order and with numbers. A reader that has seen
-    /// nothing (`None`) begins with [`Change::Emptied`].
+    /// The changes after number `seen`, in order, with their numbers. For a reader that has seen nothing (`None`), the first
+    /// one is [`Change::Emptied`].
     pub(crate) fn since(&self, seen: Option<u64>) -> Vec<(u64, Change)> {
         let state = self.state();
         let seen = seen.filter(|seen| *seen >= state.emptied && *seen <= state.last);
@@ -114,7 +113,7 @@ impl Journal {
         emptied.into_iter().chain(added).collect()
     }
 
-    /// Changes when there is something new.
+    /// Notifies of new changes.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.last.subscribe()
     }

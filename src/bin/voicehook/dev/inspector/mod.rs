@@ -1,8 +1,8 @@
-//! The web inspector of `voicehook dev`: what came in, what became of it and, where something failed, what to do.
+//! The web inspector of `voicehook dev`: shows each webhook, its outcome and, if it failed, what to do.
 //!
-//! The local receiver hands over its [`Exchange`]s; the page is at [`PATH`], for a browser on this machine and nobody
-//! else. Here, and only here, the full reason of a failed decryption and the plaintext are shown to a person: nothing
-//! of this module is compiled into the function.
+//! The local receiver records its [`Exchange`]s in the [`Journal`]. The page at [`PATH`] is only for browsers on this
+//! machine, because it shows plaintext and the exact reason of a failed decryption. The function reveals neither, and
+//! contains nothing of this module.
 
 mod exchange;
 mod explain;

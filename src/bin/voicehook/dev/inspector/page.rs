@@ -1,10 +1,10 @@
-//! The inspector's page: hand-written files, compiled into the program, served without anything from elsewhere.
+//! The inspector's page: static files, compiled into the program. The page loads nothing from other hosts.
 
 use axum::http::{HeaderName, HeaderValue, header};
 
 /// A file of the page.
 pub(super) struct File {
-    /// Its path below the inspector's own; empty for the page itself.
+    /// Its path below the inspector's; empty for the page itself.
     pub(super) path: &'static str,
     pub(super) media_type: &'static str,
     pub(super) text: &'static str,
@@ -34,8 +34,8 @@ pub(super) const FILES: &[File] = &[
     file!("timeline.js", SCRIPT),
 ];
 
-/// On every answer. A webhook's content is hostile text: nothing that it says may become markup or code, and nothing
-/// of it may leave this machine.
+/// Headers of every answer. The content of a webhook is untrusted: it must never become markup or code, and must not leave
+/// this machine.
 pub(super) const HEADERS: [(HeaderName, HeaderValue); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,

@@ -1,6 +1,6 @@
-//! The inspector by HTTP: its page, the webhooks as server-sent events, and what its buttons do.
+//! HTTP server of the inspector: its page, the webhooks as server-sent events, and the actions of its buttons.
 //!
-//! Everything is below [`PATH`]. A request that `guard` does not let in is answered as if there were no inspector, or
+//! Everything is below [`PATH`]. A request that `guard` rejects is answered as if there were no inspector, or is
 //! told why.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -32,22 +32,22 @@ use crate::{
 /// The inspector's path on the local receiver.
 pub(crate) const PATH: &str = "/_inspect";
 
-/// How soon a browser that lost the connection comes back.
+/// How soon a browser reconnects after it lost the connection.
 const RECONNECT: Duration = Duration::from_secs(1);
 
-/// All that the inspector works with.
+/// State shared by the handlers.
 pub(crate) struct Inspector {
     pub(crate) journal: Arc<Journal>,
     pub(crate) receiver: Arc<LocalReceiver>,
     pub(crate) player: Player,
-    /// The queue's URL, or that it is in memory.
+    /// The queue's URL, or "in memory".
     pub(crate) queue: String,
 }
 
 type Shared = State<Arc<Inspector>>;
 
 impl Inspector {
-    /// The inspector's part of the local server.
+    /// The inspector's routes.
     pub(crate) fn router(self) -> Router {
         let inspector = Arc::new(self);
         let mut router = Router::new();
@@ -85,7 +85,7 @@ async fn guarded(
     response
 }
 
-/// What the page says about this receiver.
+/// What the page needs to know about this receiver.
 async fn setup(State(inspector): Shared) -> Response {
     let Inspector { player, queue, .. } = &*inspector;
     answer(&json!({
@@ -99,7 +99,7 @@ async fn setup(State(inspector): Shared) -> Response {
     }))
 }
 
-/// The webhooks as they come, from the one on that the browser has not seen.
+/// Streams the webhooks, starting with the first one that the browser has not seen.
 async fn events(
     State(inspector): Shared,
     headers: HeaderMap,
@@ -146,7 +146,7 @@ async fn details(State(inspector): Shared, Path(id): Path<u64>) -> Response {
 
 async fn replay(State(inspector): Shared, Path(id): Path<u64>) -> Response {
     let Some(exchange) = inspector.journal.get(id) else { return gone() };
-    let (parts, body) = exchange.request_again();
+    let (parts, body) = exchange.replay_request();
     let (_, new) = inspector.receiver.receive(parts, body, Origin::Replay(id)).await;
     answer(&json!({ "id": new }))
 }
@@ -156,33 +156,33 @@ async fn clear(State(inspector): Shared) -> Response {
     answer(&json!({}))
 }
 
-/// What the page wants to be sent.
+/// Options of the page's requests to send something.
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
-struct Wish {
-    /// The call that the event shall belong to.
+struct SendOptions {
+    /// The call that the event should belong to.
     voice_id: Option<String>,
-    /// Without the time that passes in a real call.
+    /// Send without delays.
     fast: bool,
 }
 
 async fn sample(State(inspector): Shared, Path(name): Path<String>, body: Bytes) -> Response {
-    let wish: Wish = serde_json::from_slice(&body).unwrap_or_default();
-    match inspector.player.sample(&name, wish.voice_id).await {
+    let options: SendOptions = serde_json::from_slice(&body).unwrap_or_default();
+    match inspector.player.sample(&name, options.voice_id).await {
         Ok(sent) => answer(&json!({ "status": sent.status })),
         Err(error) => failed(&error),
     }
 }
 
-/// Plays on in the background, whether the page stays or not.
+/// Plays in the background, even if the page is closed.
 async fn scenario(State(inspector): Shared, Path(name): Path<String>, body: Bytes) -> Response {
-    let wish: Wish = serde_json::from_slice(&body).unwrap_or_default();
+    let options: SendOptions = serde_json::from_slice(&body).unwrap_or_default();
     let Some(scenario) = Scenario::from_name(&name) else { return gone() };
     let player = inspector.player.clone();
     tokio::spawn(async move {
-        if let Err(error) = player.scenario(scenario, wish.fast).await {
-            tracing::warn!(error, "the scenario {name} broke off");
+        if let Err(error) = player.scenario(scenario, options.fast).await {
+            tracing::warn!(error, "scenario {name} failed");
         }
     });
     answer(&json!({}))
@@ -193,7 +193,7 @@ fn answer(document: &Value) -> Response {
 }
 
 fn gone() -> Response {
-    (StatusCode::NOT_FOUND, answer(&json!({ "error": "this is no longer here" }))).into_response()
+    (StatusCode::NOT_FOUND, answer(&json!({ "error": "not found; it may no longer be kept" }))).into_response()
 }
 
 fn failed(error: &str) -> Response {

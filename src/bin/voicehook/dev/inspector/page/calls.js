@@ -2,7 +2,7 @@
 
 import { lasting } from './dom.js';
 
-/** States that a call is in until the next one. The others are moments in it. */
+/** States that last until the next one. All other states are single moments of a call. */
 export const PHASES = {
   incomingcall: 'incoming', initiated: 'initiated', ringing: 'ringing', connected: 'connected', joined: 'joined',
   bridging: 'bridging', bridged: 'bridged', bridge_disconnected: 'connected', hold: 'hold', disconnected: 'disconnected',
@@ -13,13 +13,13 @@ const PLAY_ENDS = { playfinished: 'finished', digitcollected: 'digit', speech_re
 
 const BEGINNING = ['incomingcall', 'initiated'];
 
-/** What is missing where a call has no first event. */
+/** What is missing if a call has no first event. */
 const BEGIN = 'beginning';
 
-/** A webhook that could not be opened may belong to a call that is no further away than this, in milliseconds. */
+/** A webhook that could not be decrypted may belong to a call at most this far away, in milliseconds. */
 const AROUND = 60_000;
 
-/** What must have happened before: one of these states. */
+/** One of these states must have happened before. */
 const BEFORE = {
   ringing: BEGINNING,
   connected: [...BEGINNING, 'ringing'],
@@ -32,7 +32,7 @@ const BEFORE = {
   disconnected: [...BEGINNING, 'ringing', 'connected'],
 };
 
-/** The calls, the one with the newest webhook first. */
+/** Groups webhooks into calls; the call with the newest webhook comes first. */
 export const calls = (webhooks) => {
   const byCall = new Map();
   for (const webhook of webhooks) {
@@ -67,8 +67,8 @@ const analysed = (id, webhooks, failed) => {
 };
 
 /**
- * Each event with its number and the moment at which it happened: its own timestamp; where it has none, that of the
- * event that arrived before it, and the time between the two arrivals.
+ * Each event with its number and the time at which it happened: its own timestamp or, if it has none, an estimate from the
+ * event that arrived before it and the time between the two arrivals.
  */
 const inTheOrderOfArrival = (webhooks) => {
   let known;
@@ -81,12 +81,12 @@ const inTheOrderOfArrival = (webhooks) => {
   });
 };
 
-/** The issues of one kind: a line for each event, and what it means. */
+/** The issues of one kind: a line for each event, and an explanation. */
 const notice = (kind, title, lines, text) => (lines.length ? [{ kind, title: title(lines.length), lines, text }] : []);
 
 const counted = (one, many) => (number) => (number === 1 ? one : `${number} ${many}`);
 
-/** Equal bytes make no duplicate: only an event that proves which one it is has the same event_id when it comes again. */
+/** Equal bytes do not make a duplicate. Only an event that proves its identity keeps its event_id when it is sent again. */
 const duplicates = (events) => {
   const first = new Map();
   const lines = [];
@@ -98,12 +98,12 @@ const duplicates = (events) => {
     }
     event.duplicateOf = original;
     event.at = original.at;
-    lines.push(`${name(event)}: #${event.number} is a duplicate of #${original.number}${event.webhook.replay_of ? ' (a replay from here)' : ''}.`);
+    lines.push(`${name(event)}: #${event.number} is a duplicate of #${original.number}${event.webhook.replay_of ? ' (replayed from this page)' : ''}.`);
   }
-  return notice('duplicate', counted('An event came again', 'events came again'), lines,
-    'It has the same event_id, because its timestamp and what it says prove that it is one event. A FIFO queue drops the second delivery within 5 minutes; '
-    + 'after that, and on a standard queue, a subscriber must act on each event_id once. '
-    + 'Events that prove nothing, such as a key press without a timestamp, have an event_id for each delivery, and are all on the queue.');
+  return notice('duplicate', counted('One duplicate delivery', 'duplicate deliveries'), lines,
+    'It has the same event_id, because its timestamp and content prove that it is the same event. A FIFO queue drops a second delivery within 5 minutes; '
+    + 'after that, and on a standard queue, a subscriber must act on each event_id only once. '
+    + 'Events that do not prove their identity, such as a key press without a timestamp, get a new event_id with each delivery, and all of them are queued.');
 };
 
 const outOfOrder = (events) => {
@@ -119,8 +119,8 @@ const outOfOrder = (events) => {
       latest = event;
     }
   }
-  return notice('order', counted('An event came late', 'events came late'), lines,
-    'By their own timestamps. The queue keeps the order of arrival; a subscriber that needs the other order goes by timestamp.');
+  return notice('order', counted('One event arrived late', 'events arrived late'), lines,
+    'Judged by their timestamps. The queue keeps the order of arrival; a subscriber that needs the original order must sort by timestamp.');
 };
 
 const gaps = (happened, failed) => {
@@ -129,7 +129,7 @@ const gaps = (happened, failed) => {
   const plays = new Set();
   const miss = (event, what) => {
     event.missing.push(what);
-    lines.push(`${what === BEGIN ? 'The beginning of the call' : what} is missing before ${name(event)}, #${event.number}.`);
+    lines.push(`${what === BEGIN ? 'The start of the call' : what} is missing before ${name(event)}, #${event.number}.`);
   };
   for (const event of happened) {
     const before = BEFORE[event.state];
@@ -144,21 +144,21 @@ const gaps = (happened, failed) => {
   }
   const [from, to] = [happened[0].webhook.arrived - AROUND, happened.at(-1).webhook.arrived + AROUND];
   const unopened = failed.filter((webhook) => webhook.arrived >= from && webhook.arrived <= to).length;
-  return notice('gap', counted('An event is missing', 'events are missing'), lines,
-    'A webhook was lost on the way, or came before the inspector was started or cleared, or could not be opened.'
-    + (unopened ? ` ${unopened} webhook${unopened > 1 ? 's' : ''} of that time could not be opened: look there first.` : ''));
+  return notice('gap', counted('One event is missing', 'events are missing'), lines,
+    'A webhook was lost on the way, arrived before the inspector was started or cleared, or could not be decrypted.'
+    + (unopened ? ` ${unopened} webhook${unopened > 1 ? 's' : ''} from around that time could not be decrypted: check ${unopened > 1 ? 'those' : 'that one'} first.` : ''));
 };
 
-/** What an event is called. */
+/** The name of an event. */
 export const name = (event) => event.webhook.event_type ?? 'unknown';
 
-/** The states of a call as spans of time: the last one is open where the call goes on. */
+/** The states of a call as time spans; the last one is open while the call lasts. */
 export const phases = (call) => {
   const marks = call.happened.filter((event) => PHASES[event.state]);
   return marks.map((event, at) => ({ event, name: PHASES[event.state], to: marks[at + 1], isEnd: event.state === 'disconnected' }));
 };
 
-/** The prompts of a call as spans of time. */
+/** The prompts of a call as time spans. */
 export const plays = (call) => {
   const spans = [];
   const open = new Map();
@@ -179,5 +179,5 @@ export const plays = (call) => {
   return spans;
 };
 
-/** Moments that are neither a state of the call nor a prompt: recordings, transcripts, streams. */
+/** Events that are neither a lasting state nor a prompt: recordings, transcripts, streams. */
 export const moments = (call) => call.happened.filter((event) => event.state && !PHASES[event.state]);

@@ -1,4 +1,4 @@
-// The right side: a webhook with all that became of it, or a call with its timeline.
+// The details pane: a webhook with its outcome, or a call with its timeline.
 
 import { PHASES, name } from './calls.js';
 import { bytes, clock, copyButton, count, cut, h, lasting, micros, short, visible } from './dom.js';
@@ -15,7 +15,7 @@ const table = (label, rows) =>
   h('table', { class: 'pairs', 'aria-label': label },
     h('tbody', {}, rows.map(([key, value]) => h('tr', {}, h('th', { scope: 'row' }, visible(key)), h('td', {}, visible(value))))));
 
-/** What a webhook is called where it has no event type. */
+/** The title of a webhook: its event type, or its method and path. */
 export const title = (webhook) => webhook.event_type ?? `${webhook.method} ${webhook.path}`;
 
 const steps = (webhook) =>
@@ -34,7 +34,7 @@ const timing = (webhook) => {
   const known = webhook.stages.reduce((sum, [, time]) => sum + time, 0);
   const rows = [...webhook.stages, ['rest', Math.max(0, webhook.micros - known)]];
   const most = Math.max(1, ...rows.map(([, time]) => time));
-  return section('Time per stage', h('span', { class: 'muted' }, `${micros(webhook.micros)} in all`),
+  return section('Time per stage', h('span', { class: 'muted' }, `${micros(webhook.micros)} in total`),
     h('table', { class: 'stages', 'aria-label': 'Time per stage' }, h('tbody', {}, rows.map(([stage, time]) =>
       h('tr', {}, h('th', { scope: 'row' }, stage),
         h('td', { class: 'track' }, h('span', { class: `stage stage-${stage}`, variables: { '--share': String(time / most) } })),
@@ -52,7 +52,7 @@ const message = ({ message: sent }) => {
 const QUOTE = /'/g;
 const ADDED_BY_CLIENTS = new Set(['host', 'content-length', 'connection', 'accept', 'accept-encoding', 'user-agent', 'transfer-encoding']);
 
-/** The command line that sends the same request. */
+/** The curl command that sends the same request. */
 const curl = (webhook, origin) => {
   const quoted = (text) => `'${text.replace(QUOTE, String.raw`'\''`)}'`;
   const headers = webhook.request.headers.filter(([header]) => !ADDED_BY_CLIENTS.has(header));
@@ -85,7 +85,7 @@ const head = (text, facts, buttons) =>
       h('div', { class: 'head-buttons' }, buttons)),
     h('p', { class: 'facts' }, facts));
 
-/** A webhook, with what the list knows of it: whether it is a duplicate, or a replay that is an event of its own. */
+/** The details of a webhook. The list knows whether it is a duplicate, or a replay that counts as a separate event. */
 export const webhookDetails = (webhook, { origin, duplicateOf, isEventOfItsOwn, replay, openCall, openWebhook }) => {
   const number = (id) => h('button', { type: 'button', class: 'link', on: { click: () => openWebhook(id) } }, `webhook ${id}`);
   return [
@@ -96,7 +96,7 @@ export const webhookDetails = (webhook, { origin, duplicateOf, isEventOfItsOwn, 
       webhook.voice_id && fact('call', h('button', { type: 'button', class: 'link', on: { click: () => openCall(webhook.voice_id) } }, short(webhook.voice_id))),
       webhook.replay_of && h('span', { class: 'note replay' }, 'replay of ', number(webhook.replay_of)),
       duplicateOf && h('span', { class: 'note duplicate' }, 'duplicate of ', number(duplicateOf)),
-      isEventOfItsOwn && h('span', { class: 'muted' }, 'not a duplicate: nothing in the event proves that both are one'),
+      isEventOfItsOwn && h('span', { class: 'muted' }, 'not a duplicate: nothing in the event proves that both are the same'),
     ], h('button', { type: 'button', 'data-do': 'replay', 'aria-keyshortcuts': 'r', on: { click: replay } }, 'Replay')),
     steps(webhook),
     webhook.failure && failure(webhook.failure),
@@ -114,19 +114,19 @@ const KINDS = { gap: 'Gap', duplicate: 'Duplicate', order: 'Out of order' };
 
 const notices = (call) => section('Issues', undefined,
   call.notices.length === 0
-    ? h('p', { class: 'muted' }, 'Nothing unusual: no gap, no duplicate, every event in order.')
+    ? h('p', { class: 'muted' }, 'No issues: no gaps, no duplicates, all events in order.')
     : h('ul', { class: 'notices' }, call.notices.map(({ kind, title: what, lines, text }) =>
       h('li', { class: kind }, h('span', { class: 'kind' }, KINDS[kind]), h('strong', {}, what),
         lines.map((line) => h('p', {}, visible(line))), h('p', { class: 'muted' }, text)))));
 
 const given = (value) => value !== undefined && value !== null;
 
-/** What an event says beside its type. */
+/** What an event says in addition to its type. */
 const more = (event) => [event.prompt, event.digit && `pressed ${event.digit}`, event.said && `“${event.said}”`, event.reason,
   given(event.duration) && `${event.duration} s`, given(event.answered) && `${event.answered} answered`,
   given(event.unanswered) && `${event.unanswered} not answered`].filter(Boolean).join(', ');
 
-const eventTable = (call, openWebhook) => section('Events', h('span', { class: 'muted' }, 'in the order in which they happened'),
+const eventTable = (call, openWebhook) => section('Events', h('span', { class: 'muted' }, 'in the order they happened'),
   h('table', { class: 'events', 'aria-label': 'Events of the call' },
     h('thead', {}, h('tr', {}, ['#', 'Happened', 'Event', 'Detail', 'Arrived'].map((column) => h('th', { scope: 'col', class: column.toLowerCase() }, column)))),
     h('tbody', {}, call.order.map((event) => h('tr', {},
@@ -138,21 +138,21 @@ const eventTable = (call, openWebhook) => section('Events', h('span', { class: '
         event.after && h('span', { class: 'note late' }, 'late')),
       h('td', { class: 'arrived' }, clock(event.webhook.arrived)))))),
   call.order.some((event) => event.own === undefined)
-    && h('p', { class: 'muted foot' }, '≈ has no timestamp: placed by its arrival.'));
+    && h('p', { class: 'muted foot' }, '≈ no timestamp: time estimated from arrival.'));
 
 const legend = () => h('p', { class: 'legend', 'aria-hidden': 'true' },
   h('span', { class: 'key-number' }, '1'), 'order of arrival', h('span', { class: 'key-duplicate' }), 'duplicate',
   h('span', { class: 'key-late' }), 'out of order', h('span', { class: 'key-gap' }), 'missing',
-  h('span', { class: 'muted' }, 'long times are drawn shorter'));
+  h('span', { class: 'muted' }, 'time axis is not linear'));
 
-/** What a call's state is called. */
+/** The label of a call's state. */
 export const stateOf = (call) => (call.state === 'disconnected' ? 'ended'
   : call.state === 'broadcastcall_complete' ? 'complete' : PHASES[call.state] ?? call.state);
 
-/** Who talks to whom. */
+/** The numbers of a call. */
 export const numbersOf = ({ from, to }) => visible([from, to].filter(Boolean).join(' → '));
 
-/** A call. */
+/** The details of a call. */
 export const callDetails = (call, width, { openWebhook }) => [
   head(`${call.isBroadcast ? 'Broadcast' : 'Call'} ${short(call.id)}`, [
     h('span', { class: `state phase-${PHASES[call.state] ?? 'other'}` }, visible(stateOf(call))),

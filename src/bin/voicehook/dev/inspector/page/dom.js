@@ -1,4 +1,4 @@
-// Making elements. Text goes in as text nodes only: what a webhook says never becomes markup.
+// Creates elements. Text is only ever inserted as text nodes, so that the content of a webhook never becomes markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -16,17 +16,17 @@ const fill = (element, attributes, children) => {
   return element;
 };
 
-/** An HTML element: `on` has listeners, `variables` has custom properties of CSS. */
+/** Creates an HTML element; `on` holds listeners, `variables` holds CSS custom properties. */
 export const h = (name, attributes = {}, ...children) => fill(document.createElement(name), attributes, children);
 
-/** An SVG element. */
+/** Creates an SVG element. */
 export const s = (name, attributes = {}, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
 
 export const byId = (id) => document.getElementById(id);
 
 const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** Text with its invisible characters, such as those that turn its direction, as escapes. */
+/** Escapes invisible characters, such as those that change the text direction. */
 export const visible = (text) =>
   String(text).replace(INVISIBLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
@@ -39,12 +39,12 @@ export const copyButton = (label, text) => {
 
 export const copy = async (button, text) => {
   const label = button.dataset.label ??= button.textContent;
-  const done = await navigator.clipboard.writeText(text).then(() => 'Copied', () => 'Not copied');
+  const done = await navigator.clipboard.writeText(text).then(() => 'Copied', () => 'Copy failed');
   button.textContent = done;
   setTimeout(() => { button.textContent = label; }, 1500);
 };
 
-/** A long text, cut, with a button that shows the rest. */
+/** A long text, truncated, with a button that shows the rest. */
 export const cut = (text, limit = 300) => {
   const shown = visible(text);
   if (shown.length <= limit) return h('pre', { class: 'text' }, shown);
@@ -71,7 +71,7 @@ export const clock = (milliseconds) => {
   return `${time}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 };
 
-/** How long, from a number of milliseconds. */
+/** Formats a duration in milliseconds. */
 export const lasting = (milliseconds) => {
   const seconds = milliseconds / 1000;
   if (seconds < 0.001) return '0 s';
@@ -80,7 +80,7 @@ export const lasting = (milliseconds) => {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 };
 
-/** The beginning of an id, as much of it as tells calls apart. */
+/** The start of an id, enough to tell calls apart. */
 export const short = (id) => visible(id.length > 12 ? id.slice(0, 8) : id);
 
 /** A colour of its own for each call. */

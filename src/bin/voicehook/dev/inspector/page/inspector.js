@@ -1,4 +1,4 @@
-// The inspector's page: receives webhooks as server-sent events, keeps them, and shows them as a list and as calls.
+// The inspector's page: receives webhooks as server-sent events, and shows them as a list and grouped into calls.
 
 import { calls as callsOf } from './calls.js';
 import { callDetails, numbersOf, stateOf, title, webhookDetails } from './details.js';
@@ -8,14 +8,14 @@ const BASE = '/_inspect';
 
 const state = {
   view: 'webhooks',
-  /** What the server keeps, by number: Maps keep the order of arrival. */
+  /** What the server keeps, by number, in order of arrival. */
   webhooks: new Map(),
   rows: new Map(),
-  /** The first webhook of each event_id: another one with the same is a duplicate. Equal bytes alone are not. */
+  /** The first webhook of each event_id; later ones with the same id are duplicates. Equal bytes alone do not count. */
   firsts: new Map(),
   calls: [],
   selected: { webhooks: undefined, calls: undefined },
-  /** What the right side shows, and which version of it. */
+  /** What the details pane shows, and which version of it. */
   shownDetails: undefined,
   held: undefined,
   filter: '',
@@ -44,7 +44,7 @@ const connect = () => {
   source.onopen = () => { connection('live', 'Live'); loadSetup(); };
   source.onerror = () => {
     connection('lost', 'Reconnecting');
-    // A browser that gives up is made to try again; what it missed comes then.
+    // If the browser gives up, try again; the server then sends what was missed.
     if (source.readyState === EventSource.CLOSED) {
       setTimeout(connect, 1000);
     }
@@ -70,7 +70,7 @@ const connection = (name, text) => {
   const lost = byId('lost');
   lost.hidden = name !== 'lost';
   lost.textContent = name === 'lost'
-    ? 'The connection to voicehook dev is lost. Is it still running in its terminal? This page connects again by itself, and shows what it missed.' : '';
+    ? 'Lost the connection to voicehook dev. Is it still running in its terminal? This page reconnects automatically and shows what it missed.' : '';
 };
 
 const loadSetup = async () => {
@@ -85,7 +85,7 @@ const loadSetup = async () => {
   showEmpty();
 };
 
-// ---- What comes in ----
+// ---- Incoming webhooks ----
 
 const add = (webhook) => {
   state.webhooks.set(webhook.id, webhook);
@@ -120,7 +120,7 @@ const forget = () => {
 };
 
 const waiting = new Set();
-/** Once for all that comes before the next picture. */
+/** Runs `work` once for everything that arrives within 30 ms. */
 const soon = (work) => {
   if (waiting.has(work)) return;
   waiting.add(work);
@@ -148,7 +148,7 @@ const announceNews = () => {
   const failed = news.find((webhook) => webhook.failed);
   const latest = failed ?? news.at(-1);
   const what = `${title(latest)}, ${latest.outcome.replaceAll('_', ' ')}${latest.failed ? `: ${latest.failed}` : ''}`;
-  announce(news.length === 1 ? what : `${news.length} webhooks, among them ${what}`);
+  announce(news.length === 1 ? what : `${news.length} webhooks, including ${what}`);
   news = [];
 };
 
@@ -214,7 +214,7 @@ const showCalls = () => {
 const rowsOf = (view) => [...byId(view === 'webhooks' ? 'webhook-rows' : 'call-rows').rows];
 const shownRows = () => rowsOf(state.view).filter((row) => !row.hidden);
 
-/** One row of a list is where Tab leads to. */
+/** Makes exactly one row of each list reachable with Tab. */
 const focusable = () => {
   for (const view of ['webhooks', 'calls']) {
     const rows = rowsOf(view);
@@ -236,8 +236,8 @@ const showEmpty = () => {
 };
 
 const filteredOut = () => [
-  h('h2', {}, 'Nothing fits the filter'),
-  h('button', { type: 'button', on: { click: () => { byId('filter').value = ''; filter(); byId('filter').focus(); } } }, 'Clear the filter'),
+  h('h2', {}, 'Nothing matches the filter'),
+  h('button', { type: 'button', on: { click: () => { byId('filter').value = ''; filter(); byId('filter').focus(); } } }, 'Clear filter'),
 ];
 
 const welcome = () => {
@@ -246,15 +246,15 @@ const welcome = () => {
   const line = (text) => h('div', { class: 'copyable' }, h('pre', { tabindex: '0' }, text), copyButton('Copy', () => text));
   return [
     h('h2', {}, 'Waiting for a webhook'),
-    h('p', {}, 'This receiver opens what EnableX sends to ', h('code', {}, url), '. Each webhook appears here as it arrives.'),
+    h('p', {}, 'This receiver decrypts what EnableX sends to ', h('code', {}, url), '. Each webhook appears here as it arrives.'),
     h('p', {}, 'Send one event from a terminal:'), line(trigger),
     curl && [h('p', {}, 'or without voicehook:'), line(curl)],
-    h('p', {}, 'or play a call to this receiver, encrypted as EnableX does it:'),
+    h('p', {}, 'or send a whole call, encrypted as EnableX encrypts it:'),
     h('button', { type: 'button', class: 'primary', on: { click: () => { byId('send').showPopover(); } } }, 'Send an event or a call'),
   ];
 };
 
-// ---- Selecting ----
+// ---- Selection ----
 
 const select = (id, { focus = true } = {}) => {
   state.selected[state.view] = id;
@@ -342,7 +342,7 @@ const loadWebhook = async (id) => {
   if (state.view === 'webhooks' && state.selected.webhooks === id) fillDetails(`webhook ${id}`, parts);
 };
 
-/** Shows parts, unless they are shown already. A call that grows while it is looked at keeps focus and scroll position. */
+/** Shows parts, unless they are already shown. A call that is updated while open keeps its focus and scroll position. */
 const fillDetails = (what, parts, version = '') => {
   const box = byId('details');
   const isOther = state.shownDetails?.what !== what;
@@ -368,7 +368,7 @@ const fillDetails = (what, parts, version = '') => {
 
 const FOCUSABLE = 'h2, button, [tabindex="0"]';
 
-const placeholder = (what) => [h('p', { class: 'placeholder' }, `Select ${what} to see all of it.`)];
+const placeholder = (what) => [h('p', { class: 'placeholder' }, `Select ${what} to see its details.`)];
 
 const back = () => {
   const row = shownRows().find((shown) => shown.getAttribute('aria-selected') === 'true') ?? shownRows()[0];
@@ -376,7 +376,7 @@ const back = () => {
   row?.focus();
 };
 
-// ---- What a person does ----
+// ---- User actions ----
 
 const replay = async (id) => {
   const { id: again } = await post(`webhooks/${id}/replay`);
@@ -390,13 +390,13 @@ const send = async (name) => {
   const ofSelected = state.view === 'calls' ? state.selected.calls : webhook?.voice_id;
   const voiceId = byId('same-call').checked ? ofSelected : undefined;
   const { status } = await post(`samples/${name}`, voiceId ? { voice_id: voiceId } : {});
-  sent(`${name} was sent: ${status}.`);
+  sent(`Sent ${name}: answered ${status}.`);
 };
 
 const play = async (name) => {
   const fast = byId('fast').checked;
   await post(`scenarios/${name}`, { fast });
-  sent(`${name} is being played.`);
+  sent(`Playing ${name}.`);
 };
 
 const pauseLabel = () => {

@@ -1,5 +1,5 @@
-// JSON, indented and highlighted. The text is cut into tokens and never parsed: the spelling of numbers, the order of
-// keys and keys that are there twice stay as they came.
+// Shows JSON indented and highlighted. The text is split into tokens but never parsed, so the spelling of numbers, the order
+// of keys and duplicate keys are preserved.
 
 import { count, h, visible } from './dom.js';
 

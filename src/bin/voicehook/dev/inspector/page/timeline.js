@@ -1,6 +1,6 @@
-// A call as a drawing: its states and prompts over time, the webhooks in the order in which they arrived, and what is
-// missing between them. Distances grow with the logarithm of the time, so that two events of one second and a
-// conversation of ten minutes fit side by side.
+// Draws a call as a timeline: its states and prompts over time, the webhooks in order of arrival, and what is missing
+// between them. Distances are logarithmic in time, so that events within a second and a conversation of ten minutes fit
+// side by side.
 
 import { moments, name, phases, plays } from './calls.js';
 import { lasting, s, visible } from './dom.js';
@@ -12,7 +12,7 @@ const DOT = 10;
 const LANES = { call: 14, plays: 50, media: 86, webhooks: 134, time: 170 };
 const HEIGHT = 184;
 
-/** Where each event stands, from left to right. */
+/** The horizontal position of each event. */
 const places = (call, width) => {
   const steps = call.order.map((event, at) => {
     if (at === 0) return event.missing.length ? 74 : 0;
@@ -32,7 +32,7 @@ const places = (call, width) => {
   return { at, end: x + END };
 };
 
-/** Characters of small text that fit into so many pixels. */
+/** Truncates small text to a width in pixels. */
 const fitting = (text, pixels) => {
   const most = Math.floor((pixels - 9) / 5.5);
   const shown = visible(text);
@@ -103,7 +103,7 @@ const drawWebhooks = (call, at, open) => call.order.map((event) => {
     s('text', { x, y: LANES.webhooks + 4 }, String(event.number)));
 });
 
-/** From where a late event would have been expected to where it stands. */
+/** Arrows from where a late event was expected to where it is. */
 const drawLate = (call, at) => call.order.filter((event) => event.after && !event.duplicateOf).map((event) => {
   const [from, to] = [at.get(event.after), at.get(event)];
   const y = LANES.webhooks + DOT + 2;
@@ -121,12 +121,12 @@ const drawTimes = (call, at) => {
   });
 };
 
-/** The drawing; a click on a webhook calls `open` with its number. */
+/** Draws the timeline; clicking a webhook calls `open` with its number. */
 export const timeline = (call, width, open) => {
   const { at, end } = places(call, width);
   const total = Math.max(width, end);
   const summary = `Timeline of the call: ${call.order.filter((event) => !event.duplicateOf).map((event) => `${name(event)} after ${lasting(event.at - call.began)}`).join(', ')}. `
-    + `${call.notices.length ? call.notices.flatMap((notice) => notice.lines).join(' ') : 'Nothing unusual.'}`;
+    + `${call.notices.length ? call.notices.flatMap((notice) => notice.lines).join(' ') : 'No issues.'}`;
   return s('svg', { class: 'timeline', role: 'img', 'aria-label': visible(summary), width: total, height: HEIGHT, viewBox: `0 0 ${total} ${HEIGHT}` },
     s('defs', {},
       s('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
