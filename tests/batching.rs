@@ -7,14 +7,10 @@ mod support;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use sqs_stub::{Reaction, SqsStub};
-use support::{aws, aws_by_the_sdk};
+use support::{aws, aws_by_the_sdk, fifo_message};
 use tokio::{task::JoinSet, time::Instant};
-use voicehook::{
-    event::Event,
-    queue::{BatchingQueue, Delivery, Message, Queue as _, QueueError, QueueKind, QueueUrl, Sent, Sqs},
-};
+use voicehook::queue::{BatchingQueue, Message, Queue as _, QueueError, QueueUrl, Sent, Sqs};
 
 /// So long that no attempt is given up while the stub is told to wait.
 const DEADLINE: Duration = Duration::from_secs(240);
@@ -25,14 +21,7 @@ fn batching_queue(stub: &SqsStub) -> BatchingQueue {
 
 fn message(call: &str, number: usize, bytes: usize) -> Message {
     let event = format!(r#"{{"voice_id":"{call}","number":{number},"filler":"{}"}}"#, "x".repeat(bytes));
-    let delivery = Delivery {
-        app: "default",
-        received_at: Timestamp::now(),
-        request_id: "r",
-        invocation_id: "r",
-        trace_header: None,
-    };
-    Message::new(Event::from_json(event).unwrap(), &delivery, QueueKind::Fifo)
+    fifo_message(&event)
 }
 
 type InFlight = JoinSet<(usize, Result<Sent, QueueError>)>;

@@ -21,7 +21,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use sqs_stub::{Reaction, SqsStub};
-use support::{APP_ID, EVENT, SECRET_ACCESS_KEY, aws, aws_by_the_sdk, request, text};
+use support::{APP_ID, EVENT, SECRET_ACCESS_KEY, aws, aws_by_the_sdk, fifo_message, request, text};
 use tokio::{task::JoinSet, time::Instant};
 use voicehook::{
     app_id::{AppIds, FixedAppId},
@@ -191,14 +191,7 @@ async fn of_connections_that_died_in_a_freeze_one_is_met_and_no_more() {
         let stub = SqsStub::start(&[], Reaction::Accept).await;
         let queue = Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap());
         let deadline = || Instant::now() + Duration::from_secs(20);
-        let delivery = Delivery {
-            app: "default",
-            received_at: Timestamp::now(),
-            request_id: "r",
-            invocation_id: "r",
-            trace_header: None,
-        };
-        let message = Message::new(Event::from_json(EVENT.to_owned()).unwrap(), &delivery, QueueKind::Fifo);
+        let message = fifo_message(EVENT);
         stub.open(false);
         let mut side_by_side = JoinSet::new();
         for _ in 0..5 {

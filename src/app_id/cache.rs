@@ -16,13 +16,10 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{AppIdSource, AppIdUnavailable, Apps, Known, SecretsManagerError, Version};
+use super::{AppIdSource, AppIdUnavailable, Apps, Known, LONGEST_REQUEST, SecretsManagerError, Version};
 
 /// The shortest time between the beginnings of two requests for the same version.
 const PACE: Duration = Duration::from_secs(1);
-/// The longest wait for an answer. Longer than a webhook can wait: a source that is slower than that still serves the
-/// webhooks after it.
-const LONGEST_REQUEST: Duration = Duration::from_secs(10);
 /// The next renewal is tried so much after the beginning of one that failed. A webhook that does not open asks sooner.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 

@@ -108,9 +108,7 @@ impl Known {
     /// The versions whose time to live is over.
     pub(super) fn due(&self, now: Instant) -> impl Iterator<Item = Version> + use<> {
         let is_due = |read: &Read| read.due.is_some_and(|due| due <= now);
-        [(Version::Current, is_due(&self.current)), (Version::Previous, is_due(&self.previous))]
-            .into_iter()
-            .filter_map(|(version, is_due)| is_due.then_some(version))
+        versions(is_due(&self.current), is_due(&self.previous))
     }
 
     /// The versions that may still become fresh for a webhook that arrived then. Before anything is known, the previous
@@ -119,9 +117,7 @@ impl Known {
         let is_open = |read: &Read| !read.is_fresh(arrived) && read.final_failure(arrived).is_none();
         let current = is_open(&self.current);
         let previous = is_open(&self.previous) && !(self.is_empty() && current);
-        [(Version::Current, current), (Version::Previous, previous)]
-            .into_iter()
-            .filter_map(|(version, is_wanted)| is_wanted.then_some(version))
+        versions(current, previous)
     }
 
     /// Why this is not fresh for a webhook that arrived then.
@@ -196,6 +192,13 @@ impl Known {
             Version::Previous => &mut self.previous,
         }
     }
+}
+
+/// The versions that are chosen.
+fn versions(current: bool, previous: bool) -> impl Iterator<Item = Version> {
+    [(Version::Current, current), (Version::Previous, previous)]
+        .into_iter()
+        .filter_map(|(version, is_chosen)| is_chosen.then_some(version))
 }
 
 #[cfg(test)]

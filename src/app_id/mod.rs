@@ -12,7 +12,7 @@ mod secret;
 mod secrets_manager;
 mod slip;
 
-use std::{collections::BTreeMap, fmt, future::Future};
+use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
 
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -31,6 +31,10 @@ pub use self::{
 
 /// The app of the paths that name none, and of a configuration with a single AppID.
 pub const DEFAULT_APP: &str = "default";
+
+/// The longest wait for an answer of an [`AppIdSource`], in the function and in the tool. Longer than a webhook can wait: a
+/// source that is slower than that still serves the webhooks after it.
+const LONGEST_REQUEST: Duration = Duration::from_secs(10);
 
 /// An EnableX project's AppID, in the one form in which voicehook needs it: the key material derived from it.
 pub struct AppId {

@@ -1,21 +1,16 @@
 //! AppIDs from AWS Secrets Manager.
 
-use std::time::Duration;
-
 use aws_sdk_secretsmanager::{
     Client, config::retry::RetryConfig, config::timeout::TimeoutConfig, error::ProvideErrorMetadata,
 };
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{AppIdSource, AppIdUnavailable, Apps, SecretError, Version};
+use super::{AppIdSource, AppIdUnavailable, Apps, LONGEST_REQUEST, SecretError, Version};
 use crate::{
     aws::{Aws, described},
     telemetry,
 };
-
-/// The longest wait for an answer where nobody else limits it, as in the tool.
-const LONGEST_REQUEST: Duration = Duration::from_secs(10);
 
 /// A secret, or a version of it, that does not exist.
 const NOT_FOUND: &str = "ResourceNotFoundException";

@@ -11,14 +11,16 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::{SdkConfig, region::Region};
+use jiff::Timestamp;
 use lambda_http::{Body, Context, Request, Response, http};
 use tokio::time::Instant;
 use voicehook::{
     app_id::{AppIdSource, AppIds, FixedAppId},
     aws::{self, Aws},
     config::Settings,
+    event::Event,
     gateway::{GatewayEvent, Receiver},
-    queue::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, Sent},
+    queue::{Delivery, MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, Sent},
     sender,
     webhook::{Algorithm, Encoding, Format},
 };
@@ -142,6 +144,13 @@ pub fn request_of(event: &str) -> Request {
 /// A whole webhook.
 pub fn request(event: &str) -> Request {
     headers().body(Body::Text(encrypted_body(event))).unwrap()
+}
+
+/// An event as a message for a FIFO queue.
+pub fn fifo_message(event: &str) -> Message {
+    let received_at = Timestamp::now();
+    let delivery = Delivery { app: "default", received_at, request_id: "r", invocation_id: "r", trace_header: None };
+    Message::new(Event::from_json(event.to_owned()).unwrap(), &delivery, QueueKind::Fifo)
 }
 
 /// Lambda's context of an invocation.
