@@ -24,13 +24,12 @@ mod support;
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
 
-use lambda_http::Request;
 use support::{NoQueue, opener, receiver, request, runtime, sqs};
 use tokio::runtime::Runtime;
-use voicehook::{
+use voicehook_lambda::{
     app_id::{DEFAULT_APP, FixedAppId},
-    gateway::Receiver,
     queue::Queue,
+    receiver::{Receiver, Request},
     telemetry::Stages,
 };
 
@@ -66,7 +65,7 @@ fn take(way: &str, bytes: usize, webhooks: usize) {
             for _ in 0..webhooks {
                 let mut stages = Stages::default();
                 let known = opener.app_ids.known();
-                let opened = opener.open_known(request.headers(), request.body(), DEFAULT_APP, &known, &mut stages);
+                let opened = opener.open_known(&request.headers, &request.body, known.app(DEFAULT_APP), &mut stages);
                 assert!(opened.is_ok());
             }
         }

@@ -22,11 +22,10 @@ use aws_sdk_sqs::Client;
 use cipher::{Array, BlockModeDecrypt as _, KeyIvInit as _};
 use divan::{Bencher, counter::BytesCount};
 use support::{APP_ID, NoQueue, QUEUE_URL, aws, encrypted, event, receiver, request, runtime, sqs};
-use voicehook::{
-    app_id::{AppId, KeyAndIv},
-    decrypt,
+use voicehook_lambda::{
+    app_id::AppId,
+    decrypt::{self, Algorithm, Encoding, Envelope, Format, KeyAndIv, KeySize},
     event::Event,
-    webhook::{Algorithm, Encoding, Envelope, Format, KeySize},
 };
 
 const SIZES: [usize; 4] = [300, 4 << 10, 64 << 10, 700 << 10];
@@ -66,7 +65,7 @@ fn open(bencher: Bencher<'_, '_>, algorithm: &str, format: &str, bytes: usize) {
         encrypted_data: Cow::Borrowed(data.as_bytes()),
     };
     let app_id = AppId::new(APP_ID);
-    bencher.counter(BytesCount::new(bytes)).bench(|| decrypt::open(black_box(&envelope), &app_id));
+    bencher.counter(BytesCount::new(bytes)).bench(|| decrypt::open(black_box(&envelope), app_id.key_and_iv()));
 }
 
 #[divan::bench(consts = SIZES)]

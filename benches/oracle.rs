@@ -29,15 +29,13 @@
 
 use std::{io, time::Duration};
 
-use lambda_http::{Body, Request, http};
 use tokio::time::Instant;
-use voicehook::{
+use voicehook_lambda::{
     app_id::{AppIds, FixedAppId},
-    config::Settings,
-    gateway::Receiver,
+    decrypt::{Algorithm, Encoding, Format},
     queue::{Message, Queue, QueueError, QueueKind, Sent},
+    receiver::{Receiver, Request, Settings},
     sender,
-    webhook::{Algorithm, Encoding, Format},
 };
 
 const APP_ID: &str = "voicehook-dev";
@@ -240,8 +238,9 @@ impl Kind {
             .header("x-algoritm", "aes-256-cbc")
             .header("x-format", "hex")
             .header("x-encoding", encoding)
-            .body(Body::Text(format!(r#"{{"encrypted_data":"{data}"}}"#)))
+            .body(format!(r#"{{"encrypted_data":"{data}"}}"#))
             .unwrap()
+            .into()
     }
 }
 
@@ -263,7 +262,7 @@ async fn measure(refused: Refused, size: usize, rounds: usize) -> Vec<Vec<u64>> 
         for &row in &order {
             let request = rows[row].1.request(size, &mut random);
             let start = std::time::Instant::now();
-            let response = receiver.respond(request).await;
+            let response = receiver.respond(&request).await;
             let took = start.elapsed();
             let expected = if refused == Refused::Kept { 200 } else { 400 };
             assert_eq!(response.status(), expected, "{}", rows[row].0);

@@ -6,67 +6,19 @@
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use crate::{
-    app_id::{Token, trimmed},
-    gateway::Actions,
+    app_id::{AppIdSetting, Token, trimmed},
+    aws::MissingVariables,
+    decrypt::Algorithm,
+    names::list,
     queue::{EventFormat, QueueUrl},
-    webhook::{Accept, Algorithm, list},
+    receiver::{Actions, Settings},
+    webhook::Accept,
 };
-
-/// Where the AppIDs come from.
-#[derive(Clone)]
-pub enum AppIdSetting {
-    /// `ENABLEX_APP_ID`: the AppID itself.
-    Environment(Zeroizing<String>),
-    /// `ENABLEX_APP_ID_SECRET`: name or ARN of a secret in Secrets Manager.
-    Secret(String),
-}
-
-impl fmt::Debug for AppIdSetting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Environment(_) => f.write_str("Environment(secret)"),
-            Self::Secret(name) => f.debug_tuple("Secret").field(name).finish(),
-        }
-    }
-}
 
 /// A rotated secret is in use everywhere after five minutes.
 const APP_ID_TTL: Duration = Duration::from_secs(300);
-/// EnableX waits five seconds; one of them is left to the network and the gateway.
-const PUBLISH_DEADLINE: Duration = Duration::from_millis(4000);
-
-/// How the gateway treats a request.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Which webhooks are taken (`ALLOWED_ALGORITHMS`, `ALLOW_PLAINTEXT`).
-    pub accept: Accept,
-    /// What a webhook's URL must carry (`WEBHOOK_TOKEN`). A token in the secret counts as well.
-    pub token: Option<Token>,
-    /// How old an event may be (`MAX_EVENT_AGE_SECONDS`).
-    pub max_event_age: Option<Duration>,
-    /// How a message carries its event (`EVENT_FORMAT`).
-    pub event_format: EventFormat,
-    /// What senders are answered with (`ACTIONS`), where a token is asked for.
-    pub actions: Actions,
-    /// Time from a webhook's arrival to the answer (`PUBLISH_DEADLINE_MS`).
-    pub publish_deadline: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            accept: Accept::default(),
-            token: None,
-            max_event_age: None,
-            event_format: EventFormat::default(),
-            actions: Actions::default(),
-            publish_deadline: PUBLISH_DEADLINE,
-        }
-    }
-}
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -81,7 +33,7 @@ pub struct Config {
     pub failover_queue_url: Option<QueueUrl>,
     /// Where webhooks are kept that cannot be opened (`QUARANTINE_QUEUE_URL`).
     pub quarantine_queue_url: Option<QueueUrl>,
-    /// How the gateway treats a request.
+    /// How the receiver treats a request.
     pub settings: Settings,
 }
 
@@ -99,8 +51,18 @@ impl ConfigError {
         Self { mistakes: errors.into_iter().flatten().flat_map(|error| error.mistakes).collect() }
     }
 
-    pub(crate) fn add(&mut self, variable: &str, mistake: impl Into<String>) {
+    fn add(&mut self, variable: &str, mistake: impl Into<String>) {
         self.mistakes.push((variable.to_owned(), mistake.into()));
+    }
+}
+
+impl From<MissingVariables> for ConfigError {
+    fn from(missing: MissingVariables) -> Self {
+        let mut error = Self::default();
+        for variable in missing.0 {
+            error.add(variable, "is not set; Lambda sets it, elsewhere set it as for any AWS client");
+        }
+        error
     }
 }
 

@@ -16,19 +16,18 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use aws_types::{SdkConfig, region::Region};
-use lambda_http::{Body, Context, Request, RequestExt as _, http};
 use tokio::{
     runtime::{Builder, Runtime},
     time::Instant,
 };
-use voicehook::{
+use voicehook_lambda::{
     app_id::{AppIds, FixedAppId},
     aws::{self, Aws},
-    config::Settings,
-    gateway::{Opener, Receiver},
+    decrypt::{Algorithm, Encoding, Format},
     queue::{Message, Queue, QueueError, QueueKind, QueueUrl, Sent, Sqs},
+    receiver::{Opener, Origin, Receiver, Request, Settings},
     sender,
-    webhook::{Accept, Algorithm, Encoding, Format},
+    webhook::Accept,
 };
 
 pub const APP_ID: &str = "voicehook-dev";
@@ -56,23 +55,17 @@ pub fn encrypted(event: &str, algorithm: &str, format: Format) -> String {
 /// A whole webhook: aes-256-cbc, hex, UTF-8.
 pub fn request(bytes: usize) -> Request {
     let data = encrypted(&event(bytes), "aes-256-cbc", Format::Hex);
-    http::Request::builder()
+    let request = http::Request::builder()
         .method("POST")
         .uri("/webhook")
         .header("content-type", "application/json")
         .header("x-algoritm", "aes-256-cbc")
         .header("x-format", "hex")
         .header("x-encoding", "utf8")
-        .body(Body::Text(format!(r#"{{"encrypted_data":"{data}"}}"#)))
-        .unwrap()
-        .with_lambda_context(context())
-}
-
-/// With an id, as Lambda's has one.
-fn context() -> Context {
-    let mut context = Context::default();
-    context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
-    context
+        .body(format!(r#"{{"encrypted_data":"{data}"}}"#))
+        .unwrap();
+    // With an id, as Lambda gives one.
+    Request { origin: Origin::local("8476a536-e9f4-11e8-9739-2dfe598c3fcd"), ..request.into() }
 }
 
 /// Has every message as soon as it is there.

@@ -7,12 +7,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use voicehook::{
-    app_id::AppId,
-    decrypt::{self, Fault},
+use voicehook_lambda::{
+    decrypt::{self, Algorithm, Encoding, Envelope, Fault, Format, KeyAndIv, Plaintext},
     event::Event,
     sender,
-    webhook::{Algorithm, Encoding, Envelope, Format},
 };
 
 fuzz_target!(|input: &[u8]| {
@@ -36,7 +34,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn open(envelope: &Envelope<'_>, app_id: &str) -> Result<Event, Fault> {
-    decrypt::open(envelope, &AppId::new(app_id)).and_then(Event::read)
+    decrypt::open(envelope, &KeyAndIv::derive(app_id)).and_then(Plaintext::into_event)
 }
 
 fn choose<T: Copy>(names: &[(&str, T)], selector: u8) -> T {

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use voicehook::{
+use voicehook_lambda::{
     event::Event,
-    queue::{Delivery, Message, QueueKind},
+    queue::{Delivery, EventFormat, Message, QueueKind},
 };
 
 fuzz_target!(|input: &[u8]| -> Corpus {
@@ -35,12 +35,12 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     let delivery =
         Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: text, invocation_id: text, trace_header: Some(text) };
     let [fifo, standard] =
-        [QueueKind::Fifo, QueueKind::Standard].map(|kind| Message::new(event.clone(), &delivery, kind));
+        [QueueKind::Fifo, QueueKind::Standard].map(|kind| EventFormat::Raw.message(event.clone(), &delivery, kind).message);
     for message in [&fifo, &standard] {
         is_taken_by_sqs(message);
     }
     assert_eq!((&fifo.body, &fifo.attributes), (&standard.body, &standard.attributes));
-    assert_eq!(fifo.deduplication_id.as_deref(), Some(fifo.event_id()));
+    assert_eq!(fifo.deduplication_id.as_deref(), fifo.attribute("event_id"));
     assert_eq!(standard.deduplication_id, None);
 
     if let Some(tree) = tree {

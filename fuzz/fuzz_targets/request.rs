@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use voicehook::webhook::{Accept, Malformed, Webhook};
+use voicehook_lambda::webhook::{Accept, Malformed, Webhook};
 
 /// Every message has at most this many bytes, however long the value that it quotes: 40 characters of the sender's,
 /// escaped, and a list of names.

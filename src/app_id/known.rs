@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{AppIdUnavailable, Apps, Version};
+use super::{AppId, AppIdUnavailable, Apps, Token, Version};
 
 /// A version counts as fresh for a webhook if the request that read it began at most so long before the webhook
 /// arrived. As long as the shortest time between two requests, so that one a second is enough for everyone.
@@ -31,6 +31,22 @@ struct Read {
     failure: Option<Failure>,
     /// When `apps` are to be renewed.
     due: Option<Instant>,
+}
+
+/// What is known of one app: its AppIDs, the current one first, and the token beside each.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownApp<'k>([Option<(&'k AppId, Option<&'k Token>)>; 2]);
+
+impl<'k> KnownApp<'k> {
+    /// The AppIDs, the current one first. None where no version has the app.
+    pub fn app_ids(self) -> impl Iterator<Item = &'k AppId> {
+        self.0.into_iter().flatten().map(|(app_id, _)| app_id)
+    }
+
+    /// The token of each version that has the app, where it has one.
+    pub fn tokens(self) -> impl Iterator<Item = Option<&'k Token>> {
+        self.0.into_iter().flatten().map(|(_, token)| token)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +93,15 @@ impl Known {
     /// The versions that are known, the current one first.
     pub fn versions(&self) -> impl Iterator<Item = &Apps> {
         self.current().into_iter().chain(self.previous()).map(Arc::as_ref)
+    }
+
+    /// One app, in each of the versions that have it.
+    #[must_use]
+    pub fn app(&self, name: &str) -> KnownApp<'_> {
+        KnownApp([self.current(), self.previous()].map(|apps| {
+            let apps = apps?;
+            Some((apps.get(name)?, apps.token.as_ref()))
+        }))
     }
 
     /// Whether no version was ever read. That there is no previous one says nothing.

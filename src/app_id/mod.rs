@@ -6,11 +6,11 @@
 //! not open is judged by both versions as they are at that time.
 
 mod cache;
-mod key_derivation;
 mod known;
 mod secret;
 mod secrets_manager;
 mod slip;
+mod token;
 
 use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
 
@@ -18,15 +18,16 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::{aws::Aws, config::AppIdSetting};
+use crate::{aws::Aws, decrypt::KeyAndIv};
 
+pub(crate) use self::token::is_path_segment;
 pub use self::{
     cache::AppIds,
-    key_derivation::KeyAndIv,
-    known::Known,
+    known::{Known, KnownApp},
     secret::SecretError,
     secrets_manager::{SecretsManager, SecretsManagerError},
     slip::{Slip, SlipKind, trimmed},
+    token::Token,
 };
 
 /// The app of the paths that name none, and of a configuration with a single AppID.
@@ -48,7 +49,9 @@ impl AppId {
         Self { key_and_iv: KeyAndIv::derive(app_id) }
     }
 
-    pub(crate) const fn key_and_iv(&self) -> &KeyAndIv {
+    /// The key material.
+    #[must_use]
+    pub const fn key_and_iv(&self) -> &KeyAndIv {
         &self.key_and_iv
     }
 }
@@ -56,49 +59,6 @@ impl AppId {
 impl fmt::Debug for AppId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AppId(secret)")
-    }
-}
-
-/// The unguessable part of the webhook's URL.
-#[derive(Clone)]
-pub struct Token(Zeroizing<String>);
-
-impl Token {
-    /// The fewest characters that make a token unguessable: 16 of 64 possible characters are 96 bits.
-    pub const SHORTEST: usize = 16;
-
-    /// Takes a token.
-    ///
-    /// # Errors
-    /// What is wrong with it, without repeating it.
-    pub fn new(token: &str) -> Result<Self, &'static str> {
-        Self::check(token).map(|()| Self(Zeroizing::new(token.to_owned())))
-    }
-
-    /// Whether a text can be a token.
-    ///
-    /// # Errors
-    /// What is wrong with it, without repeating it.
-    pub(crate) fn check(token: &str) -> Result<(), &'static str> {
-        if token.len() < Self::SHORTEST {
-            Err("must have at least 16 characters; `openssl rand -hex 16` makes a good one")
-        } else if !is_path_segment(token) {
-            Err("must consist of letters, digits and -._~ only, because it is part of a URL")
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Compares in a time that depends on nothing but the two lengths.
-    #[must_use]
-    pub fn matches(&self, given: &str) -> bool {
-        self.0.as_bytes().ct_eq(given.as_bytes()).into()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(secret)")
     }
 }
 
@@ -159,20 +119,19 @@ impl Apps {
 
     /// Whether the others are the same apps, with the same AppIDs and token.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let token = |apps: &Self| apps.token.as_ref().map(|token| token.0.clone());
         self.by_name.len() == other.by_name.len()
             && self.by_name.iter().zip(&other.by_name).all(|((name, app_id), (other_name, other_id))| {
                 name == other_name && app_id.key_and_iv.is_same(&other_id.key_and_iv)
             })
-            && token(self) == token(other)
+            && self.token == other.token
     }
 
-    /// The app of that name: its name as it is configured, and its AppID. Every name is compared, and in constant
-    /// time, so that the time of an answer does not spell the names.
+    /// The AppID of the app of that name. Every name is compared, and in constant time, so that the time of an answer
+    /// does not spell the names.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<(&str, &AppId)> {
+    pub fn get(&self, name: &str) -> Option<&AppId> {
         self.by_name.iter().fold(None, |found, (known, app_id)| {
-            if bool::from(known.as_bytes().ct_eq(name.as_bytes())) { Some((known.as_str(), app_id)) } else { found }
+            if bool::from(known.as_bytes().ct_eq(name.as_bytes())) { Some(app_id) } else { found }
         })
     }
 }
@@ -271,6 +230,24 @@ impl AppIdSource for FixedAppId {
     }
 }
 
+/// Where the configuration says that the AppIDs come from.
+#[derive(Clone)]
+pub enum AppIdSetting {
+    /// `ENABLEX_APP_ID`: the AppID itself.
+    Environment(Zeroizing<String>),
+    /// `ENABLEX_APP_ID_SECRET`: name or ARN of a secret in Secrets Manager.
+    Secret(String),
+}
+
+impl fmt::Debug for AppIdSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(_) => f.write_str("Environment(secret)"),
+            Self::Secret(name) => f.debug_tuple("Secret").field(name).finish(),
+        }
+    }
+}
+
 /// The source that the configuration names.
 #[derive(Clone, Debug)]
 pub enum ConfiguredSource {
@@ -305,9 +282,4 @@ impl AppIdSource for ConfiguredSource {
             Self::Secret(_) => None,
         }
     }
-}
-
-/// Whether a text can stand in a URL's path as it is (the unreserved characters of RFC 3986).
-pub(crate) fn is_path_segment(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }

@@ -15,11 +15,11 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
-use jiff::Timestamp;
-use lambda_http::http::{
+use http::{
     HeaderValue, Request, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
+use jiff::Timestamp;
 
 use super::signature::{Signed, Signer};
 

@@ -14,6 +14,7 @@ use aws_sdk_sqs::config::{BehaviorVersion, IdentityCache, Region, StalledStreamP
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
+use thiserror::Error;
 
 pub use self::{
     credentials::CredentialsHealth,
@@ -21,7 +22,6 @@ pub use self::{
     http::{Connections, TrustRoots, http_client},
 };
 pub(crate) use self::{direct::Direct, error::causes};
-use crate::config::ConfigError;
 
 /// The defaults of the SDK that voicehook was written against, pinned so that an update of the SDK changes none of them.
 #[must_use]
@@ -32,6 +32,11 @@ pub fn behavior_version() -> BehaviorVersion {
 /// The function reads an answer of AWS up to this size, in bytes. Those of SQS that it asks for have some hundred bytes, a
 /// secret has 64 KiB at most.
 const LARGEST_ANSWER: usize = 1024 * 1024;
+
+/// The variables of Lambda that are not set. Elsewhere they are set as for any AWS client.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("not set: {}", .0.join(", "))]
+pub struct MissingVariables(pub Vec<&'static str>);
 
 /// Region, credentials and HTTP client of all AWS clients.
 #[derive(Clone, Debug)]
@@ -50,11 +55,11 @@ impl Aws {
     ///
     /// # Errors
     /// Every variable that is missing.
-    pub fn from_lambda_environment() -> Result<Self, ConfigError> {
-        let mut missing = ConfigError::default();
+    pub fn from_lambda_environment() -> Result<Self, MissingVariables> {
+        let mut missing = MissingVariables(Vec::new());
         let mut needed = |name| {
             variable(name).unwrap_or_else(|| {
-                missing.add(name, "is not set; Lambda sets it, elsewhere set it as for any AWS client");
+                missing.0.push(name);
                 String::new()
             })
         };
@@ -66,7 +71,7 @@ impl Aws {
             None,
             "LambdaEnvironment",
         );
-        if !missing.mistakes.is_empty() {
+        if !missing.0.is_empty() {
             return Err(missing);
         }
         let connections = Connections::new(TrustRoots::from_environment()).with_limit(LARGEST_ANSWER);

@@ -1,6 +1,6 @@
 //! `encrypted_data` to bytes. Where Node drops the rest of what it cannot read, this refuses.
 
-use crate::webhook::Format;
+use super::Format;
 
 /// The ciphertext, or `None` where `data` is not written in that format.
 #[must_use]

@@ -1,23 +1,41 @@
-//! Decrypts an [`Envelope`] with an [`AppId`]: ciphertext, cipher, padding, text.
+//! Decrypts an [`Envelope`] with the key of an AppID: key derivation, cipher, padding, text.
 //!
 //! The reference is Node's `crypto.createDecipher(algorithm, appId)`, bit for bit, except that voicehook refuses where Node
 //! drops or replaces what it cannot read. The resulting [`Plaintext`] is not to be trusted yet: nothing authenticates it.
 //!
 //! A receiver of unauthenticated CBC turns into a padding oracle as soon as a caller can tell one failed step from
 //! another. So everything behind the cipher runs to its end whatever the steps before it found, and the first fault
-//! travels with the text until [`Event::read`](crate::event::Event::read) has looked at that text too.
+//! travels with the text until [`Plaintext::into_event`] has looked at that text too.
 
-mod cipher;
+pub(crate) mod cipher;
 mod ciphertext;
+mod key_derivation;
+mod names;
 mod padding;
 mod text;
 
-use crate::{
-    app_id::{AppId, KeyAndIv},
-    webhook::{Algorithm, Encoding, Envelope},
+use std::borrow::Cow;
+
+use crate::event::{Event, NotAnEvent};
+
+pub use self::{
+    ciphertext::decode,
+    key_derivation::KeyAndIv,
+    names::{Algorithm, Encoding, Format, KeySize, Mode},
 };
 
-pub use self::ciphertext::decode;
+/// An encrypted event as it was sent, and how to decrypt it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// The cipher (`x-algoritm`).
+    pub algorithm: Algorithm,
+    /// How `encrypted_data` is written (`x-format`).
+    pub format: Format,
+    /// The plaintext's text encoding (`x-encoding`).
+    pub encoding: Encoding,
+    /// `encrypted_data`, in UTF-8, or in WTF-8 where a JSON string held a lone surrogate.
+    pub encrypted_data: Cow<'a, [u8]>,
+}
 
 /// Where a decryption failed. For the operator's log; a caller gets the same answer for each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,9 +80,9 @@ impl Fault {
 #[derive(Clone)]
 pub struct Plaintext {
     /// The text; where there is a fault, as much of it as could be made.
-    pub(crate) text: String,
+    text: String,
     /// The first thing that was wrong.
-    pub(crate) fault: Option<Fault>,
+    fault: Option<Fault>,
 }
 
 impl Plaintext {
@@ -79,17 +97,39 @@ impl Plaintext {
     pub const fn fault(&self) -> Option<Fault> {
         self.fault
     }
+
+    /// Reads the text as an event. The fault of an earlier step is looked at last, so that text with bad padding takes
+    /// as long as text that is no JSON.
+    ///
+    /// # Errors
+    /// The first fault that any step found.
+    pub fn into_event(self) -> Result<Event, Fault> {
+        let event = Event::from_json(self.text);
+        match self.fault {
+            Some(earlier) => Err(earlier),
+            None => event.map_err(Fault::from),
+        }
+    }
 }
 
-/// Decrypts an envelope with one AppID.
+impl From<NotAnEvent> for Fault {
+    fn from(not_an_event: NotAnEvent) -> Self {
+        match not_an_event {
+            NotAnEvent::NotJson => Self::Json,
+            NotAnEvent::NotAnObject => Self::NotAnObject,
+        }
+    }
+}
+
+/// Decrypts an envelope with the key of one AppID.
 ///
 /// # Errors
 /// [`Fault::Format`] or [`Fault::Length`]: what the caller sent shows it, so both may fail before the cipher, and no
 /// other AppID would help. Every later fault is in the [`Plaintext`].
-pub fn open(envelope: &Envelope<'_>, app_id: &AppId) -> Result<Plaintext, Fault> {
+pub fn open(envelope: &Envelope<'_>, secret: &KeyAndIv) -> Result<Plaintext, Fault> {
     let Envelope { algorithm, format, encoding, .. } = *envelope;
     let ciphertext = decode(format, &envelope.encrypted_data).ok_or(Fault::Format)?;
-    open_ciphertext(ciphertext, algorithm, encoding, app_id.key_and_iv())
+    open_ciphertext(ciphertext, algorithm, encoding, secret)
 }
 
 /// Decrypts a ciphertext.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::webhook::Encoding;
+use super::Encoding;
 
 /// The text, and whether all of the bytes were text. Where they were not, the text is the part before the first fault.
 pub(super) fn decode(encoding: Encoding, bytes: Vec<u8>) -> (String, bool) {

@@ -6,7 +6,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Event, moment::Moment};
+use voicehook_event::Moment;
+
+use super::Event;
 
 /// What happens to a call once.
 const ONCE_IN_A_CALL: [&str; 4] = ["call.incomingcall", "call.initiated", "call.connected", "call.disconnected"];

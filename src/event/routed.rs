@@ -10,21 +10,17 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-use super::{
-    VOICE_ID,
+use thiserror::Error;
+use voicehook_event::{
+    Moment, VOICE_ID,
+    json::{Key, text},
     kind::{self, KindFields},
-    moment::Moment,
-    text,
-};
-use crate::{
-    decrypt::{Fault, Plaintext},
-    json::Key,
 };
 
 /// A voice event.
 ///
 /// ```
-/// use voicehook::event::Event;
+/// use voicehook_lambda::event::Event;
 ///
 /// let event = Event::from_json(r#"{"voice_id": "5f2d", "state": "connected"}"#.to_owned()).unwrap();
 /// assert_eq!(event.event_type(), "call.connected");
@@ -34,6 +30,17 @@ use crate::{
 pub struct Event {
     text: String,
     fields: Fields,
+}
+
+/// A text that is not an event.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum NotAnEvent {
+    /// The text is not JSON.
+    #[error("is not JSON")]
+    NotJson,
+    /// The JSON is not an object.
+    #[error("is JSON, but not an object")]
+    NotAnObject,
 }
 
 /// The fields that an event is routed by. A number is taken as its digits; anything else counts as missing.
@@ -52,31 +59,17 @@ struct Fields {
 }
 
 impl Event {
-    /// Reads a decrypted plaintext. The fault of an earlier step is looked at last, so that text with bad padding
-    /// takes the same way as text that is no JSON.
-    ///
-    /// # Errors
-    /// The first fault that any step found.
-    pub fn read(plaintext: Plaintext) -> Result<Self, Fault> {
-        let Plaintext { text, fault } = plaintext;
-        let event = Self::from_json(text);
-        match fault {
-            Some(earlier) => Err(earlier),
-            None => event,
-        }
-    }
-
     /// Reads an event's JSON text.
     ///
     /// # Errors
-    /// [`Fault::Json`] or [`Fault::NotAnObject`].
-    pub fn from_json(text: String) -> Result<Self, Fault> {
+    /// [`NotAnEvent`]: the text is not a JSON object.
+    pub fn from_json(text: String) -> Result<Self, NotAnEvent> {
         let mut deserializer = serde_json::Deserializer::from_str(&text);
         let fields = deserializer.deserialize_any(FieldsVisitor).and_then(|fields| deserializer.end().map(|()| fields));
         match fields {
             Ok(fields) => Ok(Self { text, fields }),
-            Err(error) if error.is_data() => Err(Fault::NotAnObject),
-            Err(_) => Err(Fault::Json),
+            Err(error) if error.is_data() => Err(NotAnEvent::NotAnObject),
+            Err(_) => Err(NotAnEvent::NotJson),
         }
     }
 
@@ -278,17 +271,17 @@ mod tests {
     #[test]
     fn what_is_no_json_object_is_refused() {
         for (text, fault) in [
-            ("", Fault::Json),
-            ("{", Fault::Json),
-            ("{} x", Fault::Json),
-            ("{\"a\": \"\u{1}\"}", Fault::Json),
-            ("{\"\u{0}\": 1}", Fault::Json),
-            ("{\"voice_id\\u0000\n\": 1}", Fault::Json),
-            ("\u{feff}{}", Fault::Json),
-            ("[]", Fault::NotAnObject),
-            ("null", Fault::NotAnObject),
-            ("5", Fault::NotAnObject),
-            ("\"x\"", Fault::NotAnObject),
+            ("", NotAnEvent::NotJson),
+            ("{", NotAnEvent::NotJson),
+            ("{} x", NotAnEvent::NotJson),
+            ("{\"a\": \"\u{1}\"}", NotAnEvent::NotJson),
+            ("{\"\u{0}\": 1}", NotAnEvent::NotJson),
+            ("{\"voice_id\\u0000\n\": 1}", NotAnEvent::NotJson),
+            ("\u{feff}{}", NotAnEvent::NotJson),
+            ("[]", NotAnEvent::NotAnObject),
+            ("null", NotAnEvent::NotAnObject),
+            ("5", NotAnEvent::NotAnObject),
+            ("\"x\"", NotAnEvent::NotAnObject),
         ] {
             assert_eq!(Event::from_json(text.to_owned()), Err(fault), "{text:?}");
         }

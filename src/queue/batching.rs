@@ -196,7 +196,7 @@ async fn commit(queue: BatchingQueue, request: Request, groups: Vec<Group>, batc
     let is_alone = batch.len() == 1;
     let taken = match taken {
         Ok(taken) => taken,
-        Err(QueueError::Refused(_) | QueueError::TooLarge { .. }) => vec![None; batch.len()],
+        Err(QueueError::Rejected(_) | QueueError::TooLarge { .. }) => vec![None; batch.len()],
         Err(error) => {
             for waiting in batch {
                 let _ = waiting.answer.send(Err(error.clone()));
@@ -261,7 +261,7 @@ impl Queue for BatchingQueue {
         let admission = (bytes <= MAX_MESSAGE_BYTES).then(|| self.admit(message, deadline));
         async move {
             match admission {
-                None => Err(QueueError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES }),
+                None => Err(QueueError::TooLarge { limit: MAX_MESSAGE_BYTES }),
                 Some(Admission::Go(message, request, groups)) => {
                     let sent = self.0.sqs.send(*message, deadline).await;
                     drop((groups, request));

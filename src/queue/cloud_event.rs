@@ -20,8 +20,8 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Delivery, Message, QueueKind};
-use crate::event::Event;
+use super::{Delivery, EventMessage, QueueKind, message::Description};
+use crate::{event::Event, names::find};
 
 const SPECVERSION: &str = "1.0";
 const TYPE_PREFIX: &str = "io.enablex.voice.";
@@ -47,47 +47,41 @@ impl EventFormat {
     /// The format of a name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, format)| *format)
+        find(Self::NAMES, name)
     }
 
     /// Makes the message of an event in this format.
     #[must_use]
-    pub fn message(self, event: Event, delivery: &Delivery<'_>, kind: QueueKind) -> Message {
-        match self {
-            Self::Raw => Message::new(event, delivery, kind),
-            Self::CloudEvents => {
-                let happened = event.timestamp().filter(|happened| *happened >= Timestamp::UNIX_EPOCH);
-                enveloped(Message::new(event, delivery, kind), happened)
-            }
-        }
+    pub fn message(self, event: Event, delivery: &Delivery<'_>, kind: QueueKind) -> EventMessage {
+        let happened = event.timestamp().filter(|happened| *happened >= Timestamp::UNIX_EPOCH);
+        let description = Description::new(event, delivery);
+        description.into_message(delivery, kind, |description| match self {
+            Self::Raw => (std::mem::take(&mut description.text), DATA_MEDIA_TYPE),
+            Self::CloudEvents => (enveloped(description, happened), MEDIA_TYPE),
+        })
     }
 }
 
-fn enveloped(mut message: Message, happened: Option<Timestamp>) -> Message {
-    let attribute = |name| message.attribute(name).unwrap_or_default();
+fn enveloped(event: &Description, happened: Option<Timestamp>) -> String {
     let mut envelope = json!({
         "specversion": SPECVERSION,
-        "id": message.event_id(),
-        "source": text(SOURCE_PREFIX, attribute("app")),
-        "type": text(TYPE_PREFIX, attribute("event_type")),
-        "time": happened.map_or_else(|| attribute("received_at").to_owned(), |happened| happened.to_string()),
+        "id": event.event_id,
+        "source": text(SOURCE_PREFIX, &event.app),
+        "type": text(TYPE_PREFIX, &event.event_type),
+        "time": happened.map_or_else(|| event.received_at.clone(), |happened| happened.to_string()),
         "datacontenttype": DATA_MEDIA_TYPE,
     });
-    if let Some(voice_id) = message.attribute("voice_id") {
+    if let Some(voice_id) = &event.voice_id {
         envelope["subject"] = text("", voice_id).into();
     }
     // The event goes in as text, because a JSON library would read it and write it anew.
     let mut body = envelope.to_string();
-    body.reserve_exact(message.body.len() + DATA_MEMBER.len());
+    body.reserve_exact(event.text.len() + DATA_MEMBER.len());
     body.pop();
     body.push_str(DATA_MEMBER);
-    body.push_str(&message.body);
+    body.push_str(&event.text);
     body.push('}');
-    message.body = body;
-    for (_, content_type) in message.attributes.iter_mut().filter(|(name, _)| *name == "content_type") {
-        MEDIA_TYPE.clone_into(content_type);
-    }
-    message
+    body
 }
 
 /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>

@@ -72,7 +72,7 @@ impl<Q: Queue> Failover<Q> {
             // The second queue would not take it either.
             Err(QueueError::TooLarge { .. }) => return Some(result),
             // What SQS refuses says something about the message, and nothing about the queue.
-            Err(QueueError::Refused(_)) => {}
+            Err(QueueError::Rejected(_)) => {}
             Err(_) => self.breaker.failed(),
         }
         if let Err(error) = &result {

@@ -60,44 +60,85 @@ pub struct Message {
     pub trace_header: Option<String>,
 }
 
-impl Message {
-    /// Makes the message of an event.
-    #[must_use]
-    pub fn new(mut event: Event, delivery: &Delivery<'_>, kind: QueueKind) -> Self {
-        let event_type = event.event_type();
-        let voice_id = event.voice_id().unwrap_or_default().to_owned();
-        let broadcast_id = event.broadcast_id().unwrap_or_default().to_owned();
-        let ordering_id = event.ordering_id().map(str::to_owned);
-        let body = escape_noncharacters(event.take_text());
-        let event_id = event.id(delivery.app, &body, delivery.invocation_id);
+/// A message that carries an event, and what the log says of the event.
+#[derive(Clone, Debug)]
+pub struct EventMessage {
+    /// The message.
+    pub message: Message,
+    /// The idempotency key: the event's [identity](Event::id).
+    pub event_id: String,
+    /// `call.<name>` or `play.<name>`, else `unknown`.
+    pub event_type: String,
+    /// The call's id, where the event has one.
+    pub voice_id: Option<String>,
+}
+
+/// An event's text and what its message says of it, each value as an attribute may have it.
+pub(super) struct Description {
+    /// The JSON text, as SQS takes it.
+    pub(super) text: String,
+    pub(super) event_id: String,
+    pub(super) event_type: String,
+    pub(super) voice_id: Option<String>,
+    pub(super) app: String,
+    pub(super) received_at: String,
+    broadcast_id: Option<String>,
+    ordering_id: Option<String>,
+}
+
+impl Description {
+    pub(super) fn new(mut event: Event, delivery: &Delivery<'_>) -> Self {
+        let value = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(attribute_value);
+        let text = escape_noncharacters(event.take_text());
+        Self {
+            event_id: event.id(delivery.app, &text, delivery.invocation_id),
+            event_type: attribute_value(&event.event_type()),
+            voice_id: value(event.voice_id()),
+            broadcast_id: value(event.broadcast_id()),
+            app: attribute_value(delivery.app),
+            received_at: format!("{:.3}", delivery.received_at),
+            ordering_id: event.ordering_id().map(str::to_owned),
+            text,
+        }
+    }
+
+    /// The message with a body that carries the event's text.
+    pub(super) fn into_message(
+        self,
+        delivery: &Delivery<'_>,
+        kind: QueueKind,
+        body: impl FnOnce(&mut Self) -> (String, &'static str),
+    ) -> EventMessage {
+        let mut description = self;
+        let (body, content_type) = body(&mut description);
+        let Self { event_id, event_type, voice_id, broadcast_id, app, received_at, ordering_id, .. } = description;
         let group_id = match kind {
             QueueKind::Standard => group_id(delivery.app),
             QueueKind::Fifo => group_id(&format!("{}:{}", delivery.app, ordering_id.as_ref().unwrap_or(&event_id))),
         };
-        let received_at = format!("{:.3}", delivery.received_at);
+        let request_id = Some(delivery.request_id).filter(|id| !id.is_empty()).map(attribute_value);
         let attributes = [
-            ("event_id", event_id.as_str()),
-            ("event_type", &event_type),
-            ("voice_id", &voice_id),
-            ("broadcast_id", &broadcast_id),
-            ("app", delivery.app),
-            ("received_at", &received_at),
-            ("request_id", delivery.request_id),
-            ("content_type", "application/json"),
+            ("event_id", Some(event_id.clone())),
+            ("event_type", Some(event_type.clone())),
+            ("voice_id", voice_id.clone()),
+            ("broadcast_id", broadcast_id),
+            ("app", Some(app)),
+            ("received_at", Some(received_at)),
+            ("request_id", request_id),
+            ("content_type", Some(content_type.to_owned())),
         ];
-        Self {
+        let message = Message {
             body,
-            attributes: attributes
-                .into_iter()
-                .filter(|(_, value)| !value.is_empty())
-                .map(|(name, value)| (name, attribute_value(value)))
-                .collect(),
+            attributes: attributes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
             group_id,
-            deduplication_id: (kind == QueueKind::Fifo).then_some(event_id),
+            deduplication_id: (kind == QueueKind::Fifo).then(|| event_id.clone()),
             trace_header: delivery.trace_header.filter(|header| is_trace_header(header)).map(str::to_owned),
-        }
+        };
+        EventMessage { message, event_id, event_type, voice_id }
     }
+}
 
+impl Message {
     /// The same message for the failover queue, with the attribute that says so.
     #[must_use]
     pub fn through_failover(mut self) -> Self {
@@ -109,12 +150,6 @@ impl Message {
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The idempotency key: the event's [identity](Event::id).
-    #[must_use]
-    pub fn event_id(&self) -> &str {
-        self.attribute("event_id").unwrap_or_default()
     }
 
     /// The size that SQS counts against [`MAX_MESSAGE_BYTES`], in bytes.

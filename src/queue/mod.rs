@@ -20,8 +20,8 @@ pub use self::{
     batching::BatchingQueue,
     cloud_event::EventFormat,
     failover::Failover,
-    message::{Delivery, MAX_MESSAGE_BYTES, Message},
-    quarantine::{NotQuarantined, PART_BYTES, Quarantine, Quarantined, Refused},
+    message::{Delivery, EventMessage, MAX_MESSAGE_BYTES, Message},
+    quarantine::{NotQuarantined, PART_BYTES, Quarantine, Quarantined, Unopened},
     queue_url::{QueueKind, QueueUrl, QueueUrlError},
     sqs::Sqs,
 };
@@ -56,10 +56,8 @@ pub struct Sent {
 #[non_exhaustive]
 pub enum QueueError {
     /// The message is larger than the queue takes. It will never fit, so trying again is of no use.
-    #[error("the message has {bytes} bytes, and the queue takes {limit}")]
+    #[error("the message is larger than the {limit} bytes that the queue takes")]
     TooLarge {
-        /// Size of body and attributes, in bytes.
-        bytes: usize,
         /// The queue's limit, in bytes.
         limit: usize,
     },
@@ -77,7 +75,7 @@ pub enum QueueError {
     OutOfTime,
     /// SQS refused the message or the call.
     #[error("the queue refused the message: {0}")]
-    Refused(String),
+    Rejected(String),
     /// SQS was not reached.
     #[error("the queue is not reachable: {0}")]
     Unreachable(String),
@@ -99,7 +97,7 @@ impl QueueError {
             Self::Denied(_) => "denied",
             Self::Throttled(_) => "throttled",
             Self::OutOfTime => "out_of_time",
-            Self::Refused(_) => "refused",
+            Self::Rejected(_) => "refused",
             Self::Unreachable(_) => "unreachable",
         }
     }

@@ -16,7 +16,7 @@ use std::{
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
-pub use self::record::{Quarantined, Refused};
+pub use self::record::{Quarantined, Unopened};
 use super::{MAX_MESSAGE_BYTES, Queue, QueueError};
 
 /// The most bytes of a body in one message: base64 makes four of three, and the rest needs room too.
@@ -67,13 +67,13 @@ impl<Q: Queue> Quarantine<Q> {
     ///
     /// # Errors
     /// [`NotQuarantined`]: parts that were sent before the failure stay there, and expire with the queue.
-    pub async fn keep(&self, request: &Refused<'_>, deadline: Instant) -> Result<(), NotQuarantined> {
+    pub async fn keep(&self, request: &Unopened<'_>, deadline: Instant) -> Result<(), NotQuarantined> {
         let kept = timeout_at(deadline, self.keep_in_parts_that_fit(request, deadline)).await;
         kept.unwrap_or(Err(NotQuarantined::Queue(QueueError::OutOfTime)))
     }
 
     /// A queue tells its limit only by refusing what is larger. Each round has a lower limit, so there are few.
-    async fn keep_in_parts_that_fit(&self, request: &Refused<'_>, deadline: Instant) -> Result<(), NotQuarantined> {
+    async fn keep_in_parts_that_fit(&self, request: &Unopened<'_>, deadline: Instant) -> Result<(), NotQuarantined> {
         loop {
             let limit = self.message_limit.load(Ordering::Relaxed);
             match self.send_parts(request, limit, deadline).await {
@@ -87,19 +87,17 @@ impl<Q: Queue> Quarantine<Q> {
         }
     }
 
-    async fn send_parts(&self, request: &Refused<'_>, limit: usize, deadline: Instant) -> Result<(), NotQuarantined> {
+    async fn send_parts(&self, request: &Unopened<'_>, limit: usize, deadline: Instant) -> Result<(), NotQuarantined> {
         let kind = self.queue.kind();
         let envelope = Quarantined::envelope_bytes(request, kind);
         let parts = part_bytes(envelope, limit).map(|bytes| Quarantined::split(request, bytes));
-        let parts = parts.filter(|parts| parts.len() <= BURST as usize).ok_or_else(|| {
-            let bytes = envelope.saturating_add(request.body.len().div_ceil(3) * 4);
-            NotQuarantined::Queue(QueueError::TooLarge { bytes, limit })
-        })?;
+        let parts = parts.filter(|parts| parts.len() <= BURST as usize);
+        let parts = parts.ok_or(NotQuarantined::Queue(QueueError::TooLarge { limit }))?;
         if !self.allowance.lock().unwrap_or_else(PoisonError::into_inner).take(parts.len()) {
             return Err(NotQuarantined::Limited);
         }
         for part in parts {
-            let message = part.message(kind).ok_or_else(|| QueueError::Refused("not JSON".to_owned()));
+            let message = part.message(kind).ok_or_else(|| QueueError::Rejected("not JSON".to_owned()));
             self.queue.send(message.map_err(NotQuarantined::Queue)?, deadline).await.map_err(NotQuarantined::Queue)?;
         }
         Ok(())
@@ -136,19 +134,17 @@ impl Allowance {
 #[cfg(test)]
 mod tests {
     use std::{
-        collections::{HashMap, HashSet},
+        collections::{BTreeMap, HashMap, HashSet},
         sync::Arc,
     };
-
-    use lambda_http::http::HeaderMap;
 
     use super::*;
     use crate::queue::{Message, QueueKind, Sent};
 
-    pub(super) fn refused<'r>(body: &'r [u8], headers: &'r HeaderMap) -> Refused<'r> {
+    pub(super) fn unopened<'r>(body: &'r [u8], headers: &'r BTreeMap<String, String>) -> Unopened<'r> {
         let received_at = "2026-11-23T10:52:06.007Z".parse().unwrap();
         let (request_id, invocation_id) = ("r1", "invocation-1");
-        Refused { reason: "undecryptable", app: "sales", received_at, request_id, invocation_id, headers, body }
+        Unopened { reason: "undecryptable", app: "sales", received_at, request_id, invocation_id, headers, body }
     }
 
     /// A queue with a `MaximumMessageSize`, and a time that each message takes.
@@ -192,7 +188,7 @@ mod tests {
             let (bytes, limit) = (message.bytes(), self.limit.load(Ordering::Relaxed));
             if bytes >= limit {
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                return Err(QueueError::TooLarge { bytes, limit });
+                return Err(QueueError::TooLarge { limit });
             }
             self.records.lock().unwrap().push(serde_json::from_str(&message.body).unwrap());
             self.limit.store(self.after_the_first.unwrap_or(limit), Ordering::Relaxed);
@@ -213,10 +209,10 @@ mod tests {
         for (limit, bytes, parts) in [(262_144, 900_000, 5), (1024, 700, 3), (900_000, 740_000, 2)] {
             let queue = SmallQueue::of(limit);
             let quarantine = Quarantine::new(queue.clone());
-            let (body, headers) = (body(bytes), HeaderMap::new());
-            quarantine.keep(&refused(&body, &headers), in_time()).await.unwrap();
+            let (body, headers) = (body(bytes), BTreeMap::new());
+            quarantine.keep(&unopened(&body, &headers), in_time()).await.unwrap();
             assert_eq!(queue.whole(), std::slice::from_ref(&body), "{limit}");
-            let again = Refused { request_id: "r2", ..refused(&body, &headers) };
+            let again = Unopened { request_id: "r2", ..unopened(&body, &headers) };
             quarantine.keep(&again, in_time()).await.unwrap();
             assert_eq!((queue.whole().len(), queue.refused.load(Ordering::Relaxed)), (2, 1), "{limit}");
             assert!(queue.records.lock().unwrap().iter().all(|part| part.parts <= parts), "{limit}");
@@ -226,8 +222,8 @@ mod tests {
     /// 720 KiB and the rest, and then two others that are smaller: as many parts, and other bytes in each.
     #[tokio::test]
     async fn parts_of_an_attempt_that_was_refused_have_another_id_than_those_that_replace_them() {
-        let (body, headers) = (body(1_100_000), HeaderMap::new());
-        let request = refused(&body, &headers);
+        let (body, headers) = (body(1_100_000), BTreeMap::new());
+        let request = unopened(&body, &headers);
         let split = |bytes| Quarantined::split(&request, bytes).collect::<Vec<_>>();
         let (first, second) = (split(PART_BYTES), split(600_000));
         assert_eq!((first.len(), second.len()), (2, 2));
@@ -237,8 +233,8 @@ mod tests {
     #[tokio::test]
     async fn a_queue_that_becomes_smaller_between_two_parts_still_gets_the_whole() {
         let queue = SmallQueue { after_the_first: Some(262_144), ..SmallQueue::of(MAX_MESSAGE_BYTES) };
-        let (body, headers) = (body(2_000_000), HeaderMap::new());
-        Quarantine::new(queue.clone()).keep(&refused(&body, &headers), in_time()).await.unwrap();
+        let (body, headers) = (body(2_000_000), BTreeMap::new());
+        Quarantine::new(queue.clone()).keep(&unopened(&body, &headers), in_time()).await.unwrap();
         assert_eq!(queue.whole(), [body]);
         let orphans = queue.records.lock().unwrap().iter().filter(|part| part.parts == 3).count();
         assert_eq!(orphans, 1, "the first part of the first attempt");
@@ -246,13 +242,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_queue_too_small_for_the_envelope_or_for_so_many_parts_is_an_error_and_no_loop() {
-        let headers = HeaderMap::new();
+        let headers = BTreeMap::new();
         let queue = SmallQueue::of(300);
-        let refusal = Quarantine::new(queue).keep(&refused(b"{}", &headers), in_time()).await;
+        let refusal = Quarantine::new(queue).keep(&unopened(b"{}", &headers), in_time()).await;
         assert!(matches!(refusal, Err(NotQuarantined::Queue(QueueError::TooLarge { limit: 300, .. }))), "{refusal:?}");
         let large = body(6 * 1024 * 1024);
         let queue = SmallQueue::of(2048);
-        let refusal = Quarantine::new(queue.clone()).keep(&refused(&large, &headers), in_time()).await;
+        let refusal = Quarantine::new(queue.clone()).keep(&unopened(&large, &headers), in_time()).await;
         assert!(matches!(refusal, Err(NotQuarantined::Queue(QueueError::TooLarge { limit: 2048, .. }))), "{refusal:?}");
         assert!(queue.records.lock().unwrap().is_empty());
     }
@@ -260,9 +256,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_deadline_holds_for_all_parts_together() {
         let queue = SmallQueue { takes: Duration::from_secs(1), ..SmallQueue::of(262_144) };
-        let (body, headers) = (body(1_500_000), HeaderMap::new());
+        let (body, headers) = (body(1_500_000), BTreeMap::new());
         let start = Instant::now();
-        let kept = Quarantine::new(queue.clone()).keep(&refused(&body, &headers), in_time()).await;
+        let kept = Quarantine::new(queue.clone()).keep(&unopened(&body, &headers), in_time()).await;
         assert_eq!(kept, Err(NotQuarantined::Queue(QueueError::OutOfTime)));
         assert_eq!(start.elapsed(), Duration::from_secs(4));
     }

@@ -1,6 +1,6 @@
 //! The URL of an SQS queue, and what it says of the queue.
 
-use lambda_http::http::Uri;
+use http::Uri;
 use thiserror::Error;
 
 /// Whether a queue keeps an order.

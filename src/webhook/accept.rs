@@ -1,6 +1,7 @@
 //! Which webhooks are taken, as the operator has it.
 
-use super::{Algorithm, Malformed, Mode, list, shortened};
+use super::{Malformed, list, shortened};
+use crate::decrypt::{Algorithm, Mode};
 
 /// What the operator accepts.
 #[derive(Clone, Debug)]

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use lambda_http::http::{HeaderMap, header};
+use http::{HeaderMap, header};
 use serde::de::IgnoredAny;
 
+use voicehook_event::json;
+
 use super::{Malformed, QUOTED, values};
-use crate::json;
 
 /// The field that holds the ciphertext.
 pub(super) const FIELD: &str = "encrypted_data";

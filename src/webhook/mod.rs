@@ -6,18 +6,18 @@
 
 mod accept;
 mod body;
-mod names;
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use lambda_http::http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, header};
 use thiserror::Error;
 
-use crate::event::Event;
-
 pub use self::accept::Accept;
-pub(crate) use self::names::list;
-pub use self::names::{Algorithm, Encoding, Format, KeySize, Mode};
+use crate::{
+    decrypt::{Encoding, Envelope, Format},
+    event::{Event, NotAnEvent},
+    names::{find, list},
+};
 
 /// The header that names the cipher, in the spelling that the EnableX server sends.
 pub const ALGORITHM_HEADER: &str = "x-algoritm";
@@ -29,7 +29,7 @@ pub const FORMAT_HEADER: &str = "x-format";
 pub const ENCODING_HEADER: &str = "x-encoding";
 
 /// The headers that decide how a webhook is read. The others are neither looked at nor kept.
-pub(crate) static KEPT_HEADERS: [HeaderName; 6] = [
+pub static HEADERS: [HeaderName; 6] = [
     header::CONTENT_TYPE,
     header::CONTENT_ENCODING,
     HeaderName::from_static(ALGORITHM_HEADER),
@@ -38,6 +38,8 @@ pub(crate) static KEPT_HEADERS: [HeaderName; 6] = [
     HeaderName::from_static(ENCODING_HEADER),
 ];
 
+/// Longest header value that is kept, in bytes. Those that mean something are shorter.
+const MAX_KEPT: usize = 1024;
 /// How much of a value that was sent an error message repeats, in characters.
 const QUOTED: usize = 40;
 
@@ -48,19 +50,6 @@ pub enum Webhook<'a> {
     Encrypted(Envelope<'a>),
     /// The event itself, from a project without webhook encryption. Only where the operator opted in.
     Plain(&'a [u8]),
-}
-
-/// An encrypted webhook.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Envelope<'a> {
-    /// The cipher (`x-algoritm`).
-    pub algorithm: Algorithm,
-    /// How `encrypted_data` is written (`x-format`).
-    pub format: Format,
-    /// The plaintext's text encoding (`x-encoding`).
-    pub encoding: Encoding,
-    /// `encrypted_data`, in UTF-8, or in WTF-8 where a JSON string held a lone surrogate.
-    pub encrypted_data: Cow<'a, [u8]>,
 }
 
 impl<'a> Webhook<'a> {
@@ -98,6 +87,18 @@ impl<'a> Webhook<'a> {
         let unsupported = unreadable.filter(Malformed::is_unsupported_body);
         Err(unsupported.unwrap_or_else(|| Malformed::missing(ALGORITHM_HEADER, &accept.names())))
     }
+}
+
+/// The headers that decide how a webhook is read, by lower-case name, to keep them with it. Several values of one header
+/// are joined by commas, as gateways do.
+#[must_use]
+pub fn kept_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let kept = |name: &HeaderName| {
+        let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let value = values.collect::<Vec<_>>().join(",");
+        (headers.contains_key(name) && value.len() <= MAX_KEPT).then(|| (name.as_str().to_owned(), value))
+    };
+    HEADERS.iter().filter_map(kept).collect()
 }
 
 /// Whether a request that could not be opened may have been meant as a webhook, and is worth keeping.
@@ -153,6 +154,9 @@ pub enum Malformed {
          ALLOW_PLAINTEXT=true"
     )]
     PlainEvent,
+    /// The body has no algorithm header, and is not an event either, where events may come unencrypted.
+    #[error("the body {0}; without the header x-algoritm it must be a voice event: a JSON object")]
+    PlainNotAnEvent(NotAnEvent),
     /// A header was sent several times, with different values.
     #[error("header {0} was sent more than once, with different values; send it once")]
     AmbiguousHeader(&'static str),
@@ -221,11 +225,7 @@ fn algorithm_header(headers: &HeaderMap) -> Result<Option<(&'static str, &str)>,
 
 fn named<T: Copy>(headers: &HeaderMap, header: &'static str, names: &[(&str, T)]) -> Result<T, Malformed> {
     let given = single(headers, header)?.ok_or_else(|| Malformed::missing(header, names))?;
-    names
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(given))
-        .map(|(_, value)| *value)
-        .ok_or_else(|| Malformed::unsupported(header, given, names))
+    find(names, given).ok_or_else(|| Malformed::unsupported(header, given, names))
 }
 
 /// A header's one value. Where it was sent several times, equal values are one.
@@ -245,4 +245,24 @@ fn single<'h>(headers: &'h HeaderMap, header: &'static str) -> Result<Option<&'h
 fn values<'h>(headers: &'h HeaderMap, header: &str) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(header).iter().map(|line| line.to_str().unwrap_or("\u{fffd}"));
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_headers_that_matter_are_kept_and_no_others() {
+        let headers = [
+            ("x-algoritm", "rot13"),
+            ("content-type", "application/json"),
+            ("content-encoding", "br"),
+            ("authorization", "secret"),
+        ];
+        let headers = headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let kept = kept_headers(&headers.into_iter().collect());
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["content-encoding", "content-type", "x-algoritm"]);
+    }
 }

@@ -11,7 +11,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use once::{Claim, Once, TableError};
 use serde_json::json;
 use thiserror::Error;
-use voicehook::event::{CallState, PlayState, VoiceEvent};
+use voicehook_event::{CallState, PlayState, VoiceEvent};
 
 /// Why an event failed. SQS delivers it again, and after `MaxReceiveCount` times moves it to the dead-letter queue.
 #[derive(Debug, Error)]

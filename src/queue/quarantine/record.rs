@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -11,13 +11,9 @@ use super::super::{
     Message, QueueKind,
     message::{attribute_value, escape_noncharacters},
 };
-use crate::webhook::KEPT_HEADERS;
 
 /// The version of the format that is written.
 const VERSION: u32 = 1;
-
-/// Longest header value that is kept, in bytes. Those that mean something are shorter.
-const MAX_HEADER: usize = 1024;
 
 /// A webhook in quarantine, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,7 +50,7 @@ pub struct Quarantined {
 impl Quarantined {
     /// The records that a request is kept in, in order, with at most `part_bytes` of its body in each. Each is made when
     /// it is asked for, so that a large body is in memory only once.
-    pub(super) fn split<'r>(request: &'r Refused<'_>, part_bytes: usize) -> impl ExactSizeIterator<Item = Self> + 'r {
+    pub(super) fn split<'r>(request: &'r Unopened<'_>, part_bytes: usize) -> impl ExactSizeIterator<Item = Self> + 'r {
         let parts: Vec<&[u8]> = match request.body {
             [] => vec![&[]],
             body => body.chunks(part_bytes).collect(),
@@ -71,7 +67,7 @@ impl Quarantined {
         records.map(move |(index, part)| Self::new(request, id.clone(), index + 1, count, part))
     }
 
-    fn new(request: &Refused<'_>, id: String, part: usize, parts: usize, body: &[u8]) -> Self {
+    fn new(request: &Unopened<'_>, id: String, part: usize, parts: usize, body: &[u8]) -> Self {
         Self {
             version: VERSION,
             id,
@@ -82,13 +78,13 @@ impl Quarantined {
             received_at: request.received_at,
             request_id: request.request_id.to_owned(),
             invocation_id: Some(request.invocation_id.to_owned()),
-            headers: kept_headers(request.headers),
+            headers: request.headers.clone(),
             body_base64: base64_simd::STANDARD.encode_to_string(body),
         }
     }
 
     /// The size of a message that holds nothing of the request's body, in bytes.
-    pub(super) fn envelope_bytes(request: &Refused<'_>, kind: QueueKind) -> usize {
+    pub(super) fn envelope_bytes(request: &Unopened<'_>, kind: QueueKind) -> usize {
         const AS_LONG_AS_ANY: usize = 99_999_999;
         let id = "0".repeat(2 * 32);
         let record = Self::new(request, id, AS_LONG_AS_ANY, AS_LONG_AS_ANY, &[]);
@@ -136,9 +132,9 @@ impl Quarantined {
     }
 }
 
-/// A request that was refused, with what is known of it.
+/// A request to keep, with what is known of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Refused<'r> {
+pub struct Unopened<'r> {
     /// Why.
     pub reason: &'static str,
     /// The app that the path named.
@@ -149,32 +145,31 @@ pub struct Refused<'r> {
     pub request_id: &'r str,
     /// Lambda's own id of the invocation.
     pub invocation_id: &'r str,
-    /// All of its headers.
-    pub headers: &'r HeaderMap,
+    /// The headers that decide how it is opened, by lower-case name.
+    pub headers: &'r BTreeMap<String, String>,
     /// Its body.
     pub body: &'r [u8],
 }
 
-/// Several values of a header are joined by commas, as gateways do.
-fn kept_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let kept = |name: &HeaderName| {
-        let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let value = values.collect::<Vec<_>>().join(",");
-        (headers.contains_key(name) && value.len() <= MAX_HEADER).then(|| (name.as_str().to_owned(), value))
-    };
-    KEPT_HEADERS.iter().filter_map(kept).collect()
-}
+#[cfg(test)]
+#[path = "../../../schemas/in_sync.rs"]
+mod in_sync;
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::refused, *};
+    use super::{super::tests::unopened, *};
     use crate::queue::{MAX_MESSAGE_BYTES, PART_BYTES};
+
+    #[test]
+    fn the_schema_of_quarantined_webhooks_is_what_the_type_says() {
+        in_sync::assert_in_sync("quarantined-webhook.schema.json", &schemars::schema_for!(Quarantined));
+    }
 
     #[test]
     fn a_large_body_is_kept_in_parts_that_each_fit_a_message_and_join_to_the_whole() {
         let body: Vec<u8> = (0..6 * 1024 * 1024).map(|index| (index % 251) as u8).collect();
-        let headers = HeaderMap::new();
-        let request = refused(&body, &headers);
+        let headers = BTreeMap::new();
+        let request = unopened(&body, &headers);
         let parts: Vec<Quarantined> = Quarantined::split(&request, PART_BYTES).collect();
         assert_eq!(parts.len(), 9);
         for part in &parts {
@@ -186,25 +181,9 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_that_matter_are_kept_and_no_others() {
-        let headers = [
-            ("x-algoritm", "rot13"),
-            ("content-type", "application/json"),
-            ("content-encoding", "br"),
-            ("authorization", "secret"),
-        ];
-        let headers =
-            headers.map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_static(value)));
-        let headers = headers.into_iter().collect();
-        let part = Quarantined::split(&refused(b"{}", &headers), PART_BYTES).next().unwrap();
-        assert_eq!(part.headers.keys().collect::<Vec<_>>(), ["content-encoding", "content-type", "x-algoritm"]);
-        assert_eq!(part.header_map().len(), 3);
-    }
-
-    #[test]
     fn a_record_of_before_the_invocation_id_counts_its_request_id() {
-        let headers = HeaderMap::new();
-        let newer = Quarantined::split(&refused(b"{}", &headers), PART_BYTES).next().unwrap();
+        let headers = BTreeMap::new();
+        let newer = Quarantined::split(&unopened(b"{}", &headers), PART_BYTES).next().unwrap();
         assert_eq!((newer.invocation_id(), newer.request_id.as_str()), ("invocation-1", "r1"));
         let mut json = serde_json::to_value(&newer).unwrap();
         json.as_object_mut().unwrap().remove("invocation_id").unwrap();
@@ -215,9 +194,8 @@ mod tests {
 
     #[test]
     fn characters_that_sqs_refuses_in_a_header_or_an_id_do_not_keep_a_webhook_out() {
-        let value = HeaderValue::from_bytes("he\u{fffe}x\u{ffff}".as_bytes()).unwrap();
-        let headers = [(HeaderName::from_static("x-format"), value)].into_iter().collect();
-        let request = Refused { request_id: "r\u{1}\u{fffe}", ..refused(b"{}", &headers) };
+        let headers = BTreeMap::from([("x-format".to_owned(), "he\u{fffe}x\u{ffff}".to_owned())]);
+        let request = Unopened { request_id: "r\u{1}\u{fffe}", ..unopened(b"{}", &headers) };
         let part = Quarantined::split(&request, PART_BYTES).next().unwrap();
         let message = part.message(QueueKind::Standard).unwrap();
         let is_refused = |text: &str| text.contains(['\u{1}', '\u{fffe}', '\u{ffff}']);

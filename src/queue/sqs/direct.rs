@@ -4,10 +4,20 @@
 //! once more, and its error counts. A FIFO queue keeps a message once, since both have the same deduplication id.
 
 use aws_smithy_runtime_api::box_error::BoxError;
-use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
-use super::super::{Message, QueueError, QueueUrl, Sent, message::STRING};
-use crate::aws::{Aws, Direct, causes};
+use super::{
+    confirmed, places,
+    sdk::region,
+    wire::{AttributesInput, BatchInput, BatchOutput, Input, Output},
+};
+use crate::{
+    aws::{Aws, Direct, causes},
+    queue::{Message, QueueError, QueueUrl, Sent},
+};
 
 /// What JSON adds to a message at the most, where nothing in it needs an escape, in bytes.
 const ROOM: usize = 1024;
@@ -22,36 +32,34 @@ pub(super) struct DirectQueue {
 impl DirectQueue {
     /// `None` where the SDK must do it all.
     pub(super) fn new(aws: &Aws, url: &QueueUrl) -> Option<Self> {
-        let region = super::region(aws, url)?;
+        let region = region(aws, url)?;
         let aws = aws.direct("sqs", region.as_ref(), &endpoint(aws, url)?)?;
         Some(Self { aws, url: url.as_str().to_owned() })
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<Sent, QueueError> {
-        let input = Input { queue_url: Some(&self.url), ..Input::new(message) };
+        let input = Input::message(&self.url, message);
         let output: Output = self.call("AmazonSQS.SendMessage", message.bytes(), &input).await?;
-        // Without an id there is no proof that SQS has it.
-        let message_id = Some(output.message_id).filter(|id| !id.is_empty());
-        message_id.map(|message_id| Sent { message_id, failover: false }).ok_or_else(failed)
+        confirmed(Some(output.message_id)).ok_or_else(failed)
     }
 
     /// A place for each message, in their order: `None` where the queue did not take that one.
     pub(super) async fn send_batch(&self, messages: &[&Message]) -> Result<Vec<Option<Sent>>, QueueError> {
         let (mut entries, mut bytes) = (Vec::with_capacity(messages.len()), 0);
         for (place, message) in messages.iter().enumerate() {
-            entries.push(Input { id: Some(place.to_string()), ..Input::new(message) });
+            entries.push(Input::entry(place, message));
             bytes += message.bytes();
         }
         let input = BatchInput { queue_url: &self.url, entries };
         let output: BatchOutput = self.call("AmazonSQS.SendMessageBatch", bytes, &input).await?;
         let taken = output.successful.into_iter().map(|entry| (entry.id, entry.message_id));
-        Ok(super::places(messages.len(), taken, output.failed.into_iter().map(|entry| entry.id)))
+        Ok(places(messages.len(), taken, output.failed.into_iter().map(|entry| entry.id)))
     }
 
     /// Whether the queue is there.
     pub(super) async fn queue_exists(&self) -> bool {
         let input = AttributesInput { queue_url: &self.url, attribute_names: ["QueueArn"] };
-        self.call::<serde::de::IgnoredAny>("AmazonSQS.GetQueueAttributes", 0, &input).await.is_ok()
+        self.call::<IgnoredAny>("AmazonSQS.GetQueueAttributes", 0, &input).await.is_ok()
     }
 
     /// One attempt. Why it failed is for the log's `DEBUG`: the SDK's error is the one that counts.
@@ -88,105 +96,6 @@ fn endpoint(aws: &Aws, url: &QueueUrl) -> Option<String> {
     }
     let endpoint = aws.endpoint_url("SQS").or_else(|| url.regional_endpoint())?;
     Some(format!("{}/", endpoint.trim_end_matches('/')))
-}
-
-/// `SendMessage`, or an entry of `SendMessageBatch`.
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Input<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    queue_url: Option<&'a str>,
-    message_group_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_deduplication_id: Option<&'a str>,
-    #[serde(serialize_with = "attributes")]
-    message_attributes: &'a [(&'static str, String)],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_system_attributes: Option<SystemAttributes<'a>>,
-    message_body: &'a str,
-}
-
-impl<'a> Input<'a> {
-    fn new(message: &'a Message) -> Self {
-        let trace_header = message.trace_header.as_deref();
-        Self {
-            id: None,
-            queue_url: None,
-            message_group_id: &message.group_id,
-            message_deduplication_id: message.deduplication_id.as_deref(),
-            message_attributes: &message.attributes,
-            message_system_attributes: trace_header.map(|header| SystemAttributes { trace_header: header.into() }),
-            message_body: &message.body,
-        }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Attribute<'a> {
-    data_type: &'static str,
-    string_value: &'a str,
-}
-
-impl<'a> From<&'a str> for Attribute<'a> {
-    fn from(value: &'a str) -> Self {
-        Self { data_type: STRING, string_value: value }
-    }
-}
-
-fn attributes<S: Serializer>(attributes: &[(&'static str, String)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(attributes.iter().map(|(name, value)| (name, Attribute::from(value.as_str()))))
-}
-
-#[derive(Serialize)]
-struct SystemAttributes<'a> {
-    #[serde(rename = "AWSTraceHeader")]
-    trace_header: Attribute<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct BatchInput<'a> {
-    queue_url: &'a str,
-    entries: Vec<Input<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct AttributesInput<'a> {
-    queue_url: &'a str,
-    attribute_names: [&'static str; 1],
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Output {
-    message_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct BatchOutput {
-    #[serde(default)]
-    successful: Vec<Taken>,
-    #[serde(default)]
-    failed: Vec<NotTaken>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Taken {
-    id: String,
-    message_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct NotTaken {
-    id: String,
 }
 
 #[cfg(test)]

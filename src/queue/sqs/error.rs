@@ -52,7 +52,7 @@ where
     };
     let code = answer.err().code().unwrap_or("no error code");
     match answer.err().message().and_then(size_limit) {
-        Some(limit) if code.ends_with("InvalidParameterValue") => QueueError::TooLarge { bytes: 0, limit },
+        Some(limit) if code.ends_with("InvalidParameterValue") => QueueError::TooLarge { limit },
         _ => from_code(code),
     }
 }
@@ -69,7 +69,7 @@ pub(super) fn from_code(code: &str) -> QueueError {
     } else if let Some(advice) = advice(name) {
         QueueError::Denied(format!("{code}: {advice}"))
     } else if REFUSED.contains(&name) || name.starts_with("Invalid") || name.contains("TooLong") {
-        QueueError::Refused(code)
+        QueueError::Rejected(code)
     } else {
         // Nothing says that a code from the future will stay; trying again until the deadline costs little.
         QueueError::Unreachable(code)

@@ -1,0 +1,348 @@
+//! Parses a captured webhook (a Lambda event, an HTTP request, a `curl` line, a HAR file, …) into requests.
+//!
+//! The form is detected unless `--as` names it. Each [`Captured`] request has the headers and body as the function would
+//! have seen them.
+
+use anyhow::anyhow;
+use clap::ValueEnum;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use serde_json::Value;
+use voicehook_lambda::{
+    event::Event,
+    lambda::GatewayEvent,
+    queue::Quarantined,
+    receiver::named_app,
+    webhook::{ALGORITHM_HEADER, ENCODING_HEADER, FORMAT_HEADER, looks_like_a_webhook},
+};
+
+use super::{curl, report::Finding};
+use crate::send::EncryptionArgs;
+
+/// The forms in which a webhook may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// The event of a Lambda function: API Gateway (payload 1.0 or 2.0), Function URL or ALB
+    Event,
+    /// An HTTP request as it goes over the wire
+    Http,
+    /// A curl line
+    Curl,
+    /// A HAR file, or an entry of one
+    Har,
+    /// A message of the quarantine queue, or what `aws sqs receive-message` prints
+    Quarantine,
+    /// The body alone: JSON or a form with `encrypted_data`
+    Body,
+    /// The ciphertext alone
+    Ciphertext,
+}
+
+impl Form {
+    fn detect(text: &str) -> Self {
+        let start = text.trim_start();
+        if start.starts_with(['{', '[']) {
+            let first = serde_json::Deserializer::from_str(start).into_iter().next();
+            return first.and_then(Result::ok).map_or(Self::Body, |json| Self::detect_json(&json));
+        }
+        let line = start.lines().next().unwrap_or_default();
+        if line.trim_start_matches(['$', '#', '>', ' ']).starts_with("curl ") {
+            Self::Curl
+        } else if request_line(line.trim_start_matches(['>', ' '])).is_some() || header(line).is_some() {
+            Self::Http
+        } else if start.contains("encrypted_data") {
+            Self::Body
+        } else {
+            Self::Ciphertext
+        }
+    }
+
+    fn detect_json(json: &Value) -> Self {
+        let has = |pointer: &str| json.pointer(pointer).is_some();
+        if has("/log/entries") || has("/request/headers") {
+            Self::Har
+        } else if has("/body_base64") || has("/Messages") || has("/Body") || has("/0/Body") || has("/Records/0/body") {
+            Self::Quarantine
+        } else if has("/requestContext") || has("/httpMethod") {
+            Self::Event
+        } else {
+            Self::Body
+        }
+    }
+}
+
+const INVOCATION: &str = "an event of a Lambda function";
+const BODY: &str = "a body";
+const CIPHERTEXT: &str = "a ciphertext";
+
+/// A request, and what was noticed when it was read.
+pub(super) struct Captured {
+    /// Where it came from, as a report names it.
+    pub(super) form: &'static str,
+    pub(super) request: Request<Vec<u8>>,
+    /// The app that its path, or its record, names.
+    pub(super) app: Option<String>,
+    /// All headers, also those that the function does not look at.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) noticed: Vec<Finding>,
+}
+
+impl Captured {
+    /// Whether the function itself would have seen this path.
+    pub(super) fn is_invocation(&self) -> bool {
+        self.form == INVOCATION
+    }
+
+    /// Whether options stand in for its headers.
+    pub(super) fn is_without_headers(&self) -> bool {
+        matches!(self.form, BODY | CIPHERTEXT)
+    }
+
+    /// Of the parts of a request.
+    pub(super) fn request(
+        form: &'static str,
+        method: &str,
+        url: &str,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    ) -> anyhow::Result<Self> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::from_bytes(method.as_bytes()).map_err(|_| anyhow!("no method: {method:?}"))?;
+        // A host alone is no URI with a path, and a host matters to nobody here.
+        let path = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
+        if let Ok(uri) = path.parse::<Uri>() {
+            *request.uri_mut() = uri;
+        }
+        for (name, value) in &headers {
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+                request.headers_mut().append(name, value);
+            }
+        }
+        let app = named_app(request.uri().path(), None).map(str::to_owned);
+        Ok(Self { form, request, app, headers, noticed: Vec::new() })
+    }
+}
+
+/// Reads what was given; `writing` stands in for the headers where there are none.
+pub(super) fn read(text: &str, form: Option<Form>, writing: &EncryptionArgs) -> anyhow::Result<Vec<Captured>> {
+    // Editors and exports put it there.
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim().is_empty() {
+        return Err(anyhow::Error::msg("there is nothing to read; give a file, or the webhook on standard input"));
+    }
+    let captured = match form.unwrap_or_else(|| Form::detect(text)) {
+        Form::Event => vec![event(text)?],
+        Form::Http => vec![http(text)?],
+        Form::Curl => vec![curl::read(text)?],
+        Form::Har => har(&json(text, "a HAR file")?)?,
+        Form::Quarantine => quarantine(text)?,
+        Form::Body => vec![without_headers(BODY, text.trim().as_bytes().to_vec(), writing)?],
+        Form::Ciphertext => {
+            let body = format!(r#"{{"encrypted_data":{}}}"#, Value::from(alone(text)));
+            vec![without_headers(CIPHERTEXT, body.into_bytes(), writing)?]
+        }
+    };
+    if captured.is_empty() {
+        return Err(anyhow::Error::msg(
+            "there is no POST request with a body in it; give the one that carries encrypted_data",
+        ));
+    }
+    Ok(captured)
+}
+
+fn json(text: &str, what: &str) -> anyhow::Result<Value> {
+    serde_json::from_str(text).map_err(|error| no_json(what, &error))
+}
+
+fn no_json(what: &str, error: &serde_json::Error) -> anyhow::Error {
+    anyhow!("this is not {what}, because it is not JSON: {error}")
+}
+
+/// Digits without what a terminal, an editor or `xxd -p` put around and between them. Bytes stay as they are.
+fn alone(text: &str) -> String {
+    if text.is_ascii() { text.trim().trim_matches(['"', '\'']).replace(['\r', '\n'], "") } else { text.to_owned() }
+}
+
+fn event(text: &str) -> anyhow::Result<Captured> {
+    let json = json(text, "an event of a Lambda function")?;
+    let no_event = |error: &dyn std::fmt::Display| anyhow!("this is not a gateway event: {error}");
+    let event: GatewayEvent = serde_json::from_str(text).map_err(|error| no_event(&error))?;
+    let received = event.into_captured_request().map_err(|error| no_event(&error))?;
+    let headers = json["headers"].as_object().or_else(|| json["multiValueHeaders"].as_object());
+    let text_of = |value: &Value| value.as_str().or_else(|| value[0].as_str()).unwrap_or_default().to_owned();
+    let headers = headers.into_iter().flatten().map(|(name, value)| (name.clone(), text_of(value))).collect();
+    let app = named_app(&received.path, received.origin.stage.as_deref()).map(str::to_owned);
+    let mut request = Request::new(received.body);
+    (*request.method_mut(), *request.headers_mut()) = (received.method, received.headers);
+    Ok(Captured { form: INVOCATION, request, app, headers, noticed: Vec::new() })
+}
+
+/// A body without the headers that say how to read it.
+fn without_headers(form: &'static str, body: Vec<u8>, writing: &EncryptionArgs) -> anyhow::Result<Captured> {
+    let is_json = body.first().is_some_and(|byte| b"{[\"".contains(byte));
+    let content_type = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
+    let headers = [
+        ("content-type", content_type),
+        (ALGORITHM_HEADER, &writing.algorithm),
+        (FORMAT_HEADER, &writing.format),
+        (ENCODING_HEADER, &writing.encoding),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    Captured::request(form, "POST", "/webhook", headers, body)
+}
+
+/// Method and target of a line such as `POST /webhook HTTP/1.1`.
+fn request_line(line: &str) -> Option<(&str, &str)> {
+    line.split_once(" HTTP/")?.0.split_once(' ')
+}
+
+/// Name and value of a line such as `x-format: hex`, or `:path: /webhook`, as a browser shows HTTP/2.
+fn header(line: &str) -> Option<(&str, &str)> {
+    let colon = 1 + line.get(1..)?.find(':')?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    let is_name =
+        name.trim_start_matches(':').bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    is_name.then(|| (name, value.trim()))
+}
+
+/// RFC 9112, with lines that end in LF as well, the `> ` of `curl -v` before them, and the request line left out.
+fn http(text: &str) -> anyhow::Result<Captured> {
+    let mut text = text.trim_start().to_owned();
+    if text.starts_with("> ") {
+        let lines = text.lines().map(|line| line.strip_prefix('>').map_or(line, |line| line.trim_start()));
+        text = lines.collect::<Vec<_>>().join("\n");
+    }
+    let end = ["\r\n\r\n", "\n\n"].iter().filter_map(|blank| Some((text.find(blank)?, blank.len()))).min();
+    let (head, body) = end.map_or((&*text, ""), |(end, length)| (&text[..end], &text[end + length..]));
+    let first = head.lines().next().unwrap_or_default();
+    let headers: Vec<_> =
+        head.lines().filter_map(header).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if request_line(first).is_none() && header(first).is_none() {
+        return Err(anyhow::Error::msg(
+            "this is not an HTTP request: it begins with neither a line such as POST /webhook HTTP/1.1 nor a header",
+        ));
+    }
+    let value =
+        |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+    let is_chunked = value("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
+    let announced: Option<usize> = value("content-length").and_then(|length| length.parse().ok());
+    let mut noticed = Vec::new();
+    let body = match announced {
+        _ if is_chunked => chunks(body),
+        // What an editor put behind it.
+        Some(length) if length <= body.len() => body.as_bytes()[..length].to_vec(),
+        Some(length) => {
+            noticed.push(Finding::new(
+                format!("Content-Length says {length} bytes, and the body has {}: it was cut off", body.len()),
+                "Capture the request again, whole; a log that limits the length of a line is the usual reason",
+            ));
+            body.as_bytes().to_vec()
+        }
+        None => body.trim_end_matches(['\r', '\n']).as_bytes().to_vec(),
+    };
+    let pseudo = (value(":method").map_or("POST", String::as_str), value(":path").map_or("/webhook", String::as_str));
+    let (method, target) = request_line(first).unwrap_or(pseudo);
+    Ok(Captured { noticed, ..Captured::request("an HTTP request", method, target, headers.clone(), body)? })
+}
+
+/// The chunked transfer coding; a text that is not written in it is taken as it stands.
+fn chunks(text: &str) -> Vec<u8> {
+    let mut rest = text.as_bytes();
+    let mut body = Vec::new();
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let size = std::str::from_utf8(&rest[..end]).ok().and_then(|line| line.trim().split(';').next());
+        let Some(size) = size.and_then(|size| usize::from_str_radix(size, 16).ok()) else {
+            return text.trim_end().as_bytes().to_vec();
+        };
+        let chunk = &rest[end + 1..];
+        if size == 0 || size > chunk.len() {
+            body.extend_from_slice(if size == 0 { &[] } else { chunk });
+            break;
+        }
+        body.extend_from_slice(&chunk[..size]);
+        rest = chunk[size..].strip_prefix(b"\r").unwrap_or(&chunk[size..]);
+        rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+    }
+    body
+}
+
+/// <http://www.softwareishard.com/blog/har-12-spec/>. Requests that carry no webhook are passed over, unless there is
+/// but one.
+fn har(json: &Value) -> anyhow::Result<Vec<Captured>> {
+    let entries =
+        json.pointer("/log/entries").and_then(Value::as_array).map_or(std::slice::from_ref(json), Vec::as_slice);
+    let requests = entries.iter().map(|entry| &entry["request"]);
+    let posts = requests.filter(|request| request["method"] == "POST" && request["postData"].is_object());
+    let mut captured = posts.map(har_entry).collect::<Result<Vec<_>, _>>()?;
+    if captured.len() > 1 {
+        captured.retain(|post| looks_like_a_webhook(post.request.headers(), post.request.body()));
+    }
+    Ok(captured)
+}
+
+fn har_entry(request: &Value) -> anyhow::Result<Captured> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let headers = request["headers"].as_array().into_iter().flatten();
+    let headers = headers.map(|header| (text(&header["name"]), text(&header["value"]))).collect();
+    let body = match (request["postData"]["text"].as_str(), request["postData"]["params"].as_array()) {
+        (Some(text), _) => text.to_owned(),
+        (None, params) => {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            for param in params.into_iter().flatten() {
+                form.append_pair(&text(&param["name"]), &text(&param["value"]));
+            }
+            form.finish()
+        }
+    };
+    Captured::request("a HAR entry", &text(&request["method"]), &text(&request["url"]), headers, body.into_bytes())
+}
+
+/// Records, or messages of SQS with records in them, one or several; parts of one webhook are joined.
+fn quarantine(text: &str) -> anyhow::Result<Vec<Captured>> {
+    let mut webhooks: Vec<Vec<Quarantined>> = Vec::new();
+    // Several answers of SQS, one behind the other, are what a large webhook takes.
+    for json in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+        for record in records(&json.map_err(|error| no_json("a message of the quarantine", &error))?)? {
+            match webhooks.iter_mut().find(|parts| parts[0].id == record.id) {
+                Some(parts) => parts.push(record),
+                None => webhooks.push(vec![record]),
+            }
+        }
+    }
+    webhooks.into_iter().map(joined).collect()
+}
+
+fn records(json: &Value) -> anyhow::Result<Vec<Quarantined>> {
+    let messages = ["/Messages", "/Records", ""].iter().find_map(|pointer| json.pointer(pointer)?.as_array());
+    let Some(messages) = messages else {
+        let body = json["Body"].as_str().or_else(|| json["body"].as_str());
+        let record = body.map_or_else(|| serde_json::from_value(json.clone()), serde_json::from_str);
+        return record.map(|record| vec![record]).map_err(|error| match body {
+            Some(body) if Event::from_json(body.to_owned()).is_ok() => {
+                anyhow!("this message is not of the quarantine but of the event queue: its Body is the event, decrypted already")
+            }
+            _ => anyhow!("this was not written by voicehook's quarantine: {error}"),
+        });
+    };
+    messages.iter().try_fold(Vec::new(), |mut all, message| {
+        all.extend(records(message)?);
+        Ok(all)
+    })
+}
+
+fn joined(mut parts: Vec<Quarantined>) -> anyhow::Result<Captured> {
+    parts.sort_by_key(|part| part.part);
+    parts.dedup_by_key(|part| part.part);
+    let bodies = parts.iter().map(Quarantined::body).collect::<Option<Vec<_>>>();
+    let body = bodies.ok_or_else(|| anyhow::Error::msg("body_base64 is not base64"))?.concat();
+    let Some(first) = parts.first() else { return Err(anyhow::Error::msg("there is no message in it")) };
+    let headers = first.headers.clone().into_iter().collect();
+    let mut captured = Captured::request("a quarantined webhook", "POST", "/webhook", headers, body)?;
+    captured.app = Some(first.app.clone());
+    if parts.len() < first.parts {
+        captured.noticed.push(Finding::new(
+            format!("{} of the {} parts of this webhook are here", parts.len(), first.parts),
+            "Receive the other messages of the same id too, and give all of them in one file",
+        ));
+    }
+    Ok(captured)
+}

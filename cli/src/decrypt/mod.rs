@@ -1,0 +1,275 @@
+//! `voicehook decrypt`: decrypts a captured webhook, or explains in full why it cannot be decrypted.
+//!
+//! The event goes to standard output byte for byte, explanations go to standard error. The exit status is 0 only if the
+//! function would have accepted the webhook too.
+
+mod candidates;
+mod curl;
+mod damage;
+mod diagnosis;
+mod input;
+mod pretty;
+mod report;
+mod schemes;
+mod search;
+mod shell;
+
+use std::{
+    io::{IsTerminal as _, Read as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::anyhow;
+use clap::Args;
+use http::Method;
+use tokio::time::Instant;
+use voicehook_lambda::{
+    app_id::{AppIdSetting, AppIds, ConfiguredSource, DEFAULT_APP, FixedAppId},
+    aws::Aws,
+    config::Config,
+    event::Event,
+    receiver::{Opener, Refusal, Times},
+    telemetry::Stages,
+};
+
+use self::{
+    input::{Captured, Form},
+    report::{Finding, Report},
+};
+use crate::{aws, console, known_app_ids::KnownAppIds, send::EncryptionArgs};
+
+/// Longest wait for the AppIDs of one webhook.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Decrypts a captured webhook, or explains why it cannot be decrypted
+#[derive(Args)]
+#[command(
+    long_about = "Decrypts a captured webhook, or explains why it cannot be decrypted and what to try next.
+
+The input can be a Lambda event, a raw HTTP request, a curl line, a HAR file, a message from the quarantine queue, a body, \
+or just a ciphertext; the form is detected. Nothing is sent anywhere, except that ENABLEX_APP_ID_SECRET is read from \
+Secrets Manager.
+
+The AppID comes from --app-id, ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET. ALLOW_PLAINTEXT works as in the \
+function, and so does ALLOWED_ALGORITHMS if it is set; otherwise every supported algorithm is accepted.",
+    after_help = "Examples:
+  voicehook decrypt webhook.txt --pretty
+  voicehook decrypt events/queued-connected.json --app-id voicehook-dev
+  pbpaste | voicehook decrypt --as curl
+  echo 9f86d081… | voicehook decrypt --algorithm aes-256-cbc --format hex
+  aws sqs receive-message --queue-url $QUARANTINE_QUEUE_URL | voicehook decrypt
+
+Exit status: 0 if the function would have decrypted every webhook, 1 if it would not or the input cannot be read, 2 if the \
+command line is invalid."
+)]
+pub(crate) struct Decrypt {
+    /// The file; without it, or with -, standard input
+    file: Option<PathBuf>,
+    /// The form of the input, if it is not detected correctly
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    form: Option<Form>,
+    /// The AppID; prefer `ENABLEX_APP_ID`, because other users can see command lines
+    #[arg(long)]
+    app_id: Option<String>,
+    /// The app that the webhook was sent to (default: the one in its path)
+    #[arg(long)]
+    app: Option<String>,
+    /// For a body or a ciphertext alone: the cipher, by its OpenSSL name
+    #[arg(long, default_value_t = EncryptionArgs::default().algorithm)]
+    algorithm: String,
+    /// For a body or a ciphertext alone: the encoding of the ciphertext (hex, base64, base64url, latin1)
+    #[arg(long, default_value_t = EncryptionArgs::default().format)]
+    format: String,
+    /// For a body or a ciphertext alone: the text encoding of the event (utf8, ascii, latin1, utf16le)
+    #[arg(long, default_value_t = EncryptionArgs::default().encoding)]
+    encoding: String,
+    /// Prints the event on several lines
+    #[arg(long)]
+    pretty: bool,
+    /// Prints a report as JSON instead of the event, one line for each webhook
+    #[arg(long, conflicts_with = "pretty")]
+    json: bool,
+    /// Prints the event even if only a reading that the function would not try yields one; the exit status is still 1
+    #[arg(long)]
+    anyway: bool,
+}
+
+impl Decrypt {
+    /// Decrypts every given webhook; succeeds if all of them could be decrypted.
+    #[tokio::main]
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let text = read(self.file.as_deref())?;
+        let writing = EncryptionArgs {
+            algorithm: self.algorithm.clone(),
+            format: self.format.clone(),
+            encoding: self.encoding.clone(),
+            ..EncryptionArgs::default()
+        };
+        let webhooks = input::read(&text, self.form, &writing)?;
+        let config = self.config()?;
+        let (source, known) = app_ids(&config.app_id).await?;
+        // Someone inspecting a webhook wants to see it however old it is.
+        let opener = Opener {
+            accept: config.settings.accept,
+            max_event_age: None,
+            app_ids: AppIds::new(source, config.app_id_ttl),
+        };
+        let mut all_opened = true;
+        for webhook in &webhooks {
+            let report = self.report(webhook, &opener, &known).await;
+            all_opened &= report.opened;
+            self.print(&report)?;
+        }
+        Ok(if all_opened { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// The function's configuration, as far as it decides how a webhook is opened.
+    fn config(&self) -> anyhow::Result<Config> {
+        let config = Config::read(|name| match name {
+            "ENABLEX_APP_ID" => self.app_id.clone().or_else(|| std::env::var(name).ok()),
+            "ENABLEX_APP_ID_SECRET" if self.app_id.is_some() => None,
+            "QUEUE_URL" => Some("http://localhost/no/queue".to_owned()),
+            // Whoever looks at a webhook wants to see it, unless the function's own setting is what they ask about.
+            "ALLOWED_ALGORITHMS" => Some(std::env::var(name).unwrap_or_else(|_| "all".to_owned())),
+            "ENABLEX_APP_ID_SECRET" | "ALLOW_PLAINTEXT" => std::env::var(name).ok(),
+            _ => None,
+        });
+        config.map_err(|error| match &error.mistakes[..] {
+            [(variable, _), ..] if variable == "ENABLEX_APP_ID" => anyhow!("{error}; or give --app-id"),
+            _ => error.into(),
+        })
+    }
+
+    async fn report(&self, webhook: &Captured, opener: &Opener<ConfiguredSource>, known: &KnownAppIds) -> Report {
+        // Who gives an AppID has the project in mind, and not the URL.
+        let named = if self.app_id.is_some() { Some(DEFAULT_APP) } else { webhook.app.as_deref() };
+        let app = self.app.as_deref().or(named).unwrap_or(DEFAULT_APP);
+        let headers = webhook.request.headers();
+        let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let report = Report {
+            input: webhook.form,
+            app: app.to_owned(),
+            algorithm: value("x-algoritm").or_else(|| value("x-algorithm")),
+            format: value("x-format"),
+            encoding: value("x-encoding"),
+            ..Report::default()
+        };
+        let is_named = self.app.is_some() || webhook.app.is_some() || !webhook.is_invocation();
+        if let Some(finding) = not_a_webhook(webhook, app, is_named, known) {
+            let detail = Some("the function answers it before it opens anything".to_owned());
+            return Report { reason: Some("not_found"), detail, findings: vec![finding], ..report };
+        }
+        let body = webhook.request.body().as_slice();
+        let arrived = Instant::now();
+        let times = Times { arrived, deadline: arrived + DEADLINE };
+        match opener.open(headers, body, app, times, &mut Stages::default()).await {
+            Ok(event) => with_event(Report { opened: true, ..report }, &event),
+            Err(unopened) => failed(report, webhook, &unopened, known),
+        }
+    }
+
+    fn print(&self, report: &Report) -> anyhow::Result<()> {
+        if self.json {
+            console::line(serde_json::to_string(report)?);
+            return Ok(());
+        }
+        if !report.opened {
+            console::error(report.explanation().trim_end());
+        }
+        match &report.event {
+            Some(event) if self.pretty && (report.opened || self.anyway) => console::line(pretty::indented(event)),
+            Some(event) if report.opened || self.anyway => console::line(event),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The text of the file, or of standard input.
+fn read(file: Option<&Path>) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    match file.filter(|file| *file != Path::new("-")) {
+        Some(file) => {
+            bytes = std::fs::read(file).map_err(|error| anyhow!("{} cannot be read: {error}", file.display()))?;
+        }
+        None => {
+            if std::io::stdin().is_terminal() {
+                console::error("reading the webhook from the terminal; Ctrl-D ends it");
+            }
+            std::io::stdin().lock().read_to_end(&mut bytes)?;
+        }
+    }
+    if let [0xff, 0xfe, text @ ..] = &*bytes {
+        // What PowerShell writes into a file.
+        let units = text.as_chunks::<2>().0.iter().copied().map(u16::from_le_bytes);
+        return Ok(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect());
+    }
+    // Bytes that are not UTF-8 are a raw ciphertext.
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
+}
+
+async fn app_ids(setting: &AppIdSetting) -> anyhow::Result<(ConfiguredSource, KnownAppIds)> {
+    match setting {
+        // Without AWS: a machine without credentials would wait for them.
+        AppIdSetting::Environment(app_id) => {
+            Ok((ConfiguredSource::Environment(FixedAppId::new(app_id)), KnownAppIds::single(app_id)))
+        }
+        AppIdSetting::Secret(_) => {
+            let aws = Aws::new(aws::configuration().await);
+            let known = KnownAppIds::load(setting, &aws).await?;
+            Ok((ConfiguredSource::new(setting.clone(), &aws), known))
+        }
+    }
+}
+
+/// Requests that the function answers without opening anything.
+fn not_a_webhook(webhook: &Captured, app: &str, is_named: bool, known: &KnownAppIds) -> Option<Finding> {
+    let is_post = webhook.request.method() == Method::POST;
+    if !is_post || webhook.request.body().is_empty() {
+        let method = webhook.request.method();
+        return Some(Finding::new(
+            format!("this is a {method} request{}", if is_post { " without a body: a probe of the URL" } else { "" }),
+            "Give the POST request that carries encrypted_data",
+        ));
+    }
+    if !is_named {
+        return Some(Finding::new(
+            "the path of the request is not that of a webhook: /, /webhook, /webhook/APP or /webhook/APP/TOKEN",
+            "Correct the URL in the EnableX portal; --app default opens the webhook all the same",
+        ));
+    }
+    if known.current(app).is_some() {
+        return None;
+    }
+    let names: Vec<&str> = known.names().collect();
+    Some(Finding::new(
+        format!("the webhook came for app {app}, and there is no such app; there are: {}", names.join(", ")),
+        "Correct the URL in the EnableX portal, or the secret; --app NAME opens the webhook as that of another app",
+    ))
+}
+
+fn with_event(report: Report, event: &Event) -> Report {
+    Report {
+        event_type: Some(event.event_type().into_owned()),
+        voice_id: event.voice_id().map(str::to_owned),
+        event: Some(event.text().to_owned()),
+        ..report
+    }
+}
+
+fn failed(report: Report, webhook: &Captured, unopened: &Refusal, known: &KnownAppIds) -> Report {
+    let diagnosis = diagnosis::diagnose(webhook, &report.app, unopened, known);
+    let report = Report {
+        reason: Some(unopened.reason()),
+        detail: Some(diagnosis::reason(unopened)),
+        ciphertext_bytes: diagnosis.ciphertext_bytes,
+        findings: diagnosis.findings,
+        ..report
+    };
+    match &diagnosis.event {
+        Some(event) => with_event(report, event),
+        None => report,
+    }
+}

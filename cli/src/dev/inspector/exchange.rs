@@ -1,0 +1,197 @@
+//! A webhook with its outcome, as the inspector shows it.
+//!
+//! It has two JSON representations: a summary for the list and the call view, and the full details.
+
+use http::{HeaderMap, Request, Response, request::Parts};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+use voicehook_event::VoiceEvent;
+use voicehook_lambda::{event::Event, queue::Message, receiver::Outcome, telemetry::Stages};
+
+use super::explain;
+
+/// Where a webhook came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From outside, by HTTP.
+    Received,
+    /// Replayed from the inspector: the webhook with this number.
+    Replay(u64),
+}
+
+/// A request and its outcome.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) arrived: Timestamp,
+    pub(crate) origin: Origin,
+    pub(crate) request: Request<Vec<u8>>,
+    /// What was sent to the queue, whether or not the queue accepted it.
+    pub(crate) message: Option<Message>,
+    /// The answer, with its body as text.
+    pub(crate) answer: Response<String>,
+    pub(crate) outcome: Outcome,
+    /// The app that the path names, if any.
+    pub(crate) app: Option<String>,
+    pub(crate) stages: Stages,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        arrived: Timestamp,
+        origin: Origin,
+        request: Request<Vec<u8>>,
+        message: Option<Message>,
+        response: &Response<String>,
+        outcome: Outcome,
+    ) -> Self {
+        let answer = response.clone();
+        Self { arrived, origin, request, message, answer, outcome, app: None, stages: Stages::default() }
+    }
+
+    /// Approximate size in memory, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        const REST: usize = 2048;
+        let headers = self.request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+        let message = self.message.as_ref().map_or(0, Message::bytes);
+        REST + headers.sum::<usize>() + self.request.body().len() + message + self.answer.body().len()
+    }
+
+    /// A copy of the request, for replay.
+    pub(crate) fn replay_request(&self) -> (Parts, Vec<u8>) {
+        let mut request = Request::new(());
+        *request.method_mut() = self.request.method().clone();
+        *request.uri_mut() = self.request.uri().clone();
+        *request.version_mut() = self.request.version();
+        *request.headers_mut() = self.request.headers().clone();
+        (request.into_parts().0, self.request.body().to_vec())
+    }
+
+    /// The decrypted event; in a CloudEvent, its `data`.
+    fn event(&self) -> Option<&str> {
+        #[derive(Deserialize)]
+        struct CloudEvent<'a> {
+            #[serde(borrow)]
+            data: &'a RawValue,
+        }
+        let message = self.message.as_ref()?;
+        if message.attribute("content_type") == Some("application/json") {
+            return Some(&message.body);
+        }
+        serde_json::from_str(&message.body).ok().map(|CloudEvent { data }| data.get())
+    }
+
+    /// The summary for the list and the call view.
+    pub(crate) fn summary(&self, id: u64) -> Value {
+        let attribute = |name| self.message.as_ref().and_then(|message| message.attribute(name));
+        let mut summary = json!({
+            "id": id,
+            "arrived": self.arrived.as_millisecond(),
+            "outcome": self.outcome.name(),
+            "failed": explain::failure(self).map(|failure| failure.title),
+            "status": self.answer.status().as_u16(),
+            "method": self.request.method().as_str(),
+            "path": self.request.uri().path(),
+            "app": self.app,
+            "event_type": attribute("event_type"),
+            "event_id": attribute("event_id"),
+            "voice_id": attribute("voice_id"),
+            "broadcast_id": attribute("broadcast_id"),
+            "bytes": self.request.body().len(),
+            "micros": micros(self.stages.total),
+            "event": self.event().map(fields),
+        });
+        if let Origin::Replay(of) = self.origin {
+            summary["replay_of"] = of.into();
+        }
+        summary
+    }
+
+    /// The full details.
+    pub(crate) fn details(&self, id: u64, webhook_url: &str) -> Value {
+        let mut details = self.summary(id);
+        let body = self.request.body().as_slice();
+        details["request"] = json!({
+            "line": format!("{} {} {:?}", self.request.method(), self.request.uri(), self.request.version()),
+            "target": self.request.uri().to_string(),
+            "headers": headers(self.request.headers()),
+            "body": String::from_utf8_lossy(body),
+            "is_text": std::str::from_utf8(body).is_ok(),
+        });
+        details["plaintext"] = self.event().into();
+        details["message"] = self.message.as_ref().map(|message| self.message_details(message)).into();
+        details["answer"] = json!({
+            "status": format!("{}", self.answer.status()),
+            "headers": headers(self.answer.headers()),
+            "body": self.answer.body(),
+        });
+        details["stages"] = json!([
+            ["parse", micros(self.stages.parse)],
+            ["AppID", micros(self.stages.app_id)],
+            ["decrypt", micros(self.stages.decrypt)],
+            ["publish", micros(self.stages.publish)],
+        ]);
+        details["steps"] = explain::steps(self).into();
+        details["failure"] = explain::failure(self).map(|failure| failure.json(self, webhook_url)).into();
+        details
+    }
+
+    fn message_details(&self, message: &Message) -> Value {
+        let message_id = match &self.outcome {
+            Outcome::Queued { message_id, .. } => Some(message_id),
+            _ => None,
+        };
+        json!({
+            "message_id": message_id,
+            "body": message.body,
+            "attributes": message.attributes,
+            "group_id": message.group_id,
+            "deduplication_id": message.deduplication_id,
+            "trace_header": message.trace_header,
+            "bytes": message.bytes(),
+        })
+    }
+}
+
+/// The fields that the call view needs, normalized across all versions of the API.
+fn fields(event: &str) -> Value {
+    let happened = Event::from_json(event.to_owned()).ok().and_then(|event| event.timestamp());
+    let happened = happened.map(Timestamp::as_millisecond);
+    match VoiceEvent::from_json(event) {
+        Ok(VoiceEvent::Call(call)) => json!({
+            "state": call.state,
+            "happened": happened,
+            "from": call.from,
+            "to": call.to,
+            "digit": call.digit,
+            "said": call.text,
+            "duration": call.call_duration,
+            "reason": call.disconnect_reason,
+            "answered": call.result_set.as_ref().and_then(|result| result.successful_calls),
+            "unanswered": call.result_set.as_ref().and_then(|result| result.failed_calls),
+        }),
+        Ok(VoiceEvent::Play(play)) => json!({
+            "playstate": play.playstate,
+            "happened": happened,
+            "from": play.from,
+            "to": play.to,
+            "prompt": play.prompt_ref,
+            "play_id": play.play_id,
+            "digit": play.digit,
+            "said": play.asrtext.or(play.text),
+            "reason": play.reason,
+        }),
+        _ => json!({ "happened": happened }),
+    }
+}
+
+fn headers(headers: &HeaderMap) -> Vec<(&str, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    duration.as_micros().try_into().unwrap_or(u64::MAX)
+}

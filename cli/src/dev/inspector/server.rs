@@ -1,0 +1,201 @@
+//! HTTP server of the inspector: its page, the webhooks as server-sent events, and the actions of its buttons.
+//!
+//! Everything is below [`PATH`]. A request that `guard` rejects is answered as if there were no inspector, or is
+//! told why.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{ConnectInfo, Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response, Sse, sse},
+    routing::{get, post},
+};
+use futures_util::{Stream, StreamExt as _, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Journal, Origin, guard,
+    journal::{Change, MAX_WEBHOOKS},
+    page,
+};
+use crate::{
+    dev::{local_receiver::LocalReceiver, play::Player},
+    samples,
+    scenarios::{SCENARIOS, Scenario},
+};
+
+/// The inspector's path on the local receiver.
+pub(crate) const PATH: &str = "/_inspect";
+
+/// How soon a browser reconnects after it lost the connection.
+const RECONNECT: Duration = Duration::from_secs(1);
+
+/// State shared by the handlers.
+pub(crate) struct Inspector {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) receiver: Arc<LocalReceiver>,
+    pub(crate) player: Player,
+    /// The queue's URL, or "in memory".
+    pub(crate) queue: String,
+}
+
+type Shared = State<Arc<Inspector>>;
+
+impl Inspector {
+    /// The inspector's routes.
+    pub(crate) fn router(self) -> Router {
+        let inspector = Arc::new(self);
+        let mut router = Router::new();
+        for page::File { path, media_type, text } in page::FILES {
+            let path = if path.is_empty() { PATH.to_owned() } else { format!("{PATH}/{path}") };
+            router = router.route(&path, get(move || async move { ([(header::CONTENT_TYPE, *media_type)], *text) }));
+        }
+        router
+            .route(&format!("{PATH}/setup"), get(setup))
+            .route(&format!("{PATH}/events"), get(events))
+            .route(&format!("{PATH}/webhooks/{{id}}"), get(details))
+            .route(&format!("{PATH}/webhooks/{{id}}/replay"), post(replay))
+            .route(&format!("{PATH}/clear"), post(clear))
+            .route(&format!("{PATH}/samples/{{name}}"), post(sample))
+            .route(&format!("{PATH}/scenarios/{{name}}"), post(scenario))
+            .route_layer(middleware::from_fn_with_state(Arc::clone(&inspector), guarded))
+            .with_state(inspector)
+    }
+}
+
+async fn guarded(
+    State(inspector): Shared,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = match guard::check(peer, request.method(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => match refusal.answer() {
+            Some(answer) => answer.into_response(),
+            None => return inspector.receiver.respond(request).await,
+        },
+    };
+    response.headers_mut().extend(page::HEADERS);
+    response
+}
+
+/// What the page needs to know about this receiver.
+async fn setup(State(inspector): Shared) -> Response {
+    let Inspector { player, queue, .. } = &*inspector;
+    answer(&json!({
+        "url": player.url,
+        "queue": queue,
+        "limit": MAX_WEBHOOKS,
+        "trigger": player.trigger_line(),
+        "curl": player.curl_line().ok(),
+        "samples": samples::event_types().collect::<Vec<_>>(),
+        "scenarios": SCENARIOS.iter().map(|scenario| (scenario.name, scenario.about)).collect::<Vec<_>>(),
+    }))
+}
+
+/// Streams the webhooks, starting with the first one that the browser has not seen.
+async fn events(
+    State(inspector): Shared,
+    headers: HeaderMap,
+) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>> + Send> {
+    let journal = Arc::clone(&inspector.journal);
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.split_once('-'));
+    let seen = last.filter(|(run, _)| *run == journal.run()).and_then(|(_, seen)| seen.parse().ok());
+    let start = (journal.changes(), seen, journal);
+    let batches = stream::unfold(start, |(mut woken, seen, journal)| async move {
+        loop {
+            woken.mark_unchanged();
+            let changes = journal.since(seen);
+            if let Some((last, _)) = changes.last() {
+                let (last, run) = (*last, journal.run().to_owned());
+                let batch = changes.into_iter().map(move |(id, change)| Ok(event(&run, id, &change)));
+                return Some((stream::iter(batch), (woken, Some(last), journal)));
+            }
+            if journal.is_closed() || woken.changed().await.is_err() {
+                return None;
+            }
+        }
+    });
+    Sse::new(batches.flatten()).keep_alive(sse::KeepAlive::new())
+}
+
+fn event(run: &str, id: u64, change: &Change) -> sse::Event {
+    let event = sse::Event::default().id(format!("{run}-{id}")).retry(RECONNECT);
+    match change {
+        Change::Emptied => event.event("emptied").data("{}"),
+        Change::Added { exchange, oldest } => {
+            let mut summary = exchange.summary(id);
+            summary["oldest"] = (*oldest).into();
+            event.event("webhook").data(summary.to_string())
+        }
+    }
+}
+
+async fn details(State(inspector): Shared, Path(id): Path<u64>) -> Response {
+    match inspector.journal.get(id) {
+        Some(exchange) => answer(&exchange.details(id, &inspector.player.url)),
+        None => gone(),
+    }
+}
+
+async fn replay(State(inspector): Shared, Path(id): Path<u64>) -> Response {
+    let Some(exchange) = inspector.journal.get(id) else { return gone() };
+    let (parts, body) = exchange.replay_request();
+    let (_, new) = inspector.receiver.receive(parts, body, Origin::Replay(id)).await;
+    answer(&json!({ "id": new }))
+}
+
+async fn clear(State(inspector): Shared) -> Response {
+    inspector.journal.empty();
+    answer(&json!({}))
+}
+
+/// Options of the page's requests to send something.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct SendOptions {
+    /// The call that the event should belong to.
+    voice_id: Option<String>,
+    /// Send without delays.
+    fast: bool,
+}
+
+async fn sample(State(inspector): Shared, Path(name): Path<String>, body: Bytes) -> Response {
+    let options: SendOptions = serde_json::from_slice(&body).unwrap_or_default();
+    match inspector.player.sample(&name, options.voice_id).await {
+        Ok(sent) => answer(&json!({ "status": sent.status })),
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+/// Plays in the background, even if the page is closed.
+async fn scenario(State(inspector): Shared, Path(name): Path<String>, body: Bytes) -> Response {
+    let options: SendOptions = serde_json::from_slice(&body).unwrap_or_default();
+    let Some(scenario) = Scenario::from_name(&name) else { return gone() };
+    let player = inspector.player.clone();
+    tokio::spawn(async move {
+        if let Err(error) = player.scenario(scenario, options.fast).await {
+            tracing::warn!(%error, "scenario {name} failed");
+        }
+    });
+    answer(&json!({}))
+}
+
+fn answer(document: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], Body::from(document.to_string())).into_response()
+}
+
+fn gone() -> Response {
+    (StatusCode::NOT_FOUND, answer(&json!({ "error": "not found; it may no longer be kept" }))).into_response()
+}
+
+fn failed(error: &str) -> Response {
+    (StatusCode::BAD_GATEWAY, answer(&json!({ "error": error }))).into_response()
+}

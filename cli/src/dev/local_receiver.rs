@@ -1,0 +1,84 @@
+//! Stands in for API Gateway and Lambda: answers HTTP requests, and records each one in the inspector's journal.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{body, extract};
+use http::{Request, Response, request::Parts};
+use jiff::Timestamp;
+use voicehook_lambda::{
+    app_id::FixedAppId,
+    receiver::{self, Answer, MAX_BODY_BYTES, Outcome, Receiver},
+    telemetry,
+};
+
+use super::{
+    inspector::{Exchange, Journal, Origin},
+    local_queue::{self, LocalQueue},
+};
+
+/// Receives webhooks on this machine.
+#[derive(Debug)]
+pub(crate) struct LocalReceiver {
+    receiver: Receiver<FixedAppId, LocalQueue>,
+    /// Records webhooks for the inspector.
+    journal: Option<Arc<Journal>>,
+    /// Part of each request id, because several runs of the program may share a queue.
+    run: String,
+    count: AtomicUsize,
+}
+
+impl LocalReceiver {
+    pub(crate) fn new(receiver: Receiver<FixedAppId, LocalQueue>, journal: Option<Arc<Journal>>) -> Self {
+        let run = format!("{:x}", Timestamp::now().as_microsecond());
+        Self { receiver, journal, run, count: AtomicUsize::new(0) }
+    }
+
+    /// Handles an HTTP request.
+    pub(crate) async fn respond(&self, request: extract::Request) -> Response<body::Body> {
+        let (parts, body) = request.into_parts();
+        match body::to_bytes(body, MAX_BODY_BYTES).await {
+            Ok(body) => self.receive(parts, body.into(), Origin::Received).await.0,
+            Err(_) => self.too_large(parts),
+        }
+    }
+
+    /// Handles a request whose body has been read. Returns the answer, and the request's number in the journal.
+    pub(crate) async fn receive(
+        &self,
+        parts: Parts,
+        body: Vec<u8>,
+        origin: Origin,
+    ) -> (Response<body::Body>, Option<u64>) {
+        let arrived = Timestamp::now();
+        let request = Request::from_parts(parts, body);
+        let origin_of_request = receiver::Origin::local(&self.next_request_id());
+        let received = receiver::Request { origin: origin_of_request, ..request.clone().into() };
+        let (Answer { response, outcome, record }, message) =
+            local_queue::watched(self.receiver.receive(&received)).await;
+        telemetry::webhook(&record);
+        let id = self.journal.as_ref().map(|journal| {
+            let exchange = Exchange::new(arrived, origin, request, message, &response, outcome);
+            journal.add(Exchange { app: record.app, stages: record.stages, ..exchange })
+        });
+        (response.map(body::Body::from), id)
+    }
+
+    /// Each request gets its own id, so that two events with the same bytes count as two.
+    fn next_request_id(&self) -> String {
+        format!("local-{}-{}", self.run, 1 + self.count.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Answers a request whose body was too large to read.
+    fn too_large(&self, parts: Parts) -> Response<body::Body> {
+        let outcome = Outcome::BodyTooLarge;
+        let response = outcome.response("local");
+        if let Some(journal) = &self.journal {
+            let request = Request::from_parts(parts, Vec::new());
+            journal.add(Exchange::new(Timestamp::now(), Origin::Received, request, None, &response, outcome));
+        }
+        response.map(body::Body::from)
+    }
+}

@@ -1,0 +1,94 @@
+//! `voicehook redrive`: decrypts quarantined webhooks with the current AppIDs and sends their events to the queue.
+//!
+//! A message is deleted from the quarantine only after SQS has accepted its event. If the process is killed in between, the
+//! next run sends the event again with the same deduplication id, and a FIFO queue drops it within five minutes.
+
+mod parts;
+mod quarantine;
+mod run;
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::anyhow;
+use clap::Args;
+use tokio::time::Instant;
+use voicehook_lambda::{
+    app_id::{AppIds, ConfiguredSource},
+    aws::Aws,
+    config::Config,
+    queue::{QueueUrl, Sqs},
+    receiver::Opener,
+    telemetry,
+};
+
+use self::{quarantine::QuarantineQueue, run::Run};
+use crate::aws;
+
+/// Time for one event to reach its queue.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// The reason of webhooks whose app and token nobody could check.
+const APP_ID_UNAVAILABLE: &str = "app_id_unavailable";
+/// The reason of webhooks that no AppID can decrypt.
+const UNDECRYPTABLE: &str = "undecryptable";
+
+/// Sends quarantined webhooks to the queue once the cause is fixed
+#[derive(Args)]
+#[command(after_help = "The AppIDs come from ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET, as for the function.
+
+Prints a summary of what happened to the webhooks. Webhooks that cannot be decrypted are listed by reason and stay in \
+quarantine for the next run; so do webhooks with missing parts. With ALLOW_PLAINTEXT=true, events that were not encrypted \
+(reason malformed) are sent too.
+
+Exit status: 0 if every complete webhook was sent, 1 if some were left, 2 if the command line is invalid.
+
+Examples:
+  voicehook redrive --from https://sqs.us-east-1.amazonaws.com/123456789012/voicehook-quarantine --dry-run
+  voicehook redrive --from QUARANTINE_URL --to QUEUE_URL --reason undecryptable --max 100")]
+pub(crate) struct Redrive {
+    /// URL of the quarantine queue
+    #[arg(long, env = "QUARANTINE_QUEUE_URL")]
+    from: String,
+    /// URL of the queue that the events go to
+    #[arg(long, env = "QUEUE_URL")]
+    to: String,
+    /// How the messages carry their events: raw, the default, or cloudevents
+    #[arg(long, env = "EVENT_FORMAT", value_name = "FORMAT")]
+    event_format: Option<String>,
+    /// Decrypts the webhooks and reports what would happen, without sending or deleting anything
+    #[arg(long)]
+    dry_run: bool,
+    /// Only webhooks that are in quarantine for this reason
+    #[arg(long, value_parser = ["undecryptable", "malformed", "too_old", "too_large", APP_ID_UNAVAILABLE])]
+    reason: Option<String>,
+    /// Ends after this many webhooks
+    #[arg(long)]
+    max: Option<usize>,
+    /// Seconds for which a message that was looked at stays hidden from other readers. Less than the five minutes of
+    /// FIFO deduplication, so that a run that was killed can be repeated in time
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(i32).range(1..=240))]
+    visibility_timeout: i32,
+}
+
+impl Redrive {
+    /// Works through the quarantine; success is that every webhook that was meant is on the queue.
+    #[tokio::main]
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        telemetry::start_for_a_terminal();
+        let aws = Aws::new(aws::configuration().await);
+        let variable = |name: &str| match name {
+            "QUEUE_URL" => Some(self.to.clone()),
+            "FAILOVER_QUEUE_URL" | "QUARANTINE_QUEUE_URL" | "ACTIONS" => None,
+            "EVENT_FORMAT" => self.event_format.clone(),
+            _ => std::env::var(name).ok(),
+        };
+        let config = Config::read(variable)?;
+        let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);
+        app_ids.first(Instant::now() + DEADLINE).await?;
+        let from = QueueUrl::new(&self.from).map_err(|error| anyhow!("--from {error}"))?;
+        let quarantine = QuarantineQueue::new(Sqs::client(&aws, &from, DEADLINE), from, self.visibility_timeout);
+        // Whoever redrives wants the events however old they are.
+        let opener = Opener { accept: config.settings.accept, max_event_age: None, app_ids };
+        let to = Sqs::new(&aws, config.queue_url);
+        Run::new(&self, quarantine, opener, to, config.settings.event_format).finish().await
+    }
+}

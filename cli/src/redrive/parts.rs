@@ -1,0 +1,234 @@
+//! Reassembles quarantined webhooks that were split into parts.
+//!
+//! Parts belong together if their records differ only in part number and bytes. SQS may deliver a message twice, a part may
+//! have been stored twice, and some parts may never arrive.
+
+use std::collections::{BTreeMap, HashMap};
+
+use voicehook_lambda::queue::Quarantined;
+
+/// The version of the records that this program reads.
+const VERSION: u64 = 1;
+
+/// In the place of a receipt.
+const DELETED: &str = "";
+
+/// A message of the quarantine queue.
+pub(super) struct Received {
+    pub(super) message_id: String,
+    /// What to delete it with.
+    pub(super) receipt: String,
+    pub(super) body: String,
+}
+
+/// What a message means for the webhook that it belongs to.
+pub(super) enum Meaning {
+    /// Nothing to do: other parts are missing, or it was decided about before.
+    Nothing,
+    /// Its webhook is complete.
+    Complete(Box<Complete>),
+    /// It is a copy of what was sent, and can be deleted.
+    Superfluous,
+    /// It is not a record that this program can read, and why.
+    Unreadable(&'static str),
+}
+
+/// A webhook with all of its parts.
+pub(super) struct Complete {
+    /// The record, without what differs from part to part.
+    pub(super) record: Quarantined,
+    pub(super) body: Vec<u8>,
+    /// The messages that it is in.
+    pub(super) messages: Vec<String>,
+}
+
+/// Everything that was received.
+#[derive(Default)]
+pub(super) struct Assembly {
+    webhooks: HashMap<Quarantined, State>,
+    /// The receipt of each message that is still on the queue, by message id.
+    receipts: HashMap<String, String>,
+}
+
+enum State {
+    /// By number of the part: its bytes, and the messages that have it.
+    Collecting(BTreeMap<usize, (Vec<u8>, Vec<String>)>),
+    Left,
+    Sent,
+}
+
+impl Assembly {
+    /// Takes in a message. The first value says whether it was never received before.
+    pub(super) fn add(&mut self, message: Received) -> (bool, Meaning) {
+        let Received { message_id, receipt, body } = message;
+        // Received again after its visibility ran out: the later receipt is the one that counts.
+        match self.receipts.insert(message_id.clone(), receipt).as_deref() {
+            Some(DELETED) => return (false, Meaning::Superfluous),
+            Some(_) => return (false, Meaning::Nothing),
+            None => {}
+        }
+        let meaning = match read(&body) {
+            Ok((record, part, bytes)) => self.add_part(record, part, bytes, message_id),
+            Err(why) => Meaning::Unreadable(why),
+        };
+        (true, meaning)
+    }
+
+    fn add_part(&mut self, record: Quarantined, part: usize, bytes: Vec<u8>, message_id: String) -> Meaning {
+        let state = self.webhooks.entry(record.clone()).or_insert_with(|| State::Collecting(BTreeMap::new()));
+        let parts = match state {
+            State::Collecting(parts) => parts,
+            State::Left => return Meaning::Nothing,
+            State::Sent => return Meaning::Superfluous,
+        };
+        let (known, messages) = parts.entry(part).or_insert_with(|| (bytes.clone(), Vec::new()));
+        if *known != bytes {
+            *state = State::Left;
+            return Meaning::Unreadable(CONTRADICTORY);
+        }
+        messages.push(message_id);
+        if parts.len() < record.parts {
+            return Meaning::Nothing;
+        }
+        let parts = std::mem::take(parts);
+        *state = State::Left;
+        let (bodies, messages): (Vec<_>, Vec<_>) = parts.into_values().unzip();
+        Meaning::Complete(Box::new(Complete { record, body: bodies.concat(), messages: messages.concat() }))
+    }
+
+    /// A webhook was sent: what comes of it from now on is superfluous.
+    pub(super) fn sent(&mut self, webhook: &Complete) {
+        self.webhooks.insert(webhook.record.clone(), State::Sent);
+    }
+
+    /// The receipt of a message.
+    pub(super) fn receipt(&self, message_id: &str) -> Option<&str> {
+        self.receipts.get(message_id).map(String::as_str)
+    }
+
+    /// Messages are no longer on the queue. Their ids are remembered, because SQS may deliver them once more.
+    pub(super) fn deleted(&mut self, message_ids: &[String]) {
+        for id in message_ids {
+            self.receipts.insert(id.clone(), DELETED.to_owned());
+        }
+    }
+
+    /// The receipts of all messages that are left on the queue.
+    pub(super) fn left(&self) -> impl Iterator<Item = &str> {
+        self.receipts.values().map(String::as_str).filter(|receipt| *receipt != DELETED)
+    }
+
+    /// How many webhooks have parts that did not come.
+    pub(super) fn incomplete(&self) -> usize {
+        self.webhooks.values().filter(|state| matches!(state, State::Collecting(_))).count()
+    }
+}
+
+const NOT_OURS: &str = "left: not written by voicehook";
+const NEWER: &str = "left: written by a newer version of voicehook";
+const CONTRADICTORY: &str = "left: its parts contradict each other";
+
+/// The record without what differs from part to part, the number of the part, and its bytes.
+fn read(body: &str) -> Result<(Quarantined, usize, Vec<u8>), &'static str> {
+    let json: serde_json::Value = serde_json::from_str(body).map_err(|_| NOT_OURS)?;
+    match json["version"].as_u64() {
+        Some(VERSION) => {}
+        Some(newer) if newer > VERSION => return Err(NEWER),
+        _ => return Err(NOT_OURS),
+    }
+    let record: Quarantined = serde_json::from_value(json).map_err(|_| NOT_OURS)?;
+    let bytes = record.body().filter(|_| (1..=record.parts).contains(&record.part)).ok_or(NOT_OURS)?;
+    let part = record.part;
+    Ok((Quarantined { part: 0, body_base64: String::new(), ..record }, part, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn record(part: usize, parts: usize, body_base64: &str) -> Value {
+        json!({
+            "version": 1, "id": "w", "part": part, "parts": parts, "reason": "undecryptable", "app": "default",
+            "received_at": "2026-11-23T10:52:06Z", "request_id": "r", "headers": {}, "body_base64": body_base64,
+        })
+    }
+
+    fn add(assembly: &mut Assembly, message_id: &str, record: &Value) -> (bool, Meaning) {
+        let receipt = format!("receipt of {message_id}");
+        assembly.add(Received { message_id: message_id.to_owned(), receipt, body: record.to_string() })
+    }
+
+    fn complete(meaning: Meaning) -> Complete {
+        match meaning {
+            Meaning::Complete(complete) => *complete,
+            _ => panic!("the webhook is not complete"),
+        }
+    }
+
+    #[test]
+    fn parts_are_joined_in_their_order_with_the_messages_of_all_copies() {
+        let mut assembly = Assembly::default();
+        assert!(matches!(add(&mut assembly, "m2", &record(2, 2, "Yg==")).1, Meaning::Nothing));
+        assert!(matches!(add(&mut assembly, "copy of m2", &record(2, 2, "Yg==")).1, Meaning::Nothing));
+        let webhook = complete(add(&mut assembly, "m1", &record(1, 2, "YQ==")).1);
+        assert_eq!(webhook.body, b"ab");
+        assert_eq!(webhook.messages, ["m1", "m2", "copy of m2"]);
+        assembly.sent(&webhook);
+        assert!(matches!(add(&mut assembly, "late copy", &record(1, 2, "YQ==")).1, Meaning::Superfluous));
+        assembly.deleted(&webhook.messages);
+        assert!(
+            matches!(add(&mut assembly, "m1", &record(1, 2, "YQ==")).1, Meaning::Superfluous),
+            "delivered once more"
+        );
+        assert_eq!(assembly.incomplete(), 0);
+    }
+
+    #[test]
+    fn a_message_that_comes_again_is_nothing_new_and_its_later_receipt_counts() {
+        let mut assembly = Assembly::default();
+        assert!(add(&mut assembly, "m1", &record(1, 2, "YQ==")).0);
+        let again = Received { message_id: "m1".to_owned(), receipt: "later".to_owned(), body: String::new() };
+        assert!(!assembly.add(again).0);
+        assert_eq!((assembly.receipt("m1"), assembly.incomplete()), (Some("later"), 1));
+    }
+
+    #[test]
+    fn parts_that_disagree_are_never_joined() {
+        let mut assembly = Assembly::default();
+        let mut of_another_app = record(2, 2, "Yg==");
+        of_another_app["app"] = "sales".into();
+        for (number, other) in [record(1, 2, "YQ=="), record(2, 3, "Yg=="), of_another_app].iter().enumerate() {
+            assert!(matches!(add(&mut assembly, &number.to_string(), other).1, Meaning::Nothing));
+        }
+        assert_eq!(assembly.incomplete(), 3);
+        let contradiction = add(&mut assembly, "m", &record(1, 2, "Yg==")).1;
+        assert!(matches!(contradiction, Meaning::Unreadable(CONTRADICTORY)));
+    }
+
+    #[test]
+    fn what_is_not_a_record_is_named_and_takes_no_memory_by_its_numbers() {
+        let mut newer = record(1, 1, "YQ==");
+        newer["version"] = 2.into();
+        newer["body_base64"] = Value::Null;
+        let mut older = record(1, 1, "YQ==");
+        older["version"] = 0.into();
+        let cases = [
+            (record(1, 0, "YQ=="), NOT_OURS),
+            (record(0, 1, "YQ=="), NOT_OURS),
+            (record(3, 2, "YQ=="), NOT_OURS),
+            (record(1, 1, "not base64"), NOT_OURS),
+            (json!({"Type": "Notification"}), NOT_OURS),
+            (older, NOT_OURS),
+            (newer, NEWER),
+        ];
+        for (body, expected) in cases {
+            let meaning = add(&mut Assembly::default(), "m", &body).1;
+            assert!(matches!(meaning, Meaning::Unreadable(why) if why == expected), "{body}");
+        }
+        let mut assembly = Assembly::default();
+        assert!(matches!(add(&mut assembly, "m", &record(1, usize::MAX, "YQ==")).1, Meaning::Nothing));
+        assert_eq!(assembly.incomplete(), 1);
+    }
+}

@@ -1,0 +1,201 @@
+//! One redrive run: decides what happens to each webhook and prints the summary.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
+
+use anyhow::anyhow;
+use tokio::time::Instant;
+use voicehook_lambda::{
+    app_id::{Apps, ConfiguredSource, Token},
+    event::Event,
+    queue::{Delivery, EventFormat, Quarantined, Queue, QueueError, Sent, Sqs},
+    receiver::{Opener, Refusal, Times},
+    telemetry::Stages,
+    webhook::{ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED},
+};
+
+use super::{
+    APP_ID_UNAVAILABLE, DEADLINE, Redrive, UNDECRYPTABLE,
+    parts::{Assembly, Complete, Meaning},
+    quarantine::QuarantineQueue,
+};
+use crate::console;
+
+/// A run that takes longer than the visibility timeout meets what it left behind again. After so many batches of
+/// nothing else, it has seen everything.
+const BATCHES_WITH_NOTHING_NEW: u32 = 3;
+/// The most apps that the summary names: what is in quarantine may have been written by a stranger.
+const MOST_APPS_NAMED: usize = 20;
+
+/// Results that are as they should be. All others are left in quarantine, and named.
+const SENT: &str = "sent to the queue";
+const WOULD_SEND: &str = "would be sent to the queue";
+const SKIPPED: &str = "skipped (different reason)";
+const INCOMPLETE: &str = "incomplete: parts missing";
+
+/// One run.
+pub(super) struct Run<'r> {
+    options: &'r Redrive,
+    quarantine: QuarantineQueue,
+    opener: Opener<ConfiguredSource>,
+    event_format: EventFormat,
+    to: Sqs,
+    assembly: Assembly,
+    /// How many webhooks have which result.
+    results: BTreeMap<String, usize>,
+    apps_named: BTreeSet<String>,
+}
+
+impl<'r> Run<'r> {
+    pub(super) fn new(
+        options: &'r Redrive,
+        quarantine: QuarantineQueue,
+        opener: Opener<ConfiguredSource>,
+        to: Sqs,
+        event_format: EventFormat,
+    ) -> Self {
+        let (assembly, results, apps_named) = Default::default();
+        Self { options, quarantine, opener, event_format, to, assembly, results, apps_named }
+    }
+
+    /// Works through the quarantine and prints the table, also of a run that an error ended.
+    pub(super) async fn finish(mut self) -> anyhow::Result<ExitCode> {
+        let worked = self.work().await;
+        self.quarantine.give_back(&self.assembly).await;
+        let incomplete = self.assembly.incomplete();
+        if matches!(worked, Ok(true)) && incomplete > 0 {
+            self.results.insert(INCOMPLETE.to_owned(), incomplete);
+        }
+        console::table("webhooks", &self.results);
+        self.warn_about_app_ids();
+        worked?;
+        let is_fine = |result: &String| [SENT, WOULD_SEND, SKIPPED, INCOMPLETE].contains(&result.as_str());
+        Ok(if self.results.keys().all(is_fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// An AppID that looks wrong is the most likely cause if webhooks cannot be decrypted.
+    fn warn_about_app_ids(&self) {
+        if self.results.keys().any(|result| result.starts_with(&format!("left: {UNDECRYPTABLE}"))) {
+            for slip in self.opener.app_ids.known().versions().flat_map(Apps::slips) {
+                console::line(format_args!("{slip}; fix the AppID and redrive again"));
+            }
+        }
+    }
+
+    /// Works through the quarantine. True where that was to its end, false where `--max` ended it.
+    async fn work(&mut self) -> anyhow::Result<bool> {
+        let (mut nothing_new, mut taken) = (0, 0);
+        while nothing_new < BATCHES_WITH_NOTHING_NEW {
+            let batch = self.quarantine.receive().await?;
+            if batch.is_empty() {
+                break;
+            }
+            nothing_new += 1;
+            for message in batch {
+                let message_id = message.message_id.clone();
+                let (is_new, meaning) = self.assembly.add(message);
+                nothing_new = if is_new { 0 } else { nothing_new };
+                let result = match meaning {
+                    Meaning::Nothing => continue,
+                    Meaning::Superfluous => {
+                        self.quarantine.delete(&[message_id], &mut self.assembly).await?;
+                        continue;
+                    }
+                    Meaning::Unreadable(why) => why.to_owned(),
+                    Meaning::Complete(webhook) => self.redrive(&webhook).await?,
+                };
+                taken += usize::from(result != SKIPPED);
+                *self.results.entry(result).or_default() += 1;
+                console::progress(format_args!("{taken} webhooks"));
+                if self.options.max.is_some_and(|max| taken >= max) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends a webhook's event and returns the result for the summary.
+    async fn redrive(&mut self, webhook: &Complete) -> anyhow::Result<String> {
+        let record = &webhook.record;
+        if self.options.reason.as_ref().is_some_and(|reason| *reason != record.reason) {
+            return Ok(SKIPPED.to_owned());
+        }
+        let event = match self.open(webhook).await? {
+            Ok(event) => event,
+            Err(why) => return Ok(why),
+        };
+        if self.options.dry_run {
+            return Ok(WOULD_SEND.to_owned());
+        }
+        match self.send(event, record).await {
+            Ok(_) => {
+                self.assembly.sent(webhook);
+                self.quarantine.delete(&webhook.messages, &mut self.assembly).await?;
+                Ok(SENT.to_owned())
+            }
+            Err(QueueError::TooLarge { limit }) => Ok(left(Refusal::TooLarge { limit }.reason(), record)),
+            Err(error) => Err(anyhow!("--to: {error}; what was not sent is still in quarantine")),
+        }
+    }
+
+    /// The event, or why the webhook is left in quarantine.
+    async fn open(&mut self, webhook: &Complete) -> anyhow::Result<Result<Event, String>> {
+        let Complete { record, body, .. } = webhook;
+        let headers = record.header_map();
+        let is_encrypted =
+            [ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED].iter().any(|name| headers.contains_key(*name));
+        // Only encryption or a token tells an event of EnableX, and of the token nothing is known here.
+        if record.reason == APP_ID_UNAVAILABLE && !is_encrypted {
+            return Ok(Err("left: not encrypted, and its token could not be checked".to_owned()));
+        }
+        // The app of an encrypted webhook is checked where it is opened.
+        if !is_encrypted && !self.opener.app_ids.known().versions().any(|apps| apps.get(&record.app).is_some()) {
+            return Ok(Err(self.app_not_configured(&record.app)));
+        }
+        let arrived = Instant::now();
+        let times = Times { arrived, deadline: arrived + DEADLINE };
+        let reason = match self.opener.open(&headers, body, &record.app, times, &mut Stages::default()).await {
+            Ok(event) => return Ok(Ok(event)),
+            Err(Refusal::AppIdUnavailable(error)) => {
+                tracing::warn!(%error, request_id = record.request_id, "left: a version of the secret that may open it could not be read");
+                APP_ID_UNAVAILABLE
+            }
+            Err(Refusal::NotFound) => return Ok(Err(self.app_not_configured(&record.app))),
+            Err(refusal) => refusal.reason(),
+        };
+        Ok(Err(left(reason, record)))
+    }
+
+    /// Names the app, unless it could be a token in the wrong place of a URL.
+    fn app_not_configured(&mut self, app: &str) -> String {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let may_be_shown = app.len() < Token::SHORTEST && app.chars().all(is_plain);
+        let is_known = self.apps_named.contains(app);
+        if may_be_shown && (is_known || self.apps_named.len() < MOST_APPS_NAMED) {
+            self.apps_named.insert(app.to_owned());
+            return format!("left: app {app} is not configured");
+        }
+        "left: its app is not configured".to_owned()
+    }
+
+    /// Sends the message that the function would have made when the webhook came.
+    async fn send(&self, event: Event, record: &Quarantined) -> Result<Sent, QueueError> {
+        let Quarantined { app, received_at, request_id, .. } = record;
+        let invocation_id = record.invocation_id();
+        let delivery = Delivery { app, received_at: *received_at, request_id, invocation_id, trace_header: None };
+        let message = self.event_format.message(event, &delivery, self.to.kind()).message;
+        self.to.send(message, Instant::now() + DEADLINE).await
+    }
+}
+
+/// A webhook that did not open: for which reason, and for which other one it came into quarantine.
+fn left(reason: &str, record: &Quarantined) -> String {
+    if reason == record.reason {
+        format!("left: {reason}")
+    } else {
+        format!("left: {reason} (was {:?})", record.reason)
+    }
+}

@@ -1,0 +1,247 @@
+//! Tests of the inspector of `voicehook dev`: who may access it and, in headless Chromium, what it shows.
+//!
+//! The browser tests are in `browser.mjs`, run by Node's test runner; screenshots are kept in
+//! `target/tmp/inspector/screenshots`.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+
+const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tool/inspector");
+const PATH: &str = "/_inspect";
+/// Variables for a queue that is unreachable.
+const UNREACHABLE: [(&str, &str); 6] = [
+    ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+    ("AWS_ACCESS_KEY_ID", "test"),
+    ("AWS_SECRET_ACCESS_KEY", "test"),
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("PUBLISH_DEADLINE_MS", "300"),
+];
+
+/// A local receiver on a free port, stopped when the test ends.
+struct Dev {
+    child: Child,
+    /// Host and port.
+    host: String,
+    lines: Vec<String>,
+}
+
+impl Dev {
+    fn start(more: &[&str]) -> Self {
+        Self::start_with(more, &[])
+    }
+
+    fn start_with(more: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_voicehook"));
+        for name in ["ENABLEX_APP_ID", "WEBHOOK_TOKEN", "EVENT_FORMAT", "CARGO"] {
+            command.env_remove(name);
+        }
+        command.args(["dev", "--listen", "127.0.0.1:0"]).args(more).envs(variables.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = Vec::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            lines.push(line.unwrap());
+            if lines.last().is_some_and(|line| line.starts_with("Listening")) {
+                break;
+            }
+        }
+        let host = lines[0].split('/').nth(2).unwrap().to_owned();
+        Self { child, host, lines }
+    }
+
+    /// Sends a request with only these headers, and returns the whole answer.
+    fn ask(&self, line: &str, headers: &[(&str, &str)]) -> String {
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut connection = TcpStream::connect(&self.host).unwrap();
+        write!(connection, "{line} HTTP/1.1\r\n{headers}connection: close\r\ncontent-length: 0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn get(&self, path: &str) -> String {
+        self.ask(&format!("GET {path}"), &[("host", &self.host)])
+    }
+
+    /// The inspector's details of a webhook.
+    fn details(&self, id: u64) -> Value {
+        let answer = self.get(&format!("{PATH}/webhooks/{id}"));
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or_default()
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_else() {
+    let dev = Dev::start(&[]);
+    let page = dev.get(PATH);
+    assert_eq!(status(&page), "200", "{page}");
+    let policy = page.lines().find_map(|line| line.strip_prefix("content-security-policy: ")).unwrap();
+    for part in
+        ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "require-trusted-types-for 'script'"]
+    {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/dev/inspector/page")).unwrap() {
+        let file = file.unwrap().path();
+        let text = fs::read_to_string(&file).unwrap().replace("http://www.w3.org/", "");
+        assert!(!text.contains("http://") && !text.contains("https://"), "{}", file.display());
+        assert!(!text.contains("innerHTML") && !text.contains("eval("), "{}", file.display());
+    }
+}
+
+#[test]
+fn a_page_of_another_name_that_resolves_to_loopback_learns_nothing() {
+    let dev = Dev::start(&[]);
+    for path in ["", "/inspector.js", "/setup", "/events", "/webhooks/1"] {
+        let answer = dev.ask(&format!("GET {PATH}{path}"), &[("host", "rebound.example:3000")]);
+        assert_eq!(status(&answer), "403", "{path}: {answer}");
+        assert!(answer.contains("answers only under 127.0.0.1") && !answer.contains("voice_id"), "{path}: {answer}");
+    }
+}
+
+#[test]
+fn what_comes_through_a_tunnel_finds_no_inspector() {
+    let dev = Dev::start(&[]);
+    let nowhere = dev.get("/nowhere");
+    for path in ["", "/setup", "/webhooks/1"] {
+        let headers = [("host", dev.host.as_str()), ("x-forwarded-for", "192.0.2.1")];
+        let answer = dev.ask(&format!("GET {PATH}{path}"), &headers);
+        assert_eq!(status(&answer), "404", "{answer}");
+        assert_eq!(answer.lines().last(), nowhere.lines().last());
+    }
+}
+
+#[test]
+fn a_page_of_another_origin_changes_nothing() {
+    let dev = Dev::start(&[]);
+    let host = dev.host.as_str();
+    for path in ["/clear", "/webhooks/1/replay", "/samples/call.ringing", "/scenarios/no-answer"] {
+        for headers in [&[("host", host)][..], &[("host", host), ("origin", "http://localhost:8080")]] {
+            let answer = dev.ask(&format!("POST {PATH}{path}"), headers);
+            assert_eq!(status(&answer), "403", "{path}: {answer}");
+        }
+    }
+    let own = format!("http://{host}");
+    let replayed = dev.ask(&format!("POST {PATH}/webhooks/1/replay"), &[("host", host), ("origin", &own)]);
+    assert!(status(&replayed) == "200" && replayed.ends_with(r#"{"id":10}"#), "{replayed}");
+}
+
+#[test]
+fn an_event_that_the_queue_does_not_have_is_shown_with_the_reason() {
+    let dev = Dev::start_with(&["--queue-url", "http://127.0.0.1:9/0/events.fifo"], &UNREACHABLE);
+    let details = dev.details(1);
+    assert_eq!(details["failure"]["step"], "Queue");
+    assert!(details["failure"]["why"].as_str().unwrap().starts_with("Decrypted, but the queue"), "{details}");
+    assert!(details["failure"]["next"].to_string().contains("--queue-url"), "{details}");
+    assert_eq!(details["event_type"], "call.incomingcall");
+    assert!(details["plaintext"].as_str().unwrap().contains(r#""state":"incomingcall""#), "{details}");
+}
+
+#[test]
+fn equal_bytes_are_a_duplicate_only_where_the_event_proves_its_identity() {
+    let dev = Dev::start(&[]);
+    let own = format!("http://{}", dev.host);
+    let headers = [("host", dev.host.as_str()), ("origin", own.as_str())];
+    let replayed = |id: u64| {
+        let answer = dev.ask(&format!("POST {PATH}/webhooks/{id}/replay"), &headers);
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let again = serde_json::from_str::<Value>(body).unwrap()["id"].as_u64().unwrap();
+        (dev.details(id), dev.details(again))
+    };
+    for (id, event_type, is_one_event) in [(1, "call.incomingcall", true), (4, "play.digitcollected", false)] {
+        let (first, second) = replayed(id);
+        assert_eq!((&first["event_type"], &first["plaintext"]), (&event_type.into(), &second["plaintext"]));
+        assert_eq!(first["event_id"] == second["event_id"], is_one_event, "{event_type}");
+        assert_eq!(second["message"]["deduplication_id"], second["event_id"]);
+        assert_eq!(second["message"]["message_id"], "in memory");
+    }
+}
+
+#[test]
+fn of_a_cloud_event_both_the_event_and_the_body_are_shown() {
+    let details = Dev::start(&["--event-format", "cloudevents"]).details(1);
+    assert!(details["plaintext"].as_str().unwrap().starts_with(r#"{"voice_id":"#), "{details}");
+    let body = details["message"]["body"].as_str().unwrap();
+    assert!(body.contains(r#""specversion":"1.0""#) && body.contains(details["plaintext"].as_str().unwrap()));
+}
+
+#[test]
+fn the_inspector_can_be_switched_off() {
+    let dev = Dev::start(&["--no-inspect"]);
+    assert!(dev.lines.iter().all(|line| !line.contains("_inspect")), "{:?}", dev.lines);
+    assert_eq!(status(&dev.get(PATH)), "404");
+    assert_eq!(status(&dev.get("/webhook")), "200");
+}
+
+#[test]
+fn what_is_unknown_or_no_longer_kept_is_not_there() {
+    let dev = Dev::start(&[]);
+    let own = format!("http://{}", dev.host);
+    assert_eq!(status(&dev.get("/_inspect/webhooks/99")), "404");
+    let headers = [("host", dev.host.as_str()), ("origin", own.as_str())];
+    assert_eq!(status(&dev.ask("POST /_inspect/scenarios/none", &headers)), "404");
+    assert_eq!(status(&dev.ask("POST /_inspect/clear", &headers)), "200");
+    assert_eq!(status(&dev.ask("POST /_inspect/webhooks/1/replay", &headers)), "404");
+}
+
+#[test]
+fn a_person_with_a_browser_can_use_it() {
+    let Some((browser, folder)) = install() else { return };
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=spec", "browser.mjs"]).current_dir(&folder);
+    let output = node.env("VOICEHOOK", env!("CARGO_BIN_EXE_voicehook")).env("CHROMIUM", browser).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_pictures_of_the_documents_are_small() {
+    for name in ["webhooks", "call"] {
+        let path = format!("images/{name}.png");
+        assert!(include_str!("../../../../docs/cli.md").contains(&path));
+        let bytes = fs::metadata(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(path)).unwrap().len();
+        assert!(bytes < 150_000, "{name} has {bytes} bytes");
+    }
+}
+
+/// The browser, and the folder with the tests and their dependencies. Without a browser, CI fails; elsewhere the test is
+/// skipped.
+fn install() -> Option<(PathBuf, PathBuf)> {
+    let browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+    let browser = browsers.into_iter().map(PathBuf::from).find(|path| path.exists());
+    let has_npm = Command::new("npm").arg("--version").output().is_ok_and(|npm| npm.status.success());
+    let Some(browser) = browser.filter(|_| has_npm) else {
+        assert!(std::env::var_os("CI").is_none(), "continuous integration needs Chromium, Node and npm");
+        let _ = writeln!(std::io::stderr(), "skipped: the inspector's test in a browser needs Chromium, Node and npm");
+        return None;
+    };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("inspector");
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["browser.mjs", "local_receiver.mjs", "package.json"] {
+        fs::copy(Path::new(FILES).join(name), folder.join(name)).unwrap();
+    }
+    let install = ["install", "--no-audit", "--no-fund", "--no-save", "--silent"];
+    let output = Command::new("npm").args(install).current_dir(&folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some((browser, folder))
+}

@@ -1,0 +1,13 @@
+//! The command-line tool, as a person runs it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod command_line;
+mod decrypt;
+mod doctor;
+mod inspector;
+mod redrive;
+mod redrive_app_ids;
+mod subscribers;
+#[path = "../support/tool.rs"]
+mod tool;
+mod trigger;

@@ -1,0 +1,165 @@
+//! Opens webhooks: from a request's headers and body to its event, with every AppID that may open it.
+//!
+//! The function and `voicehook redrive` open webhooks with the same [`Opener`]. [`Opener::open_known`] takes what is known
+//! and never waits. [`Opener::judge_fresh`] is where a webhook waits for fresher AppIDs; nothing is refused for good by
+//! AppIDs that are older than the webhook.
+
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Refusal;
+use crate::{
+    app_id::{AppIdSource, AppIdUnavailable, AppIds, Known, KnownApp},
+    decrypt::{self, Envelope, Plaintext},
+    event::{Event, NotAnEvent},
+    telemetry::Stages,
+    webhook::{Accept, Malformed, Webhook},
+};
+
+/// Opens webhooks.
+#[derive(Debug)]
+pub struct Opener<S> {
+    /// Which webhooks are taken.
+    pub accept: Accept,
+    /// How old an event may be (`MAX_EVENT_AGE_SECONDS`).
+    pub max_event_age: Option<Duration>,
+    /// The AppIDs to open them with.
+    pub app_ids: AppIds<S>,
+}
+
+/// When a webhook arrived, and when its answer must be on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// It is refused for good only by AppIDs that are fresh for this time.
+    pub arrived: Instant,
+    /// The end of all waiting.
+    pub deadline: Instant,
+}
+
+/// A judgement of a webhook by the AppIDs that are known.
+pub(super) trait Judgement {
+    /// Whether other AppIDs could change it.
+    fn depends_on_app_ids(&self) -> bool;
+
+    /// Whether it stands, without waiting for anything.
+    fn is_settled_by(&self, known: &Known, times: Times) -> bool {
+        !self.depends_on_app_ids() || known.is_fresh(times.arrived)
+    }
+}
+
+/// It could not be decided whether to refuse a webhook for good.
+#[derive(Debug)]
+pub(super) struct Unjudged<J> {
+    /// What the AppIDs that are known say.
+    pub(super) judgement: J,
+    /// Those AppIDs.
+    pub(super) known: Arc<Known>,
+    /// Why there are no fresher ones.
+    pub(super) error: AppIdUnavailable,
+}
+
+impl Judgement for Result<Event, Refusal> {
+    fn depends_on_app_ids(&self) -> bool {
+        self.as_ref().is_err_and(Refusal::depends_on_app_ids)
+    }
+}
+
+impl<S: AppIdSource> Opener<S> {
+    /// Opens a webhook of an app with the AppIDs that are known. Never waits. Adds to `stages` how long it took.
+    ///
+    /// # Errors
+    /// [`Refusal`]: other AppIDs may open it.
+    pub fn open_known(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        app: KnownApp<'_>,
+        stages: &mut Stages,
+    ) -> Result<Event, Refusal> {
+        let webhook = Stages::time(&mut stages.parse, || Webhook::read(headers, body, &self.accept));
+        let event = match webhook.map_err(Refusal::Malformed)? {
+            Webhook::Encrypted(envelope) => Stages::time(&mut stages.decrypt, || decrypt(&envelope, app))?,
+            Webhook::Plain(text) => plain(text).map_err(Refusal::Malformed)?,
+        };
+        if self.max_event_age.is_some_and(|max| event.age(Timestamp::now()).is_some_and(|age| age > max)) {
+            return Err(Refusal::TooOld);
+        }
+        Ok(event)
+    }
+
+    /// Opens a webhook of an app with the AppIDs that are known, else with fresher ones. May wait until the deadline.
+    ///
+    /// # Errors
+    /// [`Refusal`], and that for good.
+    pub async fn open(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        app: &str,
+        times: Times,
+        stages: &mut Stages,
+    ) -> Result<Event, Refusal> {
+        let known = self.app_ids.known();
+        let mut judge = |known: &Known| self.open_known(headers, body, known.app(app), stages);
+        let first = judge(&known);
+        let judged = self.judge_fresh(known, first, times, judge).await;
+        judged.unwrap_or_else(|unjudged| Err(Refusal::AppIdUnavailable(unjudged.error)))
+    }
+
+    /// The judgement by the AppIDs that are `known` stands, unless it depends on them and they are not fresh: then this
+    /// waits for fresher ones, and judges by them. For a first version it waits until the deadline; for fresher ones
+    /// until half of the time that is left, because the other half is for the queue or the quarantine.
+    ///
+    /// # Errors
+    /// [`Unjudged`]: not all of the versions could be read, and those that were do not decide it.
+    pub(super) async fn judge_fresh<J: Judgement>(
+        &self,
+        mut known: Arc<Known>,
+        mut judgement: J,
+        times: Times,
+        mut judge: impl FnMut(&Known) -> J,
+    ) -> Result<J, Unjudged<J>> {
+        let mut half = None;
+        while !judgement.is_settled_by(&known, times) {
+            let until = match known.is_empty() {
+                true => times.deadline,
+                false => *half.get_or_insert_with(|| halfway_to(times.deadline)),
+            };
+            match self.app_ids.fresher(&known, times.arrived, until).await {
+                Err(error) => return Err(Unjudged { judgement, known, error }),
+                Ok(fresher) if fresher.has_the_apps_of(&known) => known = fresher,
+                Ok(fresher) => {
+                    judgement = judge(&fresher);
+                    known = fresher;
+                }
+            }
+        }
+        Ok(judgement)
+    }
+}
+
+fn halfway_to(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
+}
+
+/// Tries the app's AppIDs, the current one first. Where none opens it, the first one's fault is told.
+fn decrypt(envelope: &Envelope<'_>, app: KnownApp<'_>) -> Result<Event, Refusal> {
+    let mut first_fault = None;
+    for app_id in app.app_ids() {
+        match decrypt::open(envelope, app_id.key_and_iv()).and_then(Plaintext::into_event) {
+            Ok(event) => return Ok(event),
+            Err(fault) if !fault.depends_on_app_id() => return Err(Refusal::Undecryptable(fault)),
+            Err(fault) => first_fault = first_fault.or(Some(fault)),
+        }
+    }
+    Err(first_fault.map_or(Refusal::NotFound, Refusal::Undecryptable))
+}
+
+fn plain(text: &[u8]) -> Result<Event, Malformed> {
+    let text = String::from_utf8(text.to_vec()).map_err(|_| NotAnEvent::NotJson);
+    text.and_then(Event::from_json).map_err(Malformed::PlainNotAnEvent)
+}

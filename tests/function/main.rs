@@ -1,0 +1,36 @@
+//! The function: its library, and the binary under a stub of Lambda's Runtime API.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
+mod batching;
+mod campaign;
+mod cloud_events;
+mod configuration;
+mod events;
+
+mod identity;
+mod interoperability;
+#[cfg(unix)]
+mod lambda;
+mod message;
+mod order;
+mod padding_oracle;
+mod properties;
+#[cfg(unix)]
+mod real_requests;
+mod receiver;
+mod reference;
+mod rotation;
+mod secrets_manager;
+mod sqs;
+mod telemetry;
+mod template;
+mod tls;
+
+/// The binary of the function.
+const LAMBDA: &str = env!("CARGO_BIN_EXE_lambda");

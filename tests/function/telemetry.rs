@@ -1,0 +1,81 @@
+//! The log, as a process writes it.
+
+use std::{
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::time::Instant;
+use voicehook_lambda::{
+    app_id::{AppIds, FixedAppId},
+    queue::{Message, Queue, QueueError, QueueKind, Sent},
+    receiver::{Receiver, Settings},
+    telemetry,
+};
+use voicehook_test_support::{APP_ID, EVENT, TestQueue, headers, receiver, request};
+
+/// Set for the process that writes the log which the test then reads.
+const WRITER: &str = "VOICEHOOK_TEST_WRITES_THE_LOG";
+
+#[derive(Default)]
+struct PanicsOnce(AtomicBool);
+
+impl Queue for PanicsOnce {
+    fn kind(&self) -> QueueKind {
+        QueueKind::Standard
+    }
+
+    async fn send(&self, message: Message, _: Instant) -> Result<Sent, QueueError> {
+        assert!(self.0.swap(true, Ordering::SeqCst), "injected: {}", message.body);
+        Ok(Sent { message_id: "message-1".to_owned(), failover: false })
+    }
+}
+
+/// Everything that a process printed which ran one of these tests to write a log.
+fn log_of(test: &str) -> String {
+    let mut writer = Command::new(std::env::current_exe().unwrap());
+    writer.args(["--exact", test, "--nocapture"]).envs([(WRITER, "1"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")]);
+    let output = writer.env_remove("METRICS_NAMESPACE").output().unwrap();
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn a_panic_and_a_webhook_are_one_json_line_each_without_phone_numbers() {
+    if std::env::var_os(WRITER).is_some() {
+        telemetry::start();
+        let app_ids = AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(300));
+        let receiver = Receiver::new(Settings::default(), app_ids, PanicsOnce::default());
+        receiver.respond(&request(EVENT)).await;
+        receiver.respond(&request(EVENT)).await;
+        return;
+    }
+    let printed = log_of("telemetry::a_panic_and_a_webhook_are_one_json_line_each_without_phone_numbers");
+    assert!(!printed.contains("12025550123") && !printed.contains(APP_ID), "{printed}");
+    let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let said: Vec<(&str, &str)> =
+        lines.iter().map(|line| (line["level"].as_str().unwrap(), line["message"].as_str().unwrap())).collect();
+    assert_eq!(said, [("ERROR", "panic"), ("ERROR", "webhook"), ("INFO", "webhook")], "{printed}");
+    assert_eq!((&lines[1]["outcome"], &lines[2]["outcome"]), (&"panicked".into(), &"queued".into()));
+    assert!(lines.iter().all(|line| line["timestamp"].as_str().is_some_and(|time| time.ends_with('Z'))), "{printed}");
+}
+
+#[tokio::test]
+async fn what_the_quarantine_turns_away_is_counted_in_the_embedded_metric_format() {
+    if std::env::var_os(WRITER).is_some() {
+        telemetry::start();
+        let queue = TestQueue::new(QueueKind::Standard);
+        let receiver = receiver(&queue).with_quarantine(Some(queue.clone()));
+        for _ in 0..600 {
+            let garbage = headers().body(r#"{"encrypted_data":"00"}"#.to_owned()).unwrap().into();
+            receiver.respond(&garbage).await;
+        }
+        return;
+    }
+    let printed = log_of("telemetry::what_the_quarantine_turns_away_is_counted_in_the_embedded_metric_format");
+    let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let limited = lines.iter().filter(|line| line["outcome"] == "quarantine_limited").count();
+    let counted = lines.iter().filter(|line| line["QuarantineLimited"] == 1).count();
+    assert!(limited > 0 && counted == limited, "{limited} turned away, {counted} counted");
+}
