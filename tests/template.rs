@@ -41,7 +41,7 @@ fn a_queue_that_sleeps_neither_ends_nor_raises_an_alarm() {
         assert!(alarm.contains("15 minutes"), "{alarm}");
     }
     let quarantined = resource("QuarantinedAlarm");
-    for line in ["Namespace: !Ref MetricsNamespace", "MetricName: Quarantined", "TreatMissingData: notBreaching"] {
+    for line in ["Namespace: voicehook", "MetricName: Quarantined", "TreatMissingData: notBreaching"] {
         assert!(quarantined.contains(line), "{quarantined}");
     }
     let ignoring = TEMPLATE.matches("TreatMissingData: ignore").count();
