@@ -135,4 +135,8 @@ with tempfile.TemporaryDirectory() as temporary:
     assert json.loads(with_token) == {"app_id": APP_ID, "token": token}
     assert re.fullmatch(r"[A-Za-z0-9]{32}", token), "the token does not fit into a URL"
     assert deploy(folder, "over the stack with the token") == with_token, "the token changed"
+    # With the saved answers, and so without a flag or a question.
+    plain = ["sam", "deploy", "--no-fail-on-empty-changeset"]
+    subprocess.run(plain, cwd=folder, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    assert secret() == with_token, "a deployment without questions changed the secret"
 print("4 guided deployments, Enter at every prompt but AppId; the token survived")
