@@ -106,3 +106,14 @@ fn the_example_of_the_parameter_actions_is_what_the_variable_takes() {
     assert!(example["call.incomingcall"]["play"].is_object(), "{example}");
     assert!(TEMPLATE.contains("ACTIONS: !If [HasActions, !Ref Actions, !Ref AWS::NoValue]"));
 }
+
+/// `sam deploy --guided` takes no empty answer for a parameter that it does not show, nor for one without a default.
+#[test]
+fn a_guided_deployment_can_answer_every_question_but_the_app_ids_with_enter() {
+    let (_, parameters) = TEMPLATE.split_once("\nParameters:\n").unwrap();
+    let (parameters, _) = parameters.split_once("\nRules:\n").unwrap();
+    let names = parameters.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
+    assert_eq!(names, parameters.matches("\n    Default:").count(), "a parameter has no default");
+    assert_eq!(parameters.matches("\n    NoEcho:").count(), 1);
+    assert!(resource("AppId").contains("NoEcho: true"), "the one that is not shown is the AppID");
+}

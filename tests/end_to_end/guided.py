@@ -23,7 +23,7 @@ import time
 
 import boto3
 
-PROJECT = pathlib.Path(__file__).parents[2]
+PROJECT = next(folder for folder in pathlib.Path(__file__).resolve().parents if (folder / "template.yaml").exists())
 COMMAND = ["sam", "deploy", "--guided", "--stack-name", "guided", "--no-fail-on-empty-changeset"]
 APP_ID = "an-app-id-of-the-guided-test"
 # What click writes and then waits behind: "Stack Name [voicehook]: ", "Disable rollback [y/N]: ", "Parameter AppId: ".

@@ -17,7 +17,7 @@ import zipfile
 
 import boto3
 
-PROJECT = pathlib.Path(__file__).parents[2]
+PROJECT = next(folder for folder in pathlib.Path(__file__).resolve().parents if (folder / "template.yaml").exists())
 BUCKET, KEY = "code-of-voicehook", "voicehook/v1/voicehook-function.zip"
 
 parser = argparse.ArgumentParser()
