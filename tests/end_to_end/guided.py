@@ -67,7 +67,7 @@ class Guided:
         """Answers until the command ends; returns its exit code."""
         end, unanswered = time.monotonic() + LONGEST_RUN_SECONDS, ""
         while time.monotonic() < end:
-            readable, _, _ = select.select([self.terminal], [], [], 0.3)
+            readable, _, _ = select.select([self.terminal], [], [], 0.15)
             if not readable:
                 # It waits, or it works: only what looks like a prompt is answered.
                 prompt = PROMPT.search(unanswered)
