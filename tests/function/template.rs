@@ -1,4 +1,5 @@
-//! What `template.yaml` says elsewhere too: the version, and the headings of the documents that the alarms point to.
+//! What only the text of `template.yaml` shows: the headings of the documents that the alarms point to, how alarms treat
+//! missing data, and that the routes of the API are made one after the other.
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
@@ -22,20 +23,47 @@ fn folded_blocks(key: &str) -> Vec<String> {
     blocks
 }
 
-#[test]
-fn the_application_has_the_version_of_the_package() {
-    let line = TEMPLATE.lines().find(|line| line.trim_start().starts_with("SemanticVersion:")).unwrap();
-    assert_eq!(line.split_whitespace().nth(1), Some(env!("CARGO_PKG_VERSION")));
+/// The lines of a resource, without its name.
+fn resource(name: &str) -> String {
+    let heading = format!("\n  {name}:\n");
+    let (_, from_here) = TEMPLATE.split_once(&heading).unwrap_or_else(|| panic!("no resource {name}"));
+    let of_the_resource = |line: &&str| line.is_empty() || line.starts_with("   ");
+    from_here.lines().take_while(of_the_resource).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn the_application_metadata_keep_to_the_repositorys_limits() {
-    let description = &folded_blocks("Description")[0];
-    assert!(description.len() <= 256, "{} characters", description.len());
-    for file in ["LICENSE-MIT", "README.md"] {
-        assert!(TEMPLATE.contains(&format!("Url: {file}\n")), "{file}");
-        assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists(), "{file}");
+fn a_queue_that_sleeps_neither_ends_nor_raises_an_alarm() {
+    for name in ["QuarantineAlarm", "DeadLettersAlarm"] {
+        let alarm = resource(name);
+        assert!(alarm.contains("MetricName: ApproximateNumberOfMessagesVisible"), "{alarm}");
+        assert!(alarm.contains("TreatMissingData: ignore"), "{alarm}");
+        assert!(alarm.contains("15 minutes"), "{alarm}");
     }
+    let quarantined = resource("QuarantinedAlarm");
+    for line in ["Namespace: voicehook", "MetricName: Quarantined", "TreatMissingData: notBreaching"] {
+        assert!(quarantined.contains(line), "{quarantined}");
+    }
+    let ignoring = TEMPLATE.matches("TreatMissingData: ignore").count();
+    let others = TEMPLATE.matches("TreatMissingData: notBreaching").count();
+    assert_eq!((ignoring, ignoring + others), (2, TEMPLATE.matches("Type: AWS::CloudWatch::Alarm").count()));
+}
+
+#[test]
+fn the_routes_of_an_api_are_made_one_after_the_other() {
+    for (resource_name, after) in [
+        ("HttpApiWebhookRoute", "HttpApiRootRoute"),
+        ("HttpApiAppRoute", "HttpApiWebhookRoute"),
+        ("HttpApiTokenRoute", "HttpApiAppRoute"),
+        ("HttpApiStage", "HttpApiTokenRoute"),
+        ("RestApiWebhookMethod", "RestApiRootMethod"),
+        ("RestApiAppMethod", "RestApiWebhookMethod"),
+        ("RestApiTokenMethod", "RestApiAppMethod"),
+        ("RestApiDeployment", "RestApiTokenMethod"),
+    ] {
+        let resource = resource(resource_name);
+        assert!(resource.contains(&format!("DependsOn: {after}")), "{resource_name} does not wait for {after}");
+    }
+    assert_eq!(TEMPLATE.matches("Type: AWS::ApiGatewayV2::Route").count(), 4, "a new route has to join the chain");
 }
 
 #[test]
@@ -76,4 +104,15 @@ fn the_example_of_the_parameter_actions_is_what_the_variable_takes() {
     let example = values.next().unwrap().unwrap();
     assert!(example["call.incomingcall"]["play"].is_object(), "{example}");
     assert!(TEMPLATE.contains("ACTIONS: !If [HasActions, !Ref Actions, !Ref AWS::NoValue]"));
+}
+
+/// `sam deploy --guided` takes no empty answer for a parameter that it does not show, nor for one without a default.
+#[test]
+fn a_guided_deployment_can_answer_every_question_but_the_app_ids_with_enter() {
+    let (_, parameters) = TEMPLATE.split_once("\nParameters:\n").unwrap();
+    let (parameters, _) = parameters.split_once("\nRules:\n").unwrap();
+    let names = parameters.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
+    assert_eq!(names, parameters.matches("\n    Default:").count(), "a parameter has no default");
+    assert_eq!(parameters.matches("\n    NoEcho:").count(), 1);
+    assert!(resource("AppId").contains("NoEcho: true"), "the one that is not shown is the AppID");
 }
