@@ -164,15 +164,15 @@ const fn explain(status: u16) -> (&'static str, &'static str) {
              the token is that of WEBHOOK_TOKEN or of the secret",
         ),
         405 | 415 => ("the URL does not accept webhooks", "Compare it with the stack's output WebhookUrl"),
-        429 => ("too many requests", "Raise ThrottlingRateLimit, ThrottlingBurstLimit, or the function's concurrency"),
+        429 => ("too many requests", "Raise ThrottlingRateLimit, or the function's concurrency"),
         503 => (
             "the function could not get the AppID, or the queue did not accept the event",
-            "Check the function's log (sam logs --tail): app_id_unavailable or not_queued says which, and why. Often the \
+            "Check the function's log (sam logs --stack-name STACK --tail): app_id_unavailable or not_queued says which, and why. Often the \
              function's role lacks a permission",
         ),
         500 | 502 | 504 => (
             "the function does not answer",
-            "Check the end of the function's log (sam logs --tail): with a wrong configuration it stops on startup",
+            "Check the end of the function's log (sam logs --stack-name STACK --tail): with a wrong configuration it stops on startup",
         ),
         _ => ("this answer is not from voicehook", "Compare the URL with the stack's output WebhookUrl"),
     }

@@ -12,13 +12,20 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{APP_ID, aws_emulator::AwsEmulator, encrypted_by_node, tools::Tools};
+use crate::{
+    APP_ID,
+    aws_emulator::AwsEmulator,
+    encrypted_by_node,
+    process::run,
+    tools::{Tools, architecture},
+};
 
 const TOKEN: &str = "0123456789abcdef";
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:operators";
 const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555";
 const BOUNDARY: &str = "arn:aws:iam::000000000000:policy/boundary";
 const CAPACITY_PROVIDER: &str = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:voice";
+const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:enablex-AbCdEf";
 /// As the function gets it, and as the SAM command line takes it.
 const ACTIONS: &str = r#"{"call.*":{"play":{"text":"hello"}}}"#;
 const ACTIONS_QUOTED: &str = r#""{\"call.*\":{\"play\":{\"text\":\"hello\"}}}""#;
@@ -36,11 +43,10 @@ const ALARMS: [&str; 8] = [
 /// Every option that a security review may ask for, all at once, with the AppID in an existing secret.
 fn all_options(secret: &str) -> String {
     format!(
-        "AppId=none AppIdSecretArn={secret} AppIdSecretKmsKeyArn={KEY} WebhookToken={TOKEN} AllowedAlgorithms=\"\" \
-         Actions={ACTIONS_QUOTED} \
+        "AppId=none AppIdSecretArn={secret} AllowedAlgorithms=\"\" Tracing=Active Actions={ACTIONS_QUOTED} \
          AllowPlaintext=true MaxEventAgeSeconds=3600 ApiType=rest QueueType=standard \
          Quarantine=false FailoverQueueUrl=https://sqs.eu-west-1.amazonaws.com/000000000000/events \
-         EventFormat=cloudevents ReservedConcurrency=5 MetricsNamespace=acme/voice AlarmTopicArn={TOPIC} \
+         EventFormat=cloudevents ReservedConcurrency=5 AlarmTopicArn={TOPIC} \
          EventAgeAlarmSeconds=60 RefusalsAlarmThreshold=7 KmsKeyArn={KEY} PermissionsBoundaryArn={BOUNDARY}"
     )
 }
@@ -100,7 +106,10 @@ fn assert_alarms_tell(stack: &Value, topic: Option<&str>) {
     let actions = topic.map_or_else(|| json!([]), |topic| json!([topic]));
     for (name, alarm) in stack["alarms"].as_object().unwrap() {
         assert_eq!((&alarm["AlarmActions"], &alarm["OKActions"]), (&actions, &actions), "{name}");
-        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}: no traffic is no fault");
+        // A queue that sleeps reports nothing, and is not empty for that.
+        let sleeps = ["QuarantineAlarm", "DeadLettersAlarm"].contains(&name.as_str());
+        let missing = if sleeps { "ignore" } else { "notBreaching" };
+        assert_eq!(alarm["TreatMissingData"], missing, "{name}: no traffic is no fault");
     }
 }
 
@@ -134,7 +143,7 @@ fn assert_defaults(stack: &Value) {
     assert_metrics_name_what_is_there(stack);
     assert_eq!(keys(&stack["queues"]), ["DeadLetterQueue", "EventQueue", "QuarantineQueue"]);
     let mut alarms = ALARMS.to_vec();
-    alarms.push("QuarantineAlarm");
+    alarms.extend(["QuarantineAlarm", "QuarantinedAlarm"]);
     alarms.sort_unstable();
     assert_eq!(keys(&stack["alarms"]), alarms);
     let variables = &stack["function"]["Environment"]["Variables"];
@@ -143,7 +152,6 @@ fn assert_defaults(stack: &Value) {
         "ENABLEX_APP_ID_SECRET",
         "MALLOC_MMAP_THRESHOLD_",
         "MALLOC_TRIM_THRESHOLD_",
-        "METRICS_NAMESPACE",
         "QUARANTINE_QUEUE_URL",
         "QUEUE_URL",
     ];
@@ -153,10 +161,12 @@ fn assert_defaults(stack: &Value) {
         assert!(function.get(option).is_none(), "{option} is set without being asked for");
     }
     assert!(stack["properties"]["WebhookFunctionRole"].get("PermissionsBoundary").is_none());
-    assert!(["UseKey", "DecryptAppId", "SendEventsToFailover"].iter().all(|sid| statement(stack, sid).is_none()));
+    let optional = ["UseKey", "DecryptAppId", "SendEventsToFailover", "WriteTraces"];
+    assert!(optional.iter().all(|sid| statement(stack, sid).is_none()));
+    assert_eq!(stack["function"]["TracingConfig"]["Mode"], "PassThrough");
     assert!(stack["secret"].get("KmsKeyId").is_none());
     let throttling = &stack["properties"]["HttpApiStage"]["DefaultRouteSettings"];
-    assert_eq!(throttling, &json!({"ThrottlingRateLimit": "500", "ThrottlingBurstLimit": "1000"}));
+    assert_eq!(throttling, &json!({"ThrottlingRateLimit": "500", "ThrottlingBurstLimit": "500"}));
 }
 
 fn assert_all_options(stack: &Value, secret: &str) {
@@ -166,7 +176,7 @@ fn assert_all_options(stack: &Value, secret: &str) {
     assert_eq!(keys(&stack["queues"]), ["DeadLetterQueue", "EventQueue"]);
     assert_eq!(keys(&stack["alarms"]), ALARMS);
     assert_eq!(stack["alarms"]["RefusalsAlarm"]["Threshold"], 7.0);
-    assert_eq!(stack["alarms"]["RefusalsAlarm"]["Namespace"], "acme/voice");
+    assert_eq!(stack["alarms"]["RefusalsAlarm"]["Namespace"], "voicehook");
     assert_eq!(stack["alarms"]["EventAgeAlarm"]["Threshold"], 60.0);
     assert_eq!(stack["alarms"]["ApiErrorsAlarm"]["MetricName"], "5XXError");
     for queue in stack["queues"].as_object().unwrap().values() {
@@ -178,13 +188,11 @@ fn assert_all_options(stack: &Value, secret: &str) {
     let variables = &stack["function"]["Environment"]["Variables"];
     assert_eq!(variables["ENABLEX_APP_ID_SECRET"], secret);
     let expected = [
-        ("WEBHOOK_TOKEN", TOKEN),
         ("ALLOW_PLAINTEXT", "true"),
         ("MAX_EVENT_AGE_SECONDS", "3600"),
         ("FAILOVER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/000000000000/events"),
         ("EVENT_FORMAT", "cloudevents"),
         ("ACTIONS", ACTIONS),
-        ("METRICS_NAMESPACE", "acme/voice"),
     ];
     assert!(expected.iter().all(|(name, value)| variables[*name] == *value), "{variables}");
     assert!(variables.get("ALLOWED_ALGORITHMS").is_none() && variables.get("QUARANTINE_QUEUE_URL").is_none());
@@ -199,7 +207,11 @@ fn assert_all_options(stack: &Value, secret: &str) {
         statement(stack, "SendEventsToFailover").unwrap()["Resource"],
         "arn:aws:sqs:eu-west-1:000000000000:events"
     );
-    assert!(statement(stack, "DecryptAppId").is_some() && statement(stack, "KeepInQuarantine").is_none());
+    let context =
+        &statement(stack, "DecryptAppId").unwrap()["Condition"]["StringEquals"]["kms:EncryptionContext:SecretARN"];
+    assert_eq!(context, secret, "the role may decrypt this secret, and nothing else");
+    assert!(statement(stack, "WriteTraces").is_some() && statement(stack, "KeepInQuarantine").is_none());
+    assert_eq!(stack["function"]["TracingConfig"]["Mode"], "Active");
     assert!(stack["resources"].get("HttpApi").is_none() && stack["resources"].get("AppIdSecret").is_none());
     let settings = &stack["stage"]["methodSettings"]["*/*"];
     assert_eq!((&settings["throttlingRateLimit"], &settings["loggingLevel"]), (&json!(500.0), &json!("OFF")));
@@ -210,7 +222,7 @@ fn assert_managed_instances(stack: &Value) {
     assert_eq!(stack["queues"]["QuarantineQueue"]["KmsMasterKeyId"], KEY);
     let function = &stack["properties"]["WebhookFunction"];
     let expected = json!({"LambdaManagedInstancesCapacityProviderConfig": {
-        "CapacityProviderArn": CAPACITY_PROVIDER, "PerExecutionEnvironmentMaxConcurrency": "64",
+        "CapacityProviderArn": CAPACITY_PROVIDER, "PerExecutionEnvironmentMaxConcurrency": 64,
     }});
     assert_eq!(function["CapacityProviderConfig"], expected);
     assert_eq!(function["PublishToLatestPublished"], true);
@@ -226,10 +238,12 @@ async fn every_parameter_of_the_template_makes_the_resources_that_it_promises() 
         return;
     };
     let aws = AwsEmulator::start(&tools);
-    aws.create_secret("enablex", APP_ID).await;
+    aws.create_secret("enablex", &format!(r#"{{"app_id":"{APP_ID}","token":"{TOKEN}"}}"#)).await;
     let secret = aws.secret_arn("enablex").await;
     let everything = all_options(&secret);
-    let managed = format!("AppId={APP_ID} CapacityProviderArn={CAPACITY_PROVIDER} MemorySize=2048 KmsKeyArn={KEY}");
+    let managed = format!(
+        "AppId={APP_ID} WebhookToken=generated CapacityProviderArn={CAPACITY_PROVIDER} MemorySize=2048 KmsKeyArn={KEY}"
+    );
     let with_defaults = format!("AppId={APP_ID}");
 
     let deploy = |stack, parameters: &str| {
@@ -282,9 +296,48 @@ async fn parameters_that_contradict_each_other_are_refused_with_what_would_be_ri
         ("QueueType=fifo".to_owned(), "The AppID is missing. Set AppId"),
         (managed.clone(), "MemorySize must be 2048"),
         (format!("{managed} MemorySize=2048 ReservedConcurrency=5"), "Set ReservedConcurrency to 0"),
-        (format!("AppId={APP_ID} Actions={ACTIONS_QUOTED}"), "Set WebhookToken, or leave Actions empty"),
+        (format!("AppId={APP_ID} Actions={ACTIONS_QUOTED}"), "Set WebhookToken to generated, or leave Actions empty"),
+        (format!("AppIdSecretArn={SECRET} WebhookToken=generated"), "A token is generated only into the secret"),
     ] {
         let said = tools.refused_deployment(&aws, "contradiction", &parameters);
         assert!(said.contains(says), "{said}");
     }
+}
+
+/// The script answers each prompt of a real terminal, and says in its last line what it did.
+#[test]
+fn in_the_guided_way_the_app_id_is_the_only_answer_and_the_token_survives() {
+    let Some(tools) = Tools::install() else { return };
+    let aws = AwsEmulator::start(&tools);
+    let mut guided = tools.command("python");
+    guided.args(["cli/tests/end_to_end/guided.py", "--endpoint", &aws.endpoint(), "--architecture", architecture()]);
+    let printed = run(aws.client_environment(guided.arg("--built").arg(tools.built())));
+    assert!(printed.lines().last().is_some_and(|line| line.starts_with("4 guided deployments,")), "{printed}");
+}
+
+#[tokio::test]
+async fn the_plain_template_deploys_without_sam_and_queues_a_webhook() {
+    let Some(tools) = Tools::install() else { return };
+    let event = r#"{"voice_id":"a-call","state":"connected"}"#.to_owned();
+    let Some(webhooks) = encrypted_by_node(APP_ID, std::slice::from_ref(&event)) else {
+        return;
+    };
+    let aws = AwsEmulator::start(&tools);
+    let mut deploy = tools.command("python");
+    deploy.args([
+        "cli/tests/end_to_end/without_sam.py",
+        "--endpoint",
+        &aws.endpoint(),
+        "--stack",
+        "plain",
+        "--bootstrap",
+    ]);
+    deploy.arg(tools.bootstrap()).arg("--parameters").arg(format!("AppId={APP_ID}"));
+    deploy.arg(format!("Architecture={}", architecture()));
+    let outputs: BTreeMap<String, String> = serde_json::from_str(&run(aws.client_environment(&mut deploy))).unwrap();
+    assert_eq!(outputs["secret"], APP_ID);
+    let host = format!("{}.execute-api.localhost", outputs["api_id"]);
+    assert_eq!(aws.post(&host, "/webhook", &webhooks[0].body()), (200, "{}".to_owned()));
+    let messages = aws.receive_all(&outputs["QueueUrl"], 1).await;
+    assert_eq!(messages[0].body, event);
 }

@@ -26,9 +26,9 @@ fn assert_has(checks: &[Value], name: &str, status: &str, says: &str) {
 async fn doctor_follows_a_webhook_through_the_deployed_stack_and_names_what_was_broken_afterwards() {
     let Some(tools) = Tools::install() else { return };
     let aws = AwsEmulator::start(&tools);
-    let secret = |app_id: &str| format!(r#"{{"app_id":"{app_id}"}}"#);
+    let secret = |app_id: &str| format!(r#"{{"app_id":"{app_id}","token":"{TOKEN}"}}"#);
     aws.create_secret("enablex", &secret(APP_ID)).await;
-    let parameters = format!("AppIdSecretArn={} WebhookToken={TOKEN}", aws.secret_arn("enablex").await);
+    let parameters = format!("AppIdSecretArn={}", aws.secret_arn("enablex").await);
     let outputs = tools.deploy(&aws, "to-examine", &parameters);
     let url = aws.url_of_api(&outputs["api_id"], &format!("/webhook/default/{TOKEN}"));
     let through_the_api = ["--stack", "to-examine", "--url", &url];
@@ -38,7 +38,7 @@ async fn doctor_follows_a_webhook_through_the_deployed_stack_and_names_what_was_
     for (name, says) in [
         ("stack", "to-examine is CREATE_COMPLETE"),
         ("function", "is active"),
-        ("variables", "ENABLEX_APP_ID_SECRET, QUEUE_URL, QUARANTINE_QUEUE_URL, WEBHOOK_TOKEN, ALLOWED_ALGORITHMS"),
+        ("variables", "ENABLEX_APP_ID_SECRET, QUEUE_URL, QUARANTINE_QUEUE_URL, ALLOWED_ALGORITHMS"),
         ("secret", "AppIDs of default"),
         ("queue", "FIFO"),
         ("dead-letter queue", "is empty"),

@@ -86,6 +86,11 @@ impl Tools {
         outputs
     }
 
+    /// The folder with the built template and the built function.
+    pub(crate) fn built(&self) -> &Path {
+        &self.built
+    }
+
     pub(crate) fn built_template(&self) -> PathBuf {
         self.built.join("template.yaml")
     }
@@ -107,7 +112,7 @@ impl Tools {
         deploy.args(["deploy", "--stack-name", stack, "--no-confirm-changeset", "--no-progressbar", "--template-file"]);
         deploy
             .arg(template)
-            .args(["--config-file", concat!(env!("CARGO_MANIFEST_DIR"), "/../samconfig.toml")])
+            .args(["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"])
             .arg("--parameter-overrides")
             .args(parameters.split_whitespace())
             .arg(format!("Architecture={}", architecture()));
@@ -146,6 +151,6 @@ fn install() -> Option<Tools> {
 }
 
 /// As Lambda names it.
-fn architecture() -> &'static str {
+pub(crate) fn architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
 }

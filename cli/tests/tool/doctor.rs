@@ -1,6 +1,6 @@
 //! Runs `voicehook doctor` on a valid configuration, and on one with each thing that can be wrong.
 //!
-//! AWS is a stub that answers as each test needs; the webhook goes through a real receiver. `tests/end_to_end` checks a
+//! AWS is a stub that answers as each test needs; the webhook goes through a real receiver. `end_to_end` checks a
 //! deployed stack.
 
 use std::{
