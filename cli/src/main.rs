@@ -6,9 +6,11 @@ mod decrypt;
 mod dev;
 mod doctor;
 mod generate;
+mod http;
 mod json_text;
 mod known_app_ids;
 mod listen;
+mod queue;
 mod redrive;
 mod samples;
 mod scenarios;
@@ -65,8 +67,15 @@ fn main() -> ExitCode {
         Some(Command::Completions(completions)) => completions.run(Cli::command()),
         Some(Command::Man(man)) => man.run(Cli::command()),
     };
-    done.unwrap_or_else(|error| {
+    let code = done.unwrap_or_else(|error| {
         console::error(format_args!("{error:#}"));
         ExitCode::FAILURE
-    })
+    });
+    match console::write_error() {
+        None => code,
+        Some(error) => {
+            console::error(format_args!("the output could not be written: {error}"));
+            ExitCode::FAILURE
+        }
+    }
 }

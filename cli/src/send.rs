@@ -14,6 +14,8 @@ use voicehook_lambda::{
     webhook::{ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED, ENCODING_HEADER, FORMAT_HEADER},
 };
 
+use crate::http;
+
 /// The local receiver's default AppID. Not a secret: it decrypts nothing but sample events.
 pub(crate) const DEV_APP_ID: &str = "voicehook-dev";
 
@@ -130,7 +132,7 @@ impl WebhookRequest {
 
     /// Sends it and waits for the answer.
     pub(crate) fn post(&self, url: &str) -> anyhow::Result<Answer> {
-        Connection::new().send(self, url).map_err(|error| anyhow!("{url} {error}"))
+        Connection::new(url)?.send(self).map_err(|error| anyhow!("{url} {error}"))
     }
 
     /// The `curl` command that sends it.
@@ -165,30 +167,39 @@ fn in_single_quotes(json: &str) -> String {
     text
 }
 
-/// A connection that stays open between webhooks.
+/// A connection to a receiver that stays open between webhooks.
 #[derive(Debug)]
-pub(crate) struct Connection(ureq::Agent);
+pub(crate) struct Connection {
+    client: ureq::Agent,
+    url: String,
+}
 
 impl Connection {
-    pub(crate) fn new() -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
-        Self(config.build().into())
+    pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
+        Ok(Self { client: http::client(url, TIMEOUT)?, url: url.to_owned() })
     }
 
     /// Sends a webhook and waits for the answer. Errors do not repeat the URL, which may contain a token.
-    pub(crate) fn send(&self, webhook: &WebhookRequest, url: &str) -> anyhow::Result<Answer> {
+    pub(crate) fn send(&self, webhook: &WebhookRequest) -> anyhow::Result<Answer> {
         let mut request = match webhook.method {
-            "PUT" => self.0.put(url),
-            _ => self.0.post(url),
+            "PUT" => self.client.put(&self.url),
+            _ => self.client.post(&self.url),
         };
         for (name, value) in &webhook.headers {
             request = request.header(*name, value);
         }
-        let unanswered = |error: ureq::Error| anyhow!("did not answer: {error}. Is the receiver running there?");
+        let unanswered = |error: ureq::Error| {
+            let is_here = self.url.parse().is_ok_and(|uri| http::is_this_machine(&uri));
+            let start = if is_here { " `voicehook dev` starts one." } else { "" };
+            anyhow!("did not answer: {error}. Is the receiver running there?{start}")
+        };
         let mut response = request.send(&webhook.body).map_err(unanswered)?;
         let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         let request_id = header("x-request-id");
-        let body = response.body_mut().read_to_string().map_err(unanswered)?;
+        let mut body = response.body_mut().read_to_string().map_err(unanswered)?;
+        if response.status().is_redirection() {
+            "a redirect, which is not followed: send to the receiver itself".clone_into(&mut body);
+        }
         Ok(Answer { status: response.status().as_u16(), body, request_id })
     }
 }

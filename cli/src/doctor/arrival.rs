@@ -5,22 +5,18 @@
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use aws_sdk_sqs::{
-    Client,
-    types::{ChangeMessageVisibilityBatchRequestEntry, Message},
-};
+use aws_sdk_sqs::types::Message;
 use voicehook_lambda::{
-    aws::{Aws, described},
+    aws::Aws,
     config::Config,
     queue::{Quarantined, QueueUrl},
 };
 
-use super::{checks::Checks, queues, test_webhook::Posted};
+use super::{checks::Checks, test_webhook::Posted};
+use crate::queue::{BATCH, QueueReader};
 
 /// How many other messages are held at most during the search. SQS counts a receive for each.
 const MOST_OTHERS: usize = 100;
-/// SQS returns at most this many messages per request.
-const BATCH: i32 = 10;
 /// How long received messages stay hidden if this program is killed, in seconds.
 const HIDDEN: i32 = 20;
 /// Long-poll time on an empty queue, in seconds.
@@ -32,14 +28,15 @@ const LOOKS_FOR_OTHER_PARTS: usize = 5;
 
 /// Looks for the test webhook and reports where it is.
 pub(super) async fn check(aws: &Aws, config: &Config, posted: &Posted, wait: Duration, checks: &mut Checks) {
-    let search = |url| Search { client: queues::client(aws, url), url, others: Vec::new() };
-    let mut events = search(&config.queue_url);
-    let mut quarantine = config.quarantine_queue_url.as_ref().map(search);
-    let found = find(posted, &mut events, quarantine.as_mut(), wait).await;
-    let others = events.others.len();
-    events.give_back().await;
-    if let Some(quarantine) = &mut quarantine {
-        quarantine.give_back().await;
+    let reader = |url: &QueueUrl| QueueReader::new(aws, url.clone(), HIDDEN);
+    let events = reader(&config.queue_url);
+    let quarantine = config.quarantine_queue_url.as_ref().map(reader);
+    let found = find(posted, &events, quarantine.as_ref(), wait).await;
+    let others = events.held_count();
+    // If this fails, they become visible again after HIDDEN.
+    let _ = events.release().await;
+    if let Some(quarantine) = &quarantine {
+        let _ = quarantine.release().await;
     }
     match found {
         Ok(Some(Place::Queue)) if others == 0 => {
@@ -71,18 +68,18 @@ enum Place {
 /// Polls both queues in turn. A webhook that was answered with 200 is on one of them.
 async fn find(
     posted: &Posted,
-    events: &mut Search<'_>,
-    mut quarantine: Option<&mut Search<'_>>,
+    events: &QueueReader,
+    mut quarantine: Option<&QueueReader>,
     wait: Duration,
 ) -> anyhow::Result<Option<Place>> {
     let (start, mut unreadable) = (Instant::now(), None);
     while start.elapsed() < wait {
         let has_event = |message: &Message| posted.is_event(message).then_some(());
-        let own = events.take(has_event).await.map_err(|error| anyhow!("the queue cannot be read: {error}"))?;
+        let own = take(events, has_event).await.map_err(|error| anyhow!("the queue cannot be read: {error}"))?;
         if !own.is_empty() {
             return Ok(Some(Place::Queue));
         }
-        if let Some(readable) = &mut quarantine {
+        if let Some(readable) = quarantine {
             match in_quarantine(posted, readable).await {
                 Ok(Some(record)) => return Ok(Some(Place::Quarantine { reason: record.reason })),
                 Ok(None) => {}
@@ -93,7 +90,7 @@ async fn find(
                 }
             }
         }
-        if events.is_over() && quarantine.as_ref().is_none_or(|quarantine| quarantine.is_over()) {
+        if is_over(events) && quarantine.is_none_or(is_over) {
             break;
         }
     }
@@ -101,79 +98,49 @@ async fn find(
 }
 
 /// Takes all parts of the test webhook out of the quarantine.
-async fn in_quarantine(posted: &Posted, quarantine: &mut Search<'_>) -> anyhow::Result<Option<Quarantined>> {
+async fn in_quarantine(posted: &Posted, quarantine: &QueueReader) -> anyhow::Result<Option<Quarantined>> {
     let own_record = |message: &Message| {
         let record: Quarantined = serde_json::from_str(message.body.as_deref()?).ok()?;
         posted.is_quarantined_as(&record).then_some(record)
     };
-    let mut own = quarantine.take(own_record).await?;
+    let mut own = take(quarantine, own_record).await?;
     for _ in 0..LOOKS_FOR_OTHER_PARTS {
         if own.first().is_none_or(|record| own.len() >= record.parts) {
             break;
         }
-        own.extend(quarantine.take(own_record).await?);
+        own.extend(take(quarantine, own_record).await?);
     }
     Ok(own.into_iter().next())
 }
 
-/// A queue that is being searched.
-struct Search<'q> {
-    client: Client,
-    url: &'q QueueUrl,
-    /// Messages that do not belong to the test webhook.
-    others: Vec<Message>,
+/// Whether enough other messages were received: SQS counts a receive for each.
+fn is_over(queue: &QueueReader) -> bool {
+    queue.held_count() >= MOST_OTHERS
 }
 
-impl Search<'_> {
-    fn is_over(&self) -> bool {
-        self.others.len() >= MOST_OTHERS
+/// Receives once, and deletes the messages that belong to the test webhook.
+async fn take<T>(queue: &QueueReader, own: impl Fn(&Message) -> Option<T>) -> anyhow::Result<Vec<T>> {
+    if is_over(queue) {
+        return Ok(Vec::new());
     }
-
-    /// Receives once, and deletes the messages that belong to the test webhook.
-    async fn take<T>(&mut self, own: impl Fn(&Message) -> Option<T>) -> anyhow::Result<Vec<T>> {
-        if self.is_over() {
-            return Ok(Vec::new());
-        }
-        let receive = self.client.receive_message().queue_url(self.url.as_str()).message_attribute_names("voice_id");
-        let most = i32::try_from(MOST_OTHERS - self.others.len()).unwrap_or(BATCH).min(BATCH);
-        let receive = receive.max_number_of_messages(most).visibility_timeout(HIDDEN);
-        let received = receive.wait_time_seconds(WAIT_FOR_A_MESSAGE).send().await;
-        let messages = received.map_err(|error| anyhow!(described(&error)))?.messages.unwrap_or_default();
-        let (mut taken, mut undeleted) = (Vec::new(), Ok(()));
-        for message in messages {
-            let Some(found) = own(&message) else {
-                self.others.push(message);
-                continue;
-            };
-            let delete = self.client.delete_message().queue_url(self.url.as_str());
-            if let Err(error) = delete.set_receipt_handle(message.receipt_handle).send().await {
-                undeleted = Err(anyhow!("it arrived, but cannot be deleted: {}", described(&error)));
-            }
+    let most = BATCH.min(MOST_OTHERS - queue.held_count());
+    let (mut taken, mut ids) = (Vec::new(), Vec::new());
+    for message in queue.receive(most, WAIT_FOR_A_MESSAGE).await?.new {
+        if let Some(found) = own(&message) {
             taken.push(found);
-        }
-        undeleted.map(|()| taken)
-    }
-
-    /// Makes all other messages visible again.
-    async fn give_back(&mut self) {
-        for batch in self.others.chunks(10) {
-            let entries = batch.iter().enumerate().filter_map(|(index, message)| {
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string());
-                entry.visibility_timeout(0).set_receipt_handle(message.receipt_handle.clone()).build().ok()
-            });
-            let request = self.client.change_message_visibility_batch().queue_url(self.url.as_str());
-            // If this fails, they become visible again after HIDDEN.
-            let _ = request.set_entries(Some(entries.collect())).send().await;
+            ids.extend(message.message_id);
         }
     }
+    queue.delete(&ids).await.map_err(|error| anyhow!("it arrived, but cannot be deleted: {error}"))?;
+    Ok(taken)
 }
 
 /// Reports a webhook that is on neither of the two queues.
 async fn nowhere(aws: &Aws, config: &Config, posted: &Posted, wait: Duration, checks: &mut Checks) {
     if let Some(url) = &config.failover_queue_url {
-        let mut failover = Search { client: queues::client(aws, url), url, others: Vec::new() };
-        let found = find(posted, &mut failover, None, WAIT_AT_FAILOVER).await;
-        failover.give_back().await;
+        let failover = QueueReader::new(aws, url.clone(), HIDDEN);
+        let found = find(posted, &failover, None, WAIT_AT_FAILOVER).await;
+        let _ = failover.release().await;
         if let Ok(Some(_)) = found {
             let next = "Check the function's log: it says why the first queue failed";
             return checks.warning("event", "call.doctor reached the failover queue", next);

@@ -131,36 +131,13 @@ impl Doctor {
             return None;
         };
         let token = variables.get("WEBHOOK_TOKEN").filter(|token| !token.trim().is_empty()).map(|token| token.trim());
-        self.send(&aws, &config, &known, stack_url.as_deref(), token, receivable, checks).await
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "what the checks before it found")]
-    async fn send(
-        &self,
-        aws: &Aws,
-        config: &Config,
-        known: &KnownAppIds,
-        stack_url: Option<&str>,
-        token: Option<&str>,
-        receivable: bool,
-        checks: &mut Checks,
-    ) -> Option<()> {
-        let app = self.app.as_deref().or_else(|| known.current(DEFAULT_APP).map(|_| DEFAULT_APP));
-        let app = app.or_else(|| known.app_ids.first().map(|first| first.app.as_str()))?;
-        let Some(app_id) = known.current(app) else {
-            checks.failed("test webhook", format!("there is no app {app}"), "Name one of the apps above with --app");
-            return None;
-        };
         let token = token.or_else(|| known.token.as_ref().map(|token| token.as_str()));
-        let Some(url) = self.url.clone().or_else(|| Some(url_for(stack_url?, app, token))) else {
-            let next = "Pass the webhook URL with --url, as it is in the EnableX portal";
-            checks.skipped("test webhook", "no URL to send it to", next);
-            return None;
-        };
+        let (app, url) = self.target(&known, stack_url.as_deref(), token, checks)?;
         if !test_webhook::probe(&url, checks).await {
             return None;
         }
-        let posted = TestWebhook::new(config).send(&url, app, &app_id.text, checks).await?;
+        let app_id = &known.current(&app)?.text;
+        let posted = TestWebhook::new(&config).send(&url, &app, app_id, checks).await?;
         if self.no_receive || !receivable {
             let next = format!(
                 "Look for voice_id {} in your subscriber's output, or for request id {} in the function's log",
@@ -169,8 +146,30 @@ impl Doctor {
             checks.skipped("event", "the queues were not checked", next);
             return None;
         }
-        arrival::check(aws, config, &posted, Duration::from_secs(self.wait), checks).await;
+        arrival::check(&aws, &config, &posted, Duration::from_secs(self.wait), checks).await;
         Some(())
+    }
+
+    /// The app to send the test webhook to, and the URL.
+    fn target(
+        &self,
+        known: &KnownAppIds,
+        stack_url: Option<&str>,
+        token: Option<&str>,
+        checks: &mut Checks,
+    ) -> Option<(String, String)> {
+        let app = self.app.as_deref().or_else(|| known.current(DEFAULT_APP).map(|_| DEFAULT_APP));
+        let app = app.or_else(|| known.app_ids.first().map(|first| first.app.as_str()))?;
+        if known.current(app).is_none() {
+            checks.failed("test webhook", format!("there is no app {app}"), "Name one of the apps above with --app");
+            return None;
+        }
+        let Some(url) = self.url.clone().or_else(|| Some(url_for(stack_url?, app, token))) else {
+            let next = "Pass the webhook URL with --url, as it is in the EnableX portal";
+            checks.skipped("test webhook", "no URL to send it to", next);
+            return None;
+        };
+        Some((app.to_owned(), url))
     }
 }
 

@@ -43,7 +43,7 @@ impl Purpose {
 }
 
 /// A client for a queue, in the region of its URL.
-pub(super) fn client(aws: &Aws, url: &QueueUrl) -> Client {
+fn client(aws: &Aws, url: &QueueUrl) -> Client {
     Sqs::client(aws, url, DEADLINE)
 }
 

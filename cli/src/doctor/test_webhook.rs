@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use voicehook_lambda::{app_id::Token, config::Config, decrypt::Algorithm, queue::Quarantined};
 
 use super::checks::Checks;
-use crate::send::{Answer, EncryptionArgs, WebhookRequest};
+use crate::{
+    http,
+    send::{Answer, EncryptionArgs, WebhookRequest},
+};
 
 /// Slower answers get a warning: EnableX gives up after five seconds.
 const SLOW: Duration = Duration::from_secs(4);
@@ -104,9 +107,8 @@ impl Posted {
 pub(super) async fn probe(url: &str, checks: &mut Checks) -> bool {
     let asked = url.to_owned();
     let probe = tokio::task::spawn_blocking(move || {
-        let timeout = Some(Duration::from_secs(10));
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(timeout).build();
-        ureq::Agent::from(agent).get(&asked).call().map(|response| response.status().as_u16())
+        let client = http::client(&asked, Duration::from_secs(10))?;
+        Ok::<_, anyhow::Error>(client.get(&asked).call()?.status().as_u16())
     });
     let status = probe.await.map_err(|error| error.to_string());
     let status = status.and_then(|status| status.map_err(|error| error.to_string().replace(url, &shown(url))));

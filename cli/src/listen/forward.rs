@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ureq::http::{HeaderName, HeaderValue, Uri};
 
 use super::message::{Forwarded, Received};
+use crate::http;
 
 /// Longest wait for the application.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,9 +36,8 @@ pub(super) fn url(text: &str) -> Result<String, String> {
 }
 
 impl Application {
-    pub(super) fn new(url: String) -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
-        Self { agent: config.build().into(), url }
+    pub(super) fn new(url: String) -> anyhow::Result<Self> {
+        Ok(Self { agent: http::client(&url, TIMEOUT)?, url })
     }
 
     /// Posts an event and waits for the answer.
@@ -78,7 +78,7 @@ impl Application {
 }
 
 /// Seconds until the next try: 1, 2, 4, …
-fn backoff(receive_count: u32) -> u32 {
+pub(super) fn backoff(receive_count: u32) -> u32 {
     1_u32.checked_shl(receive_count.saturating_sub(1)).unwrap_or(LONGEST_BACKOFF).clamp(1, LONGEST_BACKOFF)
 }
 

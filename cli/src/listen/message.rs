@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::json_text::Fields;
+use crate::{console::printable, json_text::Fields};
 
 /// The longest value that a line shows whole, in characters.
 const LONGEST_VALUE: usize = 300;
@@ -201,17 +201,6 @@ fn shortened(text: String) -> String {
     }
     let start: String = text.chars().take(LONGEST_VALUE).collect();
     format!("{start}… ({length} characters; --json has them)")
-}
-
-/// A text without characters that a terminal obeys, and in one line.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\r' | '\t' => ' '.to_string(),
-            c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
-            c => c.to_string(),
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -5,33 +5,25 @@
 mod filter;
 mod forward;
 mod message;
-mod source;
+mod session;
 
-use std::{
-    io,
-    pin::pin,
-    process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{pin::pin, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use clap::Args;
-use futures_util::future::join_all;
-use jiff::Timestamp;
 use tokio::time::Instant;
-use voicehook_lambda::queue::QueueUrl;
+use voicehook_lambda::{aws::Aws, queue::QueueUrl};
 
 use self::{
     filter::{Filter, passes},
     forward::Application,
-    message::{Forwarded, Received},
-    source::{Failure, Source},
+    message::Received,
+    session::{Session, Then},
 };
-use crate::console;
+use crate::{
+    aws, console,
+    queue::{About, Failure, QueueReader},
+};
 
 /// The longest wait for a message in one request, in seconds. SQS allows twenty, but Ctrl-C waits for it: a request that
 /// is given up would still be answered, with messages that nobody gives back.
@@ -54,12 +46,14 @@ const PAUSE: Duration = Duration::from_secs(2);
   - Your application does not get these events in the meantime. Use a queue of your own, or a quiet hour.
 
 --forward-to posts the body as it is, with its content type, and the attributes as headers: event_type is
-x-voicehook-event-type. Without a 2xx response within 30 s, an event goes back to the queue and is retried after 1, 2, 4 … 60 s;
-on a FIFO queue the later events of the call wait for it. An event can be posted more than once: your application must
+x-voicehook-event-type. Redirects are not followed. An event that is answered with another status than 2xx goes back to the
+queue and is posted again after 1, 2, 4 … 60 s; each time counts towards maxReceiveCount. While the application cannot be
+reached, events are held and tried again, which does not count. On a FIFO queue the later events of the call wait. An event can be posted more than once: your application must
 process each x-voicehook-event-id only once. Identical bodies with different ids are different events, such as a key
 pressed twice.
 
-Exit status: 0, or 1 if --max was not reached before --idle-exit or the queue cannot be read.
+Exit status: 0, or 1 if --max was not reached before --idle-exit, the application has not taken an event, or the queue
+cannot be read.
 
 Examples:
   voicehook listen --queue-url https://sqs.us-east-1.amazonaws.com/123456789012/voicehook-events.fifo
@@ -98,13 +92,6 @@ pub(crate) struct Listen {
     visibility_timeout: i32,
 }
 
-/// What becomes of a message that is shown.
-enum Then {
-    Leave,
-    Delete,
-    Forward(Application),
-}
-
 /// Why listening ended.
 enum End {
     /// As many events as were asked for, Ctrl-C, or nobody reads what it prints.
@@ -118,66 +105,67 @@ impl Listen {
     #[tokio::main]
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let url = QueueUrl::new(&self.queue_url).map_err(|error| anyhow!("--queue-url {error}"))?;
-        let source = Arc::new(Source::new(url, self.visibility_timeout).await);
-        self.introduce(&source).await?;
-        let session = Session {
-            then: match &self.forward_to {
-                Some(url) => Then::Forward(Application::new(url.clone())),
-                None if self.delete => Then::Delete,
-                None => Then::Leave,
-            },
-            json: self.json,
-            source: Arc::clone(&source),
-            is_over: AtomicBool::new(false),
-            done: AtomicUsize::new(0),
+        let aws = Aws::new(aws::configuration().await);
+        let queue = Arc::new(QueueReader::new(&aws, url, self.visibility_timeout));
+        let about = queue.about().await.map_err(|failure| anyhow!("--queue-url: {failure}"))?;
+        self.introduce(&queue, about.as_ref());
+        let max_receive_count = about.and_then(|about| about.max_receive_count?.parse().ok());
+        let patience = self.idle_exit.map(Duration::from_secs);
+        let session = Session::new(self.then()?, self.json, Arc::clone(&queue), max_receive_count, patience);
+        let end = tokio::select! {
+            end = self.listen(&session, &queue) => end,
+            () = queue.keep_hidden() => Ok(End::Done),
         };
-        let extending = tokio::spawn(extend(Arc::clone(&source)));
-        let end = self.listen(&session).await;
-        extending.abort();
-        let released = source.release().await;
-        let end = end.map_err(|failure| anyhow!("--queue-url: {}", failure.message))?;
+        let released = queue.release().await;
+        let end = end.map_err(|failure| anyhow!("--queue-url: {failure}"))?;
         let released = released.map_err(|failure| {
             let seconds = self.visibility_timeout;
-            anyhow!("--queue-url: {}. What was received is visible again within {seconds} s", failure.message)
+            anyhow!("--queue-url: {failure}. What was received is visible again within {seconds} s")
         })?;
-        let done = session.done.load(Ordering::Relaxed);
-        console::note(format_args!("{}{}", events(done), left(released)));
+        let done = session.done();
+        console::note(format_args!("{}{}{}", events(done), not_taken(session.not_taken()), left(released)));
         let missed = matches!(end, End::Idle) && self.max.is_some_and(|max| done < max as usize);
-        Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        Ok(if missed || session.not_taken() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    /// Says on standard error what is read and what becomes of it; a queue that cannot be read ends it here.
-    async fn introduce(&self, source: &Source) -> anyhow::Result<()> {
-        let about = source.about().await.map_err(|failure| anyhow!("--queue-url: {}", failure.message))?;
-        let waiting = about.as_ref().map_or_else(String::new, |about| format!(" ({} waiting)", about.waiting));
+    fn then(&self) -> anyhow::Result<Then> {
+        Ok(match &self.forward_to {
+            Some(url) => Then::Forward(Application::new(url.clone())?),
+            None if self.delete => Then::Delete,
+            None => Then::Leave,
+        })
+    }
+
+    /// Says on standard error what is read and what becomes of it.
+    fn introduce(&self, queue: &QueueReader, about: Option<&About>) {
+        let waiting = about.map_or_else(String::new, |about| format!(" ({} waiting)", about.waiting));
         let then = match &self.forward_to {
             Some(url) => format!("posted to {url}, and deleted after a 2xx"),
             None if self.delete => "deleted once they are shown".to_owned(),
             None => "left on the queue, and hidden from other readers until this ends".to_owned(),
         };
-        console::note(format_args!("Events of {}{waiting} are {then}. Ctrl-C ends.", source.name()));
+        console::note(format_args!("Events of {}{waiting} are {then}. Ctrl-C ends.", queue.name()));
         let leaves = self.forward_to.is_none() && !self.delete;
-        if leaves && source.is_fifo() {
+        if leaves && queue.is_fifo() {
             console::note("On a FIFO queue the later events of a call stay behind those that are left: see --help.");
         }
-        if let Some(count) = about.and_then(|about| about.max_receive_count)
-            && (leaves || !self.filter.is_empty())
+        if let Some(count) = about.and_then(|about| about.max_receive_count.as_ref())
+            && (!self.delete || !self.filter.is_empty())
         {
             console::note(format_args!("A message that was received {count} times goes to the dead-letter queue."));
         }
-        Ok(())
     }
 
-    async fn listen(&self, session: &Session) -> Result<End, Failure> {
+    async fn listen(&self, session: &Session, queue: &QueueReader) -> Result<End, Failure> {
         let mut interrupted = pin!(tokio::signal::ctrl_c());
         let mut idle_since = Instant::now();
         let mut was_reached = false;
         loop {
             let Some(wait) = self.wait(idle_since) else { return Ok(End::Idle) };
-            let missing = self.max.map_or(usize::MAX, |max| max as usize - session.done.load(Ordering::Relaxed));
+            let missing = self.max.map_or(usize::MAX, |max| max as usize - session.done());
             // Where most are left out, a small request would only cost more of them.
             let at_once = if self.filter.is_empty() { missing } else { usize::MAX };
-            let mut receiving = pin!(session.source.receive(at_once, wait));
+            let mut receiving = pin!(queue.receive(at_once, wait));
             let received = tokio::select! {
                 received = &mut receiving => received,
                 _ = &mut interrupted => {
@@ -199,22 +187,22 @@ impl Listen {
                 Err(failure) => return Err(failure),
             };
             was_reached = true;
-            let mut events: Vec<Received> =
-                received.into_iter().filter(|message| passes(&self.filter, message)).collect();
+            let received = received.new.into_iter().map(Received::read);
+            let mut events: Vec<Received> = received.filter(|message| passes(&self.filter, message)).collect();
             events.truncate(missing);
             if !events.is_empty() {
                 let mut handling = pin!(session.handle(events));
                 tokio::select! {
                     handled = &mut handling => handled?,
                     _ = &mut interrupted => {
-                        session.is_over.store(true, Ordering::Relaxed);
+                        session.end();
                         handling.await?;
                     }
                 }
                 idle_since = Instant::now();
             }
-            let done = session.done.load(Ordering::Relaxed);
-            if session.is_over.load(Ordering::Relaxed) || self.max.is_some_and(|max| done >= max as usize) {
+            let done = session.done();
+            if session.is_over() || self.max.is_some_and(|max| done >= max as usize) {
                 return Ok(End::Done);
             }
         }
@@ -233,103 +221,16 @@ impl Listen {
     }
 }
 
-/// What the messages of a run have in common.
-struct Session {
-    then: Then,
-    json: bool,
-    source: Arc<Source>,
-    /// Nothing more is to be begun.
-    is_over: AtomicBool,
-    /// Events that were shown, and posted where that is asked for.
-    done: AtomicUsize,
-}
-
-impl Session {
-    /// Handles what was received together, in its order; what is posted, side by side with other groups.
-    async fn handle(&self, messages: Vec<Received>) -> Result<(), Failure> {
-        match &self.then {
-            Then::Leave => messages.iter().for_each(|message| _ = self.show(message, None)),
-            Then::Delete => {
-                for message in &messages {
-                    if self.show(message, None) {
-                        self.source.delete(message).await?;
-                    }
-                }
-            }
-            Then::Forward(application) => {
-                let groups = self.groups(messages).into_iter();
-                let forwarded = join_all(groups.map(|group| self.forward(application, group))).await;
-                return forwarded.into_iter().collect();
-            }
-        }
-        Ok(())
-    }
-
-    /// What must stay in its order: the messages of a group on a FIFO queue.
-    fn groups(&self, messages: Vec<Received>) -> Vec<Vec<Received>> {
-        let mut groups: Vec<Vec<Received>> = Vec::new();
-        for message in messages {
-            let same = |group: &&mut Vec<Received>| self.source.is_fifo() && group[0].group_id == message.group_id;
-            match groups.iter_mut().find(same) {
-                Some(group) => group.push(message),
-                None => groups.push(vec![message]),
-            }
-        }
-        groups
-    }
-
-    /// Posts the messages of one group. What is not taken goes back to the queue, and all behind it, so that they come
-    /// in their order again.
-    async fn forward(&self, application: &Application, group: Vec<Received>) -> Result<(), Failure> {
-        for message in &group {
-            if self.is_over.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            let forwarded = application.post(message).await;
-            match forwarded.again_in {
-                None => {
-                    self.source.delete(message).await?;
-                    self.show(message, Some(&forwarded));
-                }
-                Some(seconds) => {
-                    self.print(message, Some(&forwarded));
-                    return self.source.give_back(message, seconds).await;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Prints a message that counts. `false` where nobody reads it: then all is over.
-    fn show(&self, message: &Received, forwarded: Option<&Forwarded>) -> bool {
-        let is_read = !self.is_over.load(Ordering::Relaxed) || forwarded.is_some();
-        if is_read && self.print(message, forwarded) {
-            self.done.fetch_add(1, Ordering::Relaxed);
-            return true;
-        }
-        false
-    }
-
-    fn print(&self, message: &Received, forwarded: Option<&Forwarded>) -> bool {
-        let line = if self.json { message.json(forwarded) } else { message.line(Timestamp::now(), forwarded) };
-        let printed: io::Result<()> = console::styled_line(line);
-        if printed.is_err() {
-            self.is_over.store(true, Ordering::Relaxed);
-        }
-        printed.is_ok()
-    }
-}
-
-/// Keeps what is held hidden, for as long as it runs.
-async fn extend(source: Arc<Source>) {
-    loop {
-        tokio::time::sleep(source.half_time()).await;
-        source.extend().await;
-    }
-}
-
 fn events(count: usize) -> String {
     if count == 1 { "1 event.".to_owned() } else { format!("{count} events.") }
+}
+
+fn not_taken(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " 1 event was not taken by the application.".to_owned(),
+        _ => format!(" {count} events were not taken by the application."),
+    }
 }
 
 fn left(count: usize) -> String {

@@ -4,7 +4,6 @@
 //! next run sends the event again with the same deduplication id, and a FIFO queue drops it within five minutes.
 
 mod parts;
-mod quarantine;
 mod run;
 
 use std::{process::ExitCode, time::Duration};
@@ -21,8 +20,8 @@ use voicehook_lambda::{
     telemetry,
 };
 
-use self::{quarantine::QuarantineQueue, run::Run};
-use crate::aws;
+use self::run::Run;
+use crate::{aws, queue::QueueReader};
 
 /// Time for one event to reach its queue.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -35,8 +34,8 @@ const UNDECRYPTABLE: &str = "undecryptable";
 #[derive(Args)]
 #[command(after_help = "The AppIDs come from ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET, as for the function.
 
-Prints a summary of what happened to the webhooks. Webhooks that cannot be decrypted are listed by reason and stay in \
-quarantine for the next run; so do webhooks with missing parts. With ALLOW_PLAINTEXT=true, events that were not encrypted \
+Prints a summary of what happened to the webhooks, and names those that are left, each with its request id and reason. They \
+stay in quarantine, and are visible again at once; so do webhooks with missing parts. With ALLOW_PLAINTEXT=true, events that were not encrypted \
 (reason malformed) are sent too.
 
 Exit status: 0 if every complete webhook was sent, 1 if some were left, 2 if the command line is invalid.
@@ -85,7 +84,12 @@ impl Redrive {
         let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);
         app_ids.first(Instant::now() + DEADLINE).await?;
         let from = QueueUrl::new(&self.from).map_err(|error| anyhow!("--from {error}"))?;
-        let quarantine = QuarantineQueue::new(Sqs::client(&aws, &from, DEADLINE), from, self.visibility_timeout);
+        if from == config.queue_url {
+            return Err(anyhow!(
+                "--from and --to are the same queue; --from is the quarantine, --to the queue of the events"
+            ));
+        }
+        let quarantine = QueueReader::new(&aws, from, self.visibility_timeout);
         // Whoever redrives wants the events however old they are.
         let opener = Opener { accept: config.settings.accept, max_event_age: None, app_ids };
         let to = Sqs::new(&aws, config.queue_url);

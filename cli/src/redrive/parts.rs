@@ -3,23 +3,12 @@
 //! Parts belong together if their records differ only in part number and bytes. SQS may deliver a message twice, a part may
 //! have been stored twice, and some parts may never arrive.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use voicehook_lambda::queue::Quarantined;
 
 /// The version of the records that this program reads.
 const VERSION: u64 = 1;
-
-/// In the place of a receipt.
-const DELETED: &str = "";
-
-/// A message of the quarantine queue.
-pub(super) struct Received {
-    pub(super) message_id: String,
-    /// What to delete it with.
-    pub(super) receipt: String,
-    pub(super) body: String,
-}
 
 /// What a message means for the webhook that it belongs to.
 pub(super) enum Meaning {
@@ -46,8 +35,8 @@ pub(super) struct Complete {
 #[derive(Default)]
 pub(super) struct Assembly {
     webhooks: HashMap<Quarantined, State>,
-    /// The receipt of each message that is still on the queue, by message id.
-    receipts: HashMap<String, String>,
+    /// The ids of messages that were deleted: SQS may deliver them once more.
+    deleted: HashSet<String>,
 }
 
 enum State {
@@ -58,20 +47,15 @@ enum State {
 }
 
 impl Assembly {
-    /// Takes in a message. The first value says whether it was never received before.
-    pub(super) fn add(&mut self, message: Received) -> (bool, Meaning) {
-        let Received { message_id, receipt, body } = message;
-        // Received again after its visibility ran out: the later receipt is the one that counts.
-        match self.receipts.insert(message_id.clone(), receipt).as_deref() {
-            Some(DELETED) => return (false, Meaning::Superfluous),
-            Some(_) => return (false, Meaning::Nothing),
-            None => {}
+    /// Takes in a message.
+    pub(super) fn add(&mut self, message_id: &str, body: &str) -> Meaning {
+        if self.deleted.contains(message_id) {
+            return Meaning::Superfluous;
         }
-        let meaning = match read(&body) {
-            Ok((record, part, bytes)) => self.add_part(record, part, bytes, message_id),
+        match read(body) {
+            Ok((record, part, bytes)) => self.add_part(record, part, bytes, message_id.to_owned()),
             Err(why) => Meaning::Unreadable(why),
-        };
-        (true, meaning)
+        }
     }
 
     fn add_part(&mut self, record: Quarantined, part: usize, bytes: Vec<u8>, message_id: String) -> Meaning {
@@ -101,21 +85,9 @@ impl Assembly {
         self.webhooks.insert(webhook.record.clone(), State::Sent);
     }
 
-    /// The receipt of a message.
-    pub(super) fn receipt(&self, message_id: &str) -> Option<&str> {
-        self.receipts.get(message_id).map(String::as_str)
-    }
-
-    /// Messages are no longer on the queue. Their ids are remembered, because SQS may deliver them once more.
+    /// Messages are no longer on the queue.
     pub(super) fn deleted(&mut self, message_ids: &[String]) {
-        for id in message_ids {
-            self.receipts.insert(id.clone(), DELETED.to_owned());
-        }
-    }
-
-    /// The receipts of all messages that are left on the queue.
-    pub(super) fn left(&self) -> impl Iterator<Item = &str> {
-        self.receipts.values().map(String::as_str).filter(|receipt| *receipt != DELETED)
+        self.deleted.extend(message_ids.iter().cloned());
     }
 
     /// How many webhooks have parts that did not come.
@@ -155,9 +127,8 @@ mod tests {
         })
     }
 
-    fn add(assembly: &mut Assembly, message_id: &str, record: &Value) -> (bool, Meaning) {
-        let receipt = format!("receipt of {message_id}");
-        assembly.add(Received { message_id: message_id.to_owned(), receipt, body: record.to_string() })
+    fn add(assembly: &mut Assembly, message_id: &str, record: &Value) -> Meaning {
+        assembly.add(message_id, &record.to_string())
     }
 
     fn complete(meaning: Meaning) -> Complete {
@@ -170,28 +141,16 @@ mod tests {
     #[test]
     fn parts_are_joined_in_their_order_with_the_messages_of_all_copies() {
         let mut assembly = Assembly::default();
-        assert!(matches!(add(&mut assembly, "m2", &record(2, 2, "Yg==")).1, Meaning::Nothing));
-        assert!(matches!(add(&mut assembly, "copy of m2", &record(2, 2, "Yg==")).1, Meaning::Nothing));
-        let webhook = complete(add(&mut assembly, "m1", &record(1, 2, "YQ==")).1);
+        assert!(matches!(add(&mut assembly, "m2", &record(2, 2, "Yg==")), Meaning::Nothing));
+        assert!(matches!(add(&mut assembly, "copy of m2", &record(2, 2, "Yg==")), Meaning::Nothing));
+        let webhook = complete(add(&mut assembly, "m1", &record(1, 2, "YQ==")));
         assert_eq!(webhook.body, b"ab");
         assert_eq!(webhook.messages, ["m1", "m2", "copy of m2"]);
         assembly.sent(&webhook);
-        assert!(matches!(add(&mut assembly, "late copy", &record(1, 2, "YQ==")).1, Meaning::Superfluous));
+        assert!(matches!(add(&mut assembly, "late copy", &record(1, 2, "YQ==")), Meaning::Superfluous));
         assembly.deleted(&webhook.messages);
-        assert!(
-            matches!(add(&mut assembly, "m1", &record(1, 2, "YQ==")).1, Meaning::Superfluous),
-            "delivered once more"
-        );
+        assert!(matches!(add(&mut assembly, "m1", &record(1, 2, "YQ==")), Meaning::Superfluous), "delivered once more");
         assert_eq!(assembly.incomplete(), 0);
-    }
-
-    #[test]
-    fn a_message_that_comes_again_is_nothing_new_and_its_later_receipt_counts() {
-        let mut assembly = Assembly::default();
-        assert!(add(&mut assembly, "m1", &record(1, 2, "YQ==")).0);
-        let again = Received { message_id: "m1".to_owned(), receipt: "later".to_owned(), body: String::new() };
-        assert!(!assembly.add(again).0);
-        assert_eq!((assembly.receipt("m1"), assembly.incomplete()), (Some("later"), 1));
     }
 
     #[test]
@@ -200,10 +159,10 @@ mod tests {
         let mut of_another_app = record(2, 2, "Yg==");
         of_another_app["app"] = "sales".into();
         for (number, other) in [record(1, 2, "YQ=="), record(2, 3, "Yg=="), of_another_app].iter().enumerate() {
-            assert!(matches!(add(&mut assembly, &number.to_string(), other).1, Meaning::Nothing));
+            assert!(matches!(add(&mut assembly, &number.to_string(), other), Meaning::Nothing));
         }
         assert_eq!(assembly.incomplete(), 3);
-        let contradiction = add(&mut assembly, "m", &record(1, 2, "Yg==")).1;
+        let contradiction = add(&mut assembly, "m", &record(1, 2, "Yg=="));
         assert!(matches!(contradiction, Meaning::Unreadable(CONTRADICTORY)));
     }
 
@@ -224,11 +183,11 @@ mod tests {
             (newer, NEWER),
         ];
         for (body, expected) in cases {
-            let meaning = add(&mut Assembly::default(), "m", &body).1;
+            let meaning = add(&mut Assembly::default(), "m", &body);
             assert!(matches!(meaning, Meaning::Unreadable(why) if why == expected), "{body}");
         }
         let mut assembly = Assembly::default();
-        assert!(matches!(add(&mut assembly, "m", &record(1, usize::MAX, "YQ==")).1, Meaning::Nothing));
+        assert!(matches!(add(&mut assembly, "m", &record(1, usize::MAX, "YQ==")), Meaning::Nothing));
         assert_eq!(assembly.incomplete(), 1);
     }
 }

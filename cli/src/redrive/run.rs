@@ -1,6 +1,7 @@
 //! One redrive run: decides what happens to each webhook and prints the summary.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     process::ExitCode,
 };
@@ -19,15 +20,19 @@ use voicehook_lambda::{
 use super::{
     APP_ID_UNAVAILABLE, DEADLINE, Redrive, UNDECRYPTABLE,
     parts::{Assembly, Complete, Meaning},
-    quarantine::QuarantineQueue,
 };
-use crate::console;
+use crate::{
+    console,
+    queue::{BATCH, QueueReader},
+};
 
 /// A run that takes longer than the visibility timeout meets what it left behind again. After so many batches of
 /// nothing else, it has seen everything.
 const BATCHES_WITH_NOTHING_NEW: u32 = 3;
 /// The most apps that the summary names: what is in quarantine may have been written by a stranger.
 const MOST_APPS_NAMED: usize = 20;
+/// The most webhooks that are named one by one.
+const MOST_WEBHOOKS_NAMED: usize = 20;
 
 /// Results that are as they should be. All others are left in quarantine, and named.
 const SENT: &str = "sent to the queue";
@@ -38,7 +43,7 @@ const INCOMPLETE: &str = "incomplete: parts missing";
 /// One run.
 pub(super) struct Run<'r> {
     options: &'r Redrive,
-    quarantine: QuarantineQueue,
+    quarantine: QueueReader,
     opener: Opener<ConfiguredSource>,
     event_format: EventFormat,
     to: Sqs,
@@ -46,29 +51,33 @@ pub(super) struct Run<'r> {
     /// How many webhooks have which result.
     results: BTreeMap<String, usize>,
     apps_named: BTreeSet<String>,
+    /// How many of the webhooks that are left were named.
+    named: usize,
 }
 
 impl<'r> Run<'r> {
     pub(super) fn new(
         options: &'r Redrive,
-        quarantine: QuarantineQueue,
+        quarantine: QueueReader,
         opener: Opener<ConfiguredSource>,
         to: Sqs,
         event_format: EventFormat,
     ) -> Self {
-        let (assembly, results, apps_named) = Default::default();
-        Self { options, quarantine, opener, event_format, to, assembly, results, apps_named }
+        let (assembly, results, apps_named, named) = Default::default();
+        Self { options, quarantine, opener, event_format, to, assembly, results, apps_named, named }
     }
 
     /// Works through the quarantine and prints the table, also of a run that an error ended.
     pub(super) async fn finish(mut self) -> anyhow::Result<ExitCode> {
         let worked = self.work().await;
-        self.quarantine.give_back(&self.assembly).await;
+        // Where this fails they become visible by themselves.
+        let _ = self.quarantine.release().await;
         let incomplete = self.assembly.incomplete();
         if matches!(worked, Ok(true)) && incomplete > 0 {
             self.results.insert(INCOMPLETE.to_owned(), incomplete);
         }
         console::table("webhooks", &self.results);
+        self.warn_about_messages_in_flight().await;
         self.warn_about_app_ids();
         worked?;
         let is_fine = |result: &String| [SENT, WOULD_SEND, SKIPPED, INCOMPLETE].contains(&result.as_str());
@@ -84,23 +93,36 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// Nothing was received, and that need not mean that nothing is there.
+    async fn warn_about_messages_in_flight(&self) {
+        if self.results.is_empty()
+            && let Ok(Some(about)) = self.quarantine.about().await
+            && about.in_flight > 0
+        {
+            console::note(format_args!(
+                "{} messages of the quarantine are hidden, because another reader has received them. They become visible when \
+                 it gives them back, or after its visibility timeout.",
+                about.in_flight
+            ));
+        }
+    }
+
     /// Works through the quarantine. True where that was to its end, false where `--max` ended it.
     async fn work(&mut self) -> anyhow::Result<bool> {
         let (mut nothing_new, mut taken) = (0, 0);
         while nothing_new < BATCHES_WITH_NOTHING_NEW {
-            let batch = self.quarantine.receive().await?;
-            if batch.is_empty() {
+            let batch = self.quarantine.receive(BATCH, 1).await.map_err(|failure| anyhow!("--from: {failure}"))?;
+            if batch.new.is_empty() && batch.again == 0 {
                 break;
             }
-            nothing_new += 1;
-            for message in batch {
-                let message_id = message.message_id.clone();
-                let (is_new, meaning) = self.assembly.add(message);
-                nothing_new = if is_new { 0 } else { nothing_new };
+            nothing_new = if batch.new.is_empty() { nothing_new + 1 } else { 0 };
+            for message in batch.new {
+                let message_id = message.message_id.unwrap_or_default();
+                let meaning = self.assembly.add(&message_id, &message.body.unwrap_or_default());
                 let result = match meaning {
                     Meaning::Nothing => continue,
                     Meaning::Superfluous => {
-                        self.quarantine.delete(&[message_id], &mut self.assembly).await?;
+                        self.delete(&[message_id]).await?;
                         continue;
                     }
                     Meaning::Unreadable(why) => why.to_owned(),
@@ -117,6 +139,26 @@ impl<'r> Run<'r> {
         Ok(true)
     }
 
+    async fn delete(&mut self, message_ids: &[String]) -> anyhow::Result<()> {
+        self.quarantine.delete(message_ids).await.map_err(|failure| anyhow!("--from: {failure}"))?;
+        self.assembly.deleted(message_ids);
+        Ok(())
+    }
+
+    /// Names a webhook that is left. Nothing in the line was chosen by whoever sent it, but the request id, by a caller
+    /// who can set it.
+    fn name(&mut self, record: &Quarantined, why: &str) {
+        self.named += 1;
+        match self.named.cmp(&(MOST_WEBHOOKS_NAMED + 1)) {
+            Ordering::Less => {
+                let request_id = console::printable(&record.request_id);
+                console::note(format_args!("{why}: request id {request_id}, received {}", record.received_at));
+            }
+            Ordering::Equal => console::note("More are left; they are counted below."),
+            Ordering::Greater => {}
+        }
+    }
+
     /// Sends a webhook's event and returns the result for the summary.
     async fn redrive(&mut self, webhook: &Complete) -> anyhow::Result<String> {
         let record = &webhook.record;
@@ -125,7 +167,10 @@ impl<'r> Run<'r> {
         }
         let event = match self.open(webhook).await? {
             Ok(event) => event,
-            Err(why) => return Ok(why),
+            Err(why) => {
+                self.name(record, &why);
+                return Ok(why);
+            }
         };
         if self.options.dry_run {
             return Ok(WOULD_SEND.to_owned());
@@ -133,7 +178,7 @@ impl<'r> Run<'r> {
         match self.send(event, record).await {
             Ok(_) => {
                 self.assembly.sent(webhook);
-                self.quarantine.delete(&webhook.messages, &mut self.assembly).await?;
+                self.delete(&webhook.messages).await?;
                 Ok(SENT.to_owned())
             }
             Err(QueueError::TooLarge { limit }) => Ok(left(Refusal::TooLarge { limit }.reason(), record)),

@@ -160,7 +160,7 @@ struct Run {
 impl Run {
     /// Sends webhooks over one connection until the run is over.
     fn send_all(&self, make: &impl Fn() -> anyhow::Result<WebhookRequest>, url: &str) -> anyhow::Result<()> {
-        let connection = Connection::new();
+        let connection = Connection::new(url)?;
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             if number >= self.count || self.is_over.load(Ordering::Relaxed) {
@@ -172,7 +172,7 @@ impl Run {
                 return Ok(());
             }
             let begin = due.unwrap_or_else(Instant::now);
-            let answer = connection.send(&webhook, url).map(|answer| answer.status);
+            let answer = connection.send(&webhook).map(|answer| answer.status);
             let latency = begin.elapsed();
             self.tally().add(answer, latency, self.expectation);
             self.progress.inc(1);

@@ -138,7 +138,7 @@ impl Single {
             let make = move || self.webhook(&self.event(given.as_deref())?, target.app_id()?);
             return load.run(make, url, &shown, json, expectation).await;
         }
-        let answer = Connection::new().send(&webhook, &url).map_err(|error| anyhow!("{} {error}", target.shown))?;
+        let answer = Connection::new(&url)?.send(&webhook).map_err(|error| anyhow!("{} {error}", target.shown))?;
         self.show(&event, &answer, target.is_local());
         Ok(if Expectation(self.corrupt).is_met(answer.status) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -182,7 +182,7 @@ impl Single {
         }
         let sent = expectation.description();
         console::line(format_args!("sent      {}", sent.as_deref().unwrap_or(event)));
-        console::line(format_args!("answered  {status} {body}"));
+        console::line(format_args!("answered  {status} {}", console::printable(body)));
         if let Some(line) = expectation.kept_line(answer, is_local) {
             console::line(line);
         }

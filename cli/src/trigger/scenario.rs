@@ -93,16 +93,18 @@ impl PlayScenario {
             let begin = Timestamp::now() - scenarios::duration(&moments);
             moments = scenario.moments(begin, self.recipients);
         }
-        let connections: Vec<Connection> = (0..MAX_CONCURRENCY).map(|_| Connection::new()).collect();
+        let connections = (0..MAX_CONCURRENCY).map(|_| Connection::new(&target.url));
+        let connections = connections.collect::<anyhow::Result<Vec<_>>>()?;
         let start = Instant::now();
         let (mut kept, mut all) = (0, 0);
         for moment in moments {
             if !self.fast {
-                thread::sleep(moment.delay);
+                tokio::time::sleep(moment.delay).await;
             }
             for events in moment.events.chunks(MAX_CONCURRENCY) {
                 let at = start.elapsed();
-                for sent in self.send(events, &connections, &target)? {
+                let sent = tokio::task::block_in_place(|| self.send(events, &connections, &target))?;
+                for sent in sent {
                     all += 1;
                     kept += usize::from(self.show(at, sent, &target.shown)?);
                 }
@@ -122,7 +124,7 @@ impl PlayScenario {
             let inflight: Vec<_> = webhooks
                 .iter()
                 .zip(connections)
-                .map(|(webhook, connection)| scope.spawn(|| connection.send(webhook, &target.url)))
+                .map(|(webhook, connection)| scope.spawn(|| connection.send(webhook)))
                 .collect();
             let answers =
                 inflight.into_iter().map(|answer| answer.join().unwrap_or_else(|_| Err(anyhow::Error::msg("failed"))));
@@ -144,6 +146,7 @@ impl PlayScenario {
             }));
         } else {
             let more = if kept { format!("kept  {}", request_id.unwrap_or_default()) } else { body };
+            let more = console::printable(&more);
             console::line(format_args!("{seconds:>6.1} s  {event_type:<28} {status}  {more}"));
         }
         Ok(kept)

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     aws_emulator::AwsEmulator,
-    process::run,
+    process::{free_port, run},
     tool::{Dev, on_a_terminal, printed, typing, voicehook},
     tools::Tools,
 };
@@ -125,8 +125,13 @@ struct Application {
 
 impl Application {
     async fn start(&self) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let port = free_port();
+        self.start_on(port).await;
+        port.to_string()
+    }
+
+    async fn start_on(&self, port: u16) {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let take = |State(application): State<Self>, headers: HeaderMap, body: String| async move {
             let mut posted = application.posted.lock().unwrap();
             let is_first = !posted.iter().any(|(_, known)| *known == body);
@@ -136,7 +141,6 @@ impl Application {
         };
         let router = Router::new().fallback(take).with_state(self.clone());
         tokio::spawn(async { axum::serve(listener, router).await });
-        port.to_string()
     }
 }
 
@@ -174,21 +178,40 @@ async fn forward_to_posts_each_call_in_its_order_and_gives_back_what_is_refused(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_application_that_is_not_there_costs_no_event() {
+async fn an_application_that_is_not_there_costs_no_event_and_no_receive() {
     let Some(aws) = emulator() else { return };
     let queue = aws.create_fifo_queue("events.fifo").await;
     fill(&aws, &queue, 1);
-    let forward = ["--forward-to", "http://127.0.0.1:9/", "--filter", "type=call.*", "--idle-exit", "30"];
-    let mut listener = listen(&aws, &queue, &forward);
-    let mut child = listener.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let shown = wait_for_lines(&mut child, 2);
-    assert!(shown[0].contains("did not answer") && shown[0].contains("again in 1 s"), "{shown:?}");
-    assert!(shown[1].contains("call.incomingcall") && shown[1].contains("again in 2 s"), "{shown:?}");
-    interrupt(&child);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success() && printed(&output).contains("0 events"), "{}", printed(&output));
-    let left = aws.messages_on(&queue).await + aws.messages_in_flight(&queue).await;
-    assert_eq!(left, EVENTS);
+    let forward = ["--forward-to", "http://127.0.0.1:9/", "--idle-exit", "3"];
+    let output = tokio::task::block_in_place(|| listen(&aws, &queue, &forward).output().unwrap());
+    let shown = printed(&output);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("did not answer") && shown.contains("0 events."), "{shown}");
+    assert!(shown.contains("not taken by the application"), "{shown}");
+    assert_eq!((aws.messages_on(&queue).await, aws.messages_in_flight(&queue).await), (EVENTS, 0));
+    let again = ["--max", "1", "--json", "--idle-exit", "20"];
+    let output = tokio::task::block_in_place(|| listen(&aws, &queue, &again).output().unwrap());
+    assert_eq!(json_lines(&output)[0]["receive_count"], 2, "one receive for all tries");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_starts_later_gets_every_event_once() {
+    let Some(aws) = emulator() else { return };
+    let queue = aws.create_fifo_queue("events.fifo").await;
+    fill(&aws, &queue, 1);
+    let port = free_port();
+    let max = EVENTS.to_string();
+    let forward = ["--forward-to", &port.to_string(), "--json", "--max", &max, "--idle-exit", "30"];
+    let mut child = listen(&aws, &queue, &forward).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    notes.by_ref().map(Result::unwrap).find(|note| note.contains("did not answer")).unwrap();
+    let application = Application::default();
+    application.start_on(port).await;
+    let output = tokio::task::block_in_place(|| child.wait_with_output().unwrap());
+    assert!(output.status.success(), "{}", printed(&output));
+    let first = &json_lines(&output)[0];
+    assert_eq!((&first["attributes"]["event_type"], &first["receive_count"]), (&"call.incomingcall".into(), &1.into()));
+    assert_eq!(aws.messages_left(&queue).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

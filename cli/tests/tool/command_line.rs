@@ -245,3 +245,16 @@ fn help_is_coloured_on_a_terminal_and_neither_in_a_pipe_nor_with_no_color() {
         assert!(shown.contains("--stack") && shown.contains("\u{1b}[") == coloured, "{shown:?}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_an_error_and_a_reader_that_goes_away_is_not() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = voicehook().args(["trigger", "--list"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(printed(&output).contains("the output could not be written"), "{}", printed(&output));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = voicehook().args(["trigger", "--list"]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert!(output.status.success() && printed(&output).is_empty(), "{}", printed(&output));
+}

@@ -4,6 +4,7 @@
 //! deployed stack.
 
 use std::{
+    collections::BTreeSet,
     process::Output,
     sync::{Arc, Mutex},
 };
@@ -116,7 +117,7 @@ fn right(operation: &str, request: &Value, on_the_queue: &Mutex<Vec<Value>>) -> 
             let messages: Vec<Value> = Vec::into_iter(wanted).enumerate().map(message).collect();
             (200, json!({"Messages": messages}))
         }
-        "DeleteMessage" => (200, json!({})),
+        "DeleteMessageBatch" => (200, json!({"Successful": [], "Failed": []})),
         "ChangeMessageVisibilityBatch" => (200, json!({"Successful": [], "Failed": []})),
         _ => (404, json!({"error": "not found"})),
     }
@@ -198,8 +199,11 @@ async fn a_right_configuration_passes_and_its_test_webhook_goes_from_the_url_to_
     ] {
         assert!(found.has(name, "ok", says, ""), "{name}: {says}: {}", found.text);
     }
-    let deleted = deployment.asked("DeleteMessage");
-    assert!(deleted.len() == 1 && deleted[0]["ReceiptHandle"].as_str().unwrap().starts_with("voicehook-doctor-"));
+    let deleted = deployment.asked("DeleteMessageBatch");
+    assert!(
+        deleted.len() == 1
+            && deleted[0]["Entries"][0]["ReceiptHandle"].as_str().unwrap().starts_with("voicehook-doctor-")
+    );
     let given_back = deployment.asked("ChangeMessageVisibilityBatch");
     let entries: Vec<&Value> = given_back.iter().flat_map(|request| request["Entries"].as_array().unwrap()).collect();
     assert!(entries.len() == 9 && entries.iter().all(|entry| entry["VisibilityTimeout"] == 0), "{entries:?}");
@@ -448,15 +452,18 @@ async fn a_test_webhook_that_is_in_quarantine_is_found_there_and_taken_off_alone
         let sent = deployment.asked("SendMessage");
         let (own, others) = sent.split_last().unwrap();
         let id = |message: &Value| message["MessageAttributes"]["request_id"]["StringValue"].clone();
-        let deleted = deployment.asked("DeleteMessage");
-        assert_eq!(deleted.iter().map(|request| request["ReceiptHandle"].clone()).collect::<Vec<_>>(), [id(own)]);
+        let deleted = deployment.asked("DeleteMessageBatch");
+        assert_eq!(
+            deleted.iter().map(|request| request["Entries"][0]["ReceiptHandle"].clone()).collect::<Vec<_>>(),
+            [id(own)]
+        );
         let given_back = deployment.asked("ChangeMessageVisibilityBatch");
         let entries = given_back.iter().filter(|request| request["QueueUrl"] == quarantine.as_str());
         let entries: Vec<Value> = entries.flat_map(|request| request["Entries"].as_array().unwrap().clone()).collect();
         let others = others.iter().filter(|message| message["QueueUrl"] == quarantine.as_str());
         assert_eq!(
-            entries.iter().map(|entry| entry["ReceiptHandle"].clone()).collect::<Vec<_>>(),
-            others.map(id).collect::<Vec<_>>()
+            entries.iter().map(|entry| entry["ReceiptHandle"].to_string()).collect::<BTreeSet<_>>(),
+            others.map(|other| id(other).to_string()).collect::<BTreeSet<_>>()
         );
         assert!(entries.iter().all(|entry| entry["VisibilityTimeout"] == 0), "{entries:?}");
     }

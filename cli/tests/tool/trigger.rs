@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Write as _,
+    io::{Read as _, Write as _},
+    net::TcpListener,
     process::{Command, Output, Stdio},
 };
 
@@ -324,4 +325,39 @@ fn an_interrupted_load_says_how_far_it_came() {
         text.contains("Interrupted after ") && text.contains(" of 1000000 webhooks") && text.contains("p50"),
         "{text}"
     );
+}
+
+/// A server that sends every request somewhere else.
+fn redirecting_to(url: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = format!("http://{}/webhook", listener.local_addr().unwrap());
+    let answer =
+        format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {url}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut read = [0; 65_536];
+            let _ = connection.read(&mut read);
+            let _ = connection.write_all(answer.as_bytes());
+        }
+    });
+    here
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_is_a_failure() {
+    let dev = Dev::start();
+    let output = trigger(&["connected", "--url", &redirecting_to(&dev.url)]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    let shown = printed(&output);
+    assert!(shown.contains("answered  307") && shown.contains("not followed"), "{shown}");
+}
+
+#[test]
+fn what_goes_to_this_machine_goes_through_no_proxy() {
+    let dev = Dev::start();
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"] {
+        let output = trigger(&["connected", "--url", &dev.url]).env(name, "http://127.0.0.1:9").output().unwrap();
+        assert!(output.status.success(), "{name}: {}", printed(&output));
+    }
 }
