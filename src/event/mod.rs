@@ -5,6 +5,7 @@
 //! take JSON as `JSON.parse` does: only the fields of the top level count, and of a field that is there twice the last
 //! one.
 
+mod call;
 mod fields;
 #[cfg(feature = "receiver")]
 mod identity;
@@ -17,6 +18,7 @@ mod schema;
 mod states;
 mod typed;
 
+pub use call::{Answer, Call, Direction, Missing, Prompt, Recording};
 pub use fields::{Json, OtherFields};
 pub use kind::normalized;
 #[cfg(feature = "receiver")]
