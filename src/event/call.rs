@@ -157,13 +157,14 @@ struct Span {
 
 /// What an event says about the call. The earliest one counts: after a transfer, `to` is somebody else.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "FactOf_{T}"))]
 struct Fact<T> {
     #[serde(flatten)]
     stamp: Stamp,
     value: T,
 }
 
+/// What the events say about the call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
@@ -202,6 +203,7 @@ struct Interaction {
     text: Option<String>,
 }
 
+/// An event that announced a recording.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SeenRecording {
@@ -246,7 +248,7 @@ pub struct Prompt {
     /// EnableX's id of the playing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub play_id: Option<String>,
-    /// When it began; `None` where that event has not arrived.
+    /// When it began, if that event has arrived.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     #[serde(serialize_with = "millis_if_any", skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -1112,7 +1114,8 @@ mod tests {
 
     #[test]
     fn the_schema_of_calls_is_what_the_type_says() {
-        let schema = schemars::schema_for!(Written<'_>);
+        let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+        let schema = settings.into_generator().into_root_schema_for::<Written<'_>>();
         let generated = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
         let file = repository().join("schemas/call.schema.json");
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
