@@ -5,10 +5,10 @@
 // results. A call is plain JSON, with the shape of schemas/call.schema.json. Everything is derived from `seen`, and each
 // part of `seen` is the earliest, the latest or the set of what was given. That is why order and duplicates do not matter.
 
-/** @typedef {import('./call.d.ts').Call} Call */
-/** @typedef {import('./call.d.ts').Seen} Seen */
-/** @typedef {import('./call.d.ts').Interaction} Interaction */
-/** @typedef {import('./call.d.ts').Stamp} Stamp */
+/** @typedef {import('./voice-event.d.ts').Call} Call */
+/** @typedef {import('./voice-event.d.ts').Seen} Seen */
+/** @typedef {import('./voice-event.d.ts').Interaction} Interaction */
+/** @typedef {import('./voice-event.d.ts').Stamp} Stamp */
 /** @typedef {import('./voice-event.d.ts').VoiceEvent} VoiceEvent */
 
 // Of prompts, keys and speech, and of recordings, the latest are kept, so that a call stays below DynamoDB's 400 KB.

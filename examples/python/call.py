@@ -17,8 +17,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from call_types import Call
-    from voice_event import VoiceEvent
+    from voice_event import Call, VoiceEvent
 
 # Of prompts, keys and speech, and of recordings, the latest are kept, so that a call stays below DynamoDB's 400 KB.
 INTERACTIONS_BUDGET, RECORDINGS_BUDGET, ENTRY_OVERHEAD = 96 * 1024, 32 * 1024, 256
