@@ -246,7 +246,7 @@ def _merge_seen(a: Any, b: Any) -> Any:
 # What follows from it.
 
 
-def _derive(voice_id: str, seen: Any) -> Any:
+def _derive(voice_id: str, seen: Any) -> Call:
     states, facts = seen["states"], seen["facts"]
 
     def seen_any(*names: str) -> bool:
@@ -267,7 +267,7 @@ def _derive(voice_id: str, seen: Any) -> Any:
         "bridged": seen_any("bridge_disconnected") and not seen_any("bridging", "bridged"),
     }
     events = _unique_by(seen["interactions"], "event_id")
-    return _defined({
+    call: Call = _defined({
         "voice_id": voice_id,
         "state": state,
         "since": since,
@@ -280,6 +280,7 @@ def _derive(voice_id: str, seen: Any) -> Any:
         "truncated": seen["cut"] or "interactions_dropped_until" in seen or "recordings_dropped_until" in seen,
         "seen": seen,
     })
+    return call
 
 
 def _prompts(events: list[Any]) -> list[Any]:
