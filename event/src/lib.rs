@@ -4,9 +4,12 @@
 //! [`VoiceEvent`]. EnableX has changed the names and the forms of its fields several times; the ones of every generation
 //! are known here and nowhere else. The receiver routes its messages by the same [`kind`] and the same [`Moment`].
 //!
+//! A [`Call`] puts the events of one call together, in whatever order they arrive and however often.
+//!
 //! JSON is read as `JSON.parse` reads it: only the fields of the top level count, and of a field that is there twice the
 //! last one.
 
+mod call;
 mod fields;
 pub mod json;
 pub mod kind;
@@ -17,6 +20,7 @@ mod states;
 mod typed;
 
 pub use self::{
+    call::{Answer, Call, Direction, Missing, Prompt, Recording},
     fields::{Json, OtherFields},
     kind::normalized,
     moment::Moment,

@@ -8,7 +8,12 @@ const [sqs, dynamodb] = [new SQS(), new DynamoDB()];
 const ATTRIBUTES = ['event_id', 'event_type', 'voice_id'];
 const [LEASE, REMEMBERED] = [30, 28 * 24 * 3600]; // seconds: for handling an event; twice as long as SQS can keep one
 
-/** What your application does with an event. What it returns is printed: no numbers, digits or links to recordings. */
+/**
+ * What your application does with an event. What it returns is printed: no numbers, digits or links to recordings.
+ * @param {string} eventType
+ * @param {string | undefined} voiceId
+ * @param {import('./voice-event.d.ts').CallEvent & import('./voice-event.d.ts').PlayEvent} event
+ */
 async function handle(eventType, voiceId, event) {
   if (eventType === 'call.recording_complete') return `recorded at ${new URL(event.recording_url).hostname}`;
   return eventType;

@@ -1,11 +1,17 @@
 """Handles each voice event of voicehook's queue once: QUEUE_URL=... EVENTS_TABLE=... python subscriber.py"""
 
+from __future__ import annotations
+
 import json
 import os
 import time
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import boto3
+
+if TYPE_CHECKING:
+    from voice_event import CallEvent, VoiceEvent
 
 SQS, TABLE = boto3.client("sqs"), boto3.resource("dynamodb").Table(os.environ["EVENTS_TABLE"])
 QUEUE = {"QueueUrl": os.environ["QUEUE_URL"]}
@@ -14,10 +20,11 @@ ATTRIBUTES = ["event_id", "event_type", "voice_id"]
 LEASE, REMEMBERED = 30, 28 * 24 * 3600  # seconds: for handling an event; twice as long as SQS can keep one
 
 
-def handle(event_type, voice_id, event):
+def handle(event_type: str, voice_id: str | None, event: VoiceEvent) -> str:
     """What your application does with an event. What it returns is printed: no numbers, digits or links to recordings."""
     if event_type == "call.recording_complete":
-        return f"recorded at {urlsplit(event['recording_url']).hostname}"
+        url = cast("CallEvent", event)["recording_url"]
+        return f"recorded at {urlsplit(url or '').hostname}"
     return event_type
 
 
