@@ -21,7 +21,7 @@ use crate::{
 const APP_ID_TTL: Duration = Duration::from_secs(300);
 
 /// The whole configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where the AppIDs come from.
     pub app_id: AppIdSetting,

@@ -231,7 +231,7 @@ impl AppIdSource for FixedAppId {
 }
 
 /// Where the configuration says that the AppIDs come from.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum AppIdSetting {
     /// `ENABLEX_APP_ID`: the AppID itself.
     Environment(Zeroizing<String>),

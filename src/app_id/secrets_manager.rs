@@ -174,43 +174,39 @@ impl AppIdSource for SecretsManager {
 mod tests {
     use super::*;
 
-    /// The name of the variant.
-    fn means(code: &str, status: u16) -> String {
-        let error = format!("{:?}", SecretsManagerError::from_code(code, Some(status)));
-        error.split('(').next().unwrap_or_default().to_owned()
-    }
-
     #[test]
     fn every_code_means_what_the_operator_must_do() {
+        use SecretsManagerError as E;
+        let told = str::to_owned;
         for (code, status, meaning) in [
-            ("ResourceNotFoundException", 400, "NotFound"),
-            ("InvalidRequestException", 400, "DeletionScheduled"),
-            ("AccessDeniedException", 400, "Denied"),
-            ("NotAuthorized", 400, "Denied"),
-            ("KMSAccessDeniedException", 400, "Denied"),
-            ("KMS.AccessDeniedException", 400, "Denied"),
-            ("DecryptionFailure", 400, "Key"),
-            ("KMSDisabledException", 400, "Key"),
-            ("KmsInvalidState", 400, "Key"),
-            ("KMS.NotFoundException", 400, "Key"),
-            ("KMSThrottlingException", 400, "Throttled"),
-            ("KmsThrottled", 400, "Throttled"),
-            ("ThrottlingException", 400, "Throttled"),
-            ("TooManyRequestsException", 429, "Throttled"),
-            ("LimitExceededException", 400, "Throttled"),
-            ("InternalServiceError", 500, "Unreachable"),
-            ("KMSInternalException", 400, "Unreachable"),
-            ("AnythingElse", 503, "Unreachable"),
-            ("UnrecognizedClientException", 400, "Credentials"),
-            ("InvalidClientTokenId", 403, "Credentials"),
-            ("ExpiredTokenException", 400, "Credentials"),
-            ("RequestExpired", 400, "Credentials"),
-            ("InvalidSignatureException", 400, "Credentials"),
-            ("OptInRequired", 403, "Credentials"),
-            ("InvalidParameterException", 400, "Refused"),
-            ("K", 400, "Refused"),
+            ("ResourceNotFoundException", 400, E::NotFound),
+            ("InvalidRequestException", 400, E::DeletionScheduled),
+            ("AccessDeniedException", 400, E::Denied(told("AccessDeniedException"))),
+            ("NotAuthorized", 400, E::Denied(told("NotAuthorized"))),
+            ("KMSAccessDeniedException", 400, E::Denied(told("KMSAccessDeniedException"))),
+            ("KMS.AccessDeniedException", 400, E::Denied(told("KMS.AccessDeniedException"))),
+            ("DecryptionFailure", 400, E::Key(told("DecryptionFailure"))),
+            ("KMSDisabledException", 400, E::Key(told("KMSDisabledException"))),
+            ("KmsInvalidState", 400, E::Key(told("KmsInvalidState"))),
+            ("KMS.NotFoundException", 400, E::Key(told("KMS.NotFoundException"))),
+            ("KMSThrottlingException", 400, E::Throttled(told("KMSThrottlingException"))),
+            ("KmsThrottled", 400, E::Throttled(told("KmsThrottled"))),
+            ("ThrottlingException", 400, E::Throttled(told("ThrottlingException"))),
+            ("TooManyRequestsException", 429, E::Throttled(told("TooManyRequestsException"))),
+            ("LimitExceededException", 400, E::Throttled(told("LimitExceededException"))),
+            ("InternalServiceError", 500, E::Unreachable(told("InternalServiceError"))),
+            ("KMSInternalException", 400, E::Unreachable(told("KMSInternalException"))),
+            ("AnythingElse", 503, E::Unreachable(told("AnythingElse"))),
+            ("UnrecognizedClientException", 400, E::Credentials(told("UnrecognizedClientException"))),
+            ("InvalidClientTokenId", 403, E::Credentials(told("InvalidClientTokenId"))),
+            ("ExpiredTokenException", 400, E::Credentials(told("ExpiredTokenException"))),
+            ("RequestExpired", 400, E::Credentials(told("RequestExpired"))),
+            ("InvalidSignatureException", 400, E::Credentials(told("InvalidSignatureException"))),
+            ("OptInRequired", 403, E::Credentials(told("OptInRequired"))),
+            ("InvalidParameterException", 400, E::Refused(told("InvalidParameterException"))),
+            ("K", 400, E::Refused(told("K"))),
         ] {
-            assert_eq!(means(code, status), meaning, "{code}");
+            assert_eq!(E::from_code(code, Some(status)), meaning, "{code}");
         }
     }
 }

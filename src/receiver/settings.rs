@@ -9,7 +9,7 @@ use crate::{app_id::Token, queue::EventFormat, webhook::Accept};
 const PUBLISH_DEADLINE: Duration = Duration::from_millis(4000);
 
 /// How the receiver treats a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Which webhooks are taken (`ALLOWED_ALGORITHMS`, `ALLOW_PLAINTEXT`).
     pub accept: Accept,

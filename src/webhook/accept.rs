@@ -4,7 +4,7 @@ use super::{Malformed, list, shortened};
 use crate::decrypt::{Algorithm, Mode};
 
 /// What the operator accepts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accept {
     /// The algorithms that may be used (`ALLOWED_ALGORITHMS`).
     pub algorithms: Vec<Algorithm>,
