@@ -1,4 +1,4 @@
-//! The AWS configuration of whoever is at the terminal: profile, environment, single sign-on.
+//! The AWS configuration of the user: profile, environment, single sign-on.
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use voicehook_lambda::aws;

@@ -18,7 +18,7 @@ pub(crate) fn line(text: impl Display) {
     note_error(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
-/// Why not everything was written to standard output, if the reason is not that nobody reads it any more.
+/// Why not everything was written to standard output, unless its reader has gone.
 pub(crate) fn write_error() -> Option<&'static str> {
     note_error(std::io::stdout().lock().flush());
     WRITE_ERROR.get().map(String::as_str)
@@ -57,7 +57,7 @@ const fn is_invisible_format(character: char) -> bool {
 /// Prints one line, coloured on a terminal unless `NO_COLOR` is set.
 ///
 /// # Errors
-/// If nobody reads it any more, or it cannot be written.
+/// If its reader has gone, or it cannot be written.
 pub(crate) fn styled_line(text: impl Display) -> io::Result<()> {
     let mut output = anstream::stdout().lock();
     let written = writeln!(output, "{text}").and_then(|()| output.flush());

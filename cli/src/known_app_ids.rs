@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use voicehook_lambda::{
-    app_id::{AppIdSetting, AppIdUnavailable, Apps, DEFAULT_APP, SecretsManager, Slip, Version, trimmed},
+    app_id::{AppIdSetting, AppIdUnavailable, Apps, DEFAULT_APP, SecretsManager, Typo, Version, trimmed},
     aws::Aws,
 };
 use zeroize::Zeroizing;
@@ -36,7 +36,7 @@ pub(crate) struct KnownAppIds {
     /// The token that the current secret names.
     pub(crate) token: Option<Zeroizing<String>>,
     /// What looks wrong in the current AppIDs.
-    pub(crate) slips: Vec<Slip>,
+    pub(crate) typos: Vec<Typo>,
 }
 
 impl KnownAppIds {
@@ -61,7 +61,7 @@ impl KnownAppIds {
     pub(crate) fn single(app_id: &str) -> Self {
         let text = Zeroizing::new(trimmed(app_id).to_owned());
         let only = KnownAppId { app: DEFAULT_APP.to_owned(), version: Version::Current, text };
-        Self { app_ids: vec![only], token: None, slips: Apps::bare(app_id).slips().to_vec() }
+        Self { app_ids: vec![only], token: None, typos: Apps::bare(app_id).typos().to_vec() }
     }
 
     /// The current AppID of an app.
@@ -86,7 +86,7 @@ impl KnownAppIds {
             self.app_ids.push(KnownAppId { app: app.to_owned(), version, text });
         }
         if version == Version::Current {
-            self.slips = apps.slips().to_vec();
+            self.typos = apps.typos().to_vec();
             self.token = fields["token"].as_str().map(|token| Zeroizing::new(token.to_owned()));
         }
         Ok(())

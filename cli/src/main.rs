@@ -1,4 +1,4 @@
-//! The command-line tool: a local receiver for developers, and EnableX's side of the conversation.
+//! The command-line tool: develop, test and operate receivers of EnableX voice webhooks.
 
 mod aws;
 mod console;
@@ -23,20 +23,20 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Receives the webhooks of the EnableX Voice API, decrypts them and puts the voice events on an SQS queue.
 ///
-/// Without a command it does what `dev` does.
+/// Without a command, it runs `dev`.
 #[derive(Parser)]
 #[command(
     name = "voicehook",
     version,
     after_help = "Examples:
-  voicehook                                  a receiver on this machine, with a sample call
-  voicehook trigger connected                one webhook to it
-  voicehook listen --queue-url URL           the events of a queue, as they come
-  voicehook decrypt webhook.txt              a webhook from a file, opened or explained
-  voicehook doctor --stack voicehook         a deployment, checked from URL to queue
-  voicehook redrive --from URL --to URL      the quarantine, emptied onto the queue
+  voicehook                                  start a local receiver and play a sample call
+  voicehook trigger connected                send a webhook to it
+  voicehook listen --queue-url URL           show the events of a queue as they arrive
+  voicehook decrypt webhook.txt              decrypt a captured webhook, or explain why that fails
+  voicehook doctor --stack voicehook         check a deployment from URL to queue
+  voicehook redrive --from URL --to URL      send quarantined webhooks to the queue
 
-voicehook COMMAND --help says more about each. With NO_COLOR set, nothing is coloured."
+Run voicehook COMMAND --help for details. Set NO_COLOR to disable colours."
 )]
 struct Cli {
     #[command(subcommand)]

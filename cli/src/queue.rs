@@ -231,7 +231,7 @@ where
         "The queue does not exist in this account and region; list your queues with `aws sqs list-queues`".to_owned()
     } else if code.contains("Denied") {
         format!(
-            "{code}: you need sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage on the queue, and kms:Decrypt where it has a key of its own; `aws sts get-caller-identity` says who you are"
+            "{code}: you need sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage on the queue, and kms:Decrypt if it has its own key; `aws sts get-caller-identity` says who you are"
         )
     } else if ["Expired", "InvalidClientTokenId", "UnrecognizedClient", "Signature"]
         .iter()

@@ -1,6 +1,6 @@
 //! Keeps what a source of AppIDs said, asks it again when that is due, and lets webhooks wait for fresher AppIDs.
 //!
-//! Each version is asked for at most once a second, whoever wants it: so an hour of garbage costs at most 7,200 requests
+//! Each version is requested at most once a second, however many webhooks wait for it: an hour of garbage costs at most 7,200 requests
 //! (0.05 US dollars for 10,000 of them). Each request is a separate task that outlives the webhook that started it, so
 //! that what a slow source says in the end is there for the next webhook. A webhook that waits asks again after a
 //! second, also where the request before is still on its way: its connection may be dead.
@@ -51,7 +51,7 @@ impl<S: AppIdSource> AppIds<S> {
     pub fn new(source: S, time_to_live: Duration) -> Self {
         let fixed = source.fixed();
         let known = fixed.map_or_else(Known::default, |apps| {
-            warn_of_slips(Version::Current, &apps);
+            warn_of_typos(Version::Current, &apps);
             Known::fixed(apps)
         });
         let known = watch::Sender::new(Arc::new(known));
@@ -135,7 +135,7 @@ impl<S: AppIdSource> Shared<S> {
         });
         if begins {
             let pending = Pending { shared: Arc::clone(self), version };
-            // Without a runtime nobody can wait for it either.
+            // Without a runtime there are no webhooks that could wait for it.
             if let Ok(runtime) = Handle::try_current() {
                 runtime.spawn(pending.request(now));
             }
@@ -147,14 +147,14 @@ impl<S: AppIdSource> Shared<S> {
         of(&mut self.requests.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps an answer. The log is written after that: whoever reads it slowly must not hold up webhooks.
+    /// Keeps an answer. The log is written afterwards, so that a slow reader does not hold up webhooks.
     fn take(&self, version: Version, began: Instant, answer: Result<Apps, AppIdUnavailable>) {
         let after = |time: Duration| Instant::now().checked_add(time);
         match answer {
             Ok(apps) => {
                 let due = after(self.time_to_live);
                 if let Some(new) = self.modify(|known| known.read(version, began, apps, due)) {
-                    warn_of_slips(version, &new);
+                    warn_of_typos(version, &new);
                 }
             }
             Err(error) => {
@@ -196,9 +196,9 @@ impl<S: AppIdSource> Drop for Pending<S> {
     }
 }
 
-fn warn_of_slips(version: Version, apps: &Apps) {
-    for slip in apps.slips() {
+fn warn_of_typos(version: Version, apps: &Apps) {
+    for typo in apps.typos() {
         let version = version.stage();
-        tracing::warn!(version, "{slip}; if webhooks do not open, correct the AppID");
+        tracing::warn!(version, "{typo}; if webhooks do not open, correct the AppID");
     }
 }

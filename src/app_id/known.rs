@@ -104,7 +104,7 @@ impl Known {
         }))
     }
 
-    /// Whether no version was ever read. That there is no previous one says nothing.
+    /// Whether no version was ever read. A missing previous version does not count.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.versions().all(Apps::is_empty)
@@ -201,7 +201,7 @@ impl Known {
         retry: Option<Instant>,
     ) -> bool {
         let read = self.slot(version);
-        // A previous version that nobody needed yet is not asked for by itself.
+        // A previous version is requested only once a webhook needs it.
         if read.apps.is_some() || version == Version::Current {
             read.due = read.due.max(retry);
         }

@@ -9,8 +9,8 @@ mod cache;
 mod known;
 mod secret;
 mod secrets_manager;
-mod slip;
 mod token;
+mod typo;
 
 use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
 
@@ -26,8 +26,8 @@ pub use self::{
     known::{Known, KnownApp},
     secret::SecretError,
     secrets_manager::{SecretsManager, SecretsManagerError},
-    slip::{Slip, SlipKind, trimmed},
     token::Token,
+    typo::{Typo, TypoKind, trimmed},
 };
 
 /// The app of the paths that name none, and of a configuration with a single AppID.
@@ -68,27 +68,27 @@ pub struct Apps {
     by_name: BTreeMap<String, AppId>,
     /// The token that a webhook's URL must carry, where the secret names one.
     pub token: Option<Token>,
-    slips: Vec<Slip>,
+    typos: Vec<Typo>,
 }
 
 impl Apps {
     /// A single AppID, under the name of the default app.
     #[must_use]
     pub fn single(app_id: AppId) -> Self {
-        Self { by_name: BTreeMap::from([(DEFAULT_APP.to_owned(), app_id)]), token: None, slips: Vec::new() }
+        Self { by_name: BTreeMap::from([(DEFAULT_APP.to_owned(), app_id)]), token: None, typos: Vec::new() }
     }
 
     /// A single AppID as somebody wrote it. White space and a byte order mark around it are cut off.
     #[must_use]
     pub fn bare(app_id: &str) -> Self {
         let app_id = trimmed(app_id);
-        Self { slips: slip::slips(DEFAULT_APP, app_id).collect(), ..Self::single(AppId::new(app_id)) }
+        Self { typos: typo::typos(DEFAULT_APP, app_id).collect(), ..Self::single(AppId::new(app_id)) }
     }
 
     /// No app at all.
     #[must_use]
     pub const fn none() -> Self {
-        Self { by_name: BTreeMap::new(), token: None, slips: Vec::new() }
+        Self { by_name: BTreeMap::new(), token: None, typos: Vec::new() }
     }
 
     /// Reads the text of a secret, in one of its three forms. White space and a byte order mark around an AppID are cut
@@ -113,8 +113,8 @@ impl Apps {
 
     /// What looks wrong in the AppIDs, and was kept as it is.
     #[must_use]
-    pub fn slips(&self) -> &[Slip] {
-        &self.slips
+    pub fn typos(&self) -> &[Typo] {
+        &self.typos
     }
 
     /// Whether the others are the same apps, with the same AppIDs and token.

@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 
 use super::{
     AppId, Apps, DEFAULT_APP, Token, is_path_segment,
-    slip::{slips, trimmed},
+    typo::{trimmed, typos},
 };
 
 /// The segment of every webhook's path that an app's name comes after. An app of that name could not be told from it.
@@ -101,7 +101,7 @@ impl Fields {
         let app_ids = || self.apps.iter().map(|(name, app_id)| (name.as_str(), trimmed(app_id)));
         let by_name = app_ids().map(|(name, app_id)| app(name, app_id)).collect::<Result<_, _>>()?;
         let token = self.token.as_deref().map(Token::new).transpose().map_err(SecretError::Token)?;
-        Ok(Apps { by_name, token, slips: app_ids().flat_map(|(name, app_id)| slips(name, app_id)).collect() })
+        Ok(Apps { by_name, token, typos: app_ids().flat_map(|(name, app_id)| typos(name, app_id)).collect() })
     }
 
     fn wipe(&mut self) {
@@ -142,22 +142,22 @@ mod tests {
         let usual = read("abc").unwrap();
         for text in ["abc\n", "\u{feff}abc", "\u{feff}{\"app_id\": \"abc\"}", "{\"app_id\": \" \u{feff}abc \"}"] {
             let apps = read(text).unwrap();
-            assert!(apps.is_same(&usual) && apps.slips().is_empty(), "{text:?}");
+            assert!(apps.is_same(&usual) && apps.typos().is_empty(), "{text:?}");
         }
     }
 
     #[test]
     fn slips_in_app_ids_are_named_with_their_app() {
-        let slips = |text| read(text).unwrap().slips().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let typos = |text| read(text).unwrap().typos().iter().map(ToString::to_string).collect::<Vec<_>>();
         for (text, app, what) in [
             ("'abc'", "app default", "quotation mark"),
             (r#"{"app_id": "\"abc\""}"#, "app default", "quotation mark"),
             (r#"{"apps": {"sales": "a\u200bb", "care": "abc"}}"#, "app sales", "invisible"),
             ("a\nb", "app default", "line break"),
         ] {
-            let slips = slips(text);
-            assert_eq!(slips.len(), 1, "{slips:?}");
-            assert!(slips[0].contains(app) && slips[0].contains(what) && !slips[0].contains("abc"), "{slips:?}");
+            let typos = typos(text);
+            assert_eq!(typos.len(), 1, "{typos:?}");
+            assert!(typos[0].contains(app) && typos[0].contains(what) && !typos[0].contains("abc"), "{typos:?}");
         }
     }
 

@@ -127,7 +127,7 @@ impl SecretsManager {
         Self::with_retries(aws, secret_id, RetryConfig::disabled())
     }
 
-    /// The same for whoever asks once: the SDK asks again where that may help.
+    /// The same for a caller that asks once: the SDK retries where that may help.
     #[must_use]
     pub fn retrying(aws: &Aws, secret_id: &str) -> Self {
         Self::with_retries(aws, secret_id, RetryConfig::standard())

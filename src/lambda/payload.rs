@@ -125,7 +125,7 @@ impl<'de> Visitor<'de> for EventVisitor {
     }
 }
 
-/// The text of a string; nothing of anything else.
+/// The text of a string; `None` for a value of another type.
 struct Text(Option<String>);
 
 impl<'de> Deserialize<'de> for Text {

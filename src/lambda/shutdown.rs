@@ -44,7 +44,7 @@ pub(super) async fn terminated() {
     }
 }
 
-/// There is no SIGTERM elsewhere, and no Lambda.
+/// Lambda runs on Unix only, and other systems have no SIGTERM.
 #[cfg(not(unix))]
 pub(super) async fn terminated() {
     std::future::pending().await

@@ -1,7 +1,7 @@
 //! Sends the messages of concurrent webhooks with few requests to SQS, and keeps the order of each message group.
 //!
 //! A message that comes alone goes at once. While a request is on its way, messages gather, and go together as soon as it
-//! is back, or ten of them are there, or [`LINGER`] is over: so a slow queue delays nobody much, and several requests can
+//! is back, or ten of them are there, or [`LINGER`] is over: so a slow queue adds little latency, and several requests can
 //! be on their way.
 //!
 //! On a FIFO queue a message takes its place in its group when [`Queue::send`] is called, and a group has one request on

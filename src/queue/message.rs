@@ -165,7 +165,7 @@ const fn is_taken_by_sqs(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// JSON text holds no other characters that SQS refuses, and these two only inside of strings.
+/// JSON text contains no other characters that SQS refuses, and these two only inside strings.
 pub(super) fn escape_noncharacters(text: String) -> String {
     // Both are three bytes from 0xEF 0xBF on; most texts have no such byte at all.
     if !text.as_bytes().contains(&0xEF) || text.chars().all(is_taken_by_sqs) {

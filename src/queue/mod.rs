@@ -1,6 +1,6 @@
 //! Puts events on SQS: message, attributes, message group, batching, deadline, failover, quarantine.
 //!
-//! A [`Message`] is made from an [`Event`](crate::event::Event) and what is known of its delivery. Whoever implements
+//! A [`Message`] is made from an [`Event`](crate::event::Event) and what is known of its delivery. An implementation of
 //! [`Queue`] promises that `Ok` means the message is on the queue.
 
 mod batching;

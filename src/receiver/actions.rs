@@ -69,7 +69,7 @@ impl Actions {
     }
 }
 
-/// An id in an answer must need no escapes, and nobody else's text belongs into one.
+/// Only an id that needs no escaping is put into an answer: its text comes from outside.
 fn can_be_answered(voice_id: &str) -> bool {
     (1..=MAX_VOICE_ID).contains(&voice_id.len())
         && voice_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))

@@ -3,7 +3,7 @@
 //! A webhook takes a [`Place`] when its invocation arrives, before anything of it is read. It hands its message to the
 //! queue when all places before its own are given up, and then gives up its own. A webhook that has to wait for somebody
 //! else, such as Secrets Manager, gives up its place at once: so a place is held for some milliseconds of CPU time at
-//! most, and nobody's garbage holds up others.
+//! most, and garbage does not hold up valid webhooks.
 
 use std::{
     collections::BTreeMap,
@@ -54,7 +54,7 @@ impl Place {
         self.number
     }
 
-    /// Runs some work and gives up the place as soon as that has to wait: nobody who came later shall wait with it.
+    /// Runs some work and gives up the place as soon as that has to wait, so that later webhooks need not wait with it.
     pub async fn during<T>(self, work: impl Future<Output = T>) -> (Option<Self>, T) {
         let mut place = Some(self);
         let mut work = pin!(work);
@@ -69,7 +69,7 @@ impl Place {
         (place, done)
     }
 
-    /// Waits until nobody who came before holds a place.
+    /// Waits until all earlier places have been given up.
     pub async fn is_first(&self) {
         poll_fn(|context| {
             let mut held = self.arrivals.held();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_is_woken() {
+    async fn a_waiting_place_is_woken() {
         let arrivals = Arrivals::default();
         let places: Vec<Place> = (0..100).map(|_| arrivals.take_place()).collect();
         let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();

@@ -168,8 +168,8 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         judged.unwrap_or_else(|unjudged| judge.without_fresh_app_ids(unjudged))
     }
 
-    /// A webhook without an event for the queue: into quarantine, where there is one. Nobody vouches for what names no
-    /// app, or comes with the wrong token.
+    /// A webhook without an event for the queue: into quarantine, if there is one. A request that names no app,
+    /// or carries the wrong token, is not kept: anyone could have sent it.
     async fn refuse(&self, refusal: Refusal, app: &str, received: &Received<'_>, record: &mut Record) -> Outcome {
         let Request { headers, body, origin, .. } = received.request;
         let is_kept = refusal != Refusal::NotFound && looks_like_a_webhook(headers, body);

@@ -128,7 +128,7 @@ impl Outcome {
         let status = self.row().status;
         let body = match self {
             Self::Queued { action: Some(action), .. } => action.clone(),
-            // The same for all of them, so that nobody can tell whether a ciphertext opened.
+            // The same for all of them, so that the answer does not tell whether a ciphertext was decrypted.
             Self::Queued { action: None, .. } | Self::Probe | Self::Quarantined(_) => "{}".to_owned(),
             Self::Refused(refusal) => error(&refusal.message()),
             Self::MethodNotAllowed => error("method not allowed; webhooks come by POST"),

@@ -40,7 +40,7 @@ pub struct Origin {
     pub stage: Option<String>,
     /// The gateway's id of the request, else Lambda's. A caller can choose it.
     pub request_id: String,
-    /// Lambda's own id of the invocation, else a random one. Nobody else can choose it.
+    /// Lambda's own id of the invocation, else a random one. A caller cannot choose it.
     pub invocation_id: String,
     /// The X-Ray trace header.
     pub trace_header: Option<String>,
@@ -101,7 +101,7 @@ fn time(milliseconds: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))
 }
 
-/// An id that nobody else has, for a server that gives its requests none.
+/// A unique id, for a server that does not assign request ids.
 pub(crate) fn random_id() -> String {
     let random = RandomState::new();
     format!("{:016x}{:016x}", random.hash_one(0), random.hash_one(1))
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_without_an_id_get_one_that_nobody_else_has() {
+    fn requests_without_an_id_get_a_unique_one() {
         let id = || Origin::local("").invocation_id;
         assert_ne!(id(), id());
     }

@@ -150,7 +150,7 @@ mod platform {
     }
 
     /// Only pipes and sockets have a reader that can stand still. A pipe is opened anew where that is allowed, because the
-    /// flag would also change it for whoever shares it.
+    /// flag would also change it for every process that shares it.
     fn unblocked() -> io::Result<File> {
         let stdout = io::stdout();
         if !matches!(FileType::from_raw_mode(fstat(&stdout)?.st_mode), FileType::Fifo | FileType::Socket) {

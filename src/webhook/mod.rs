@@ -168,7 +168,7 @@ pub enum Malformed {
     /// The body cannot be read, because it is compressed.
     #[error("content-encoding {0:?} is not supported; send the body as it is, without compression")]
     UnsupportedContentEncoding(String),
-    /// The body is no JSON text.
+    /// The body is not valid JSON.
     #[error("the body is not valid JSON (line {line}, column {column}); expected {{\"encrypted_data\": \"...\"}}")]
     NotJson {
         /// Line of the first error, from 1.
@@ -176,7 +176,7 @@ pub enum Malformed {
         /// Column of the first error.
         column: usize,
     },
-    /// The body is JSON, but no object.
+    /// The body is JSON, but not an object.
     #[error("the body is JSON, but not an object; expected {{\"encrypted_data\": \"...\"}}")]
     NotAnObject,
     /// A JSON body has no `encrypted_data`.

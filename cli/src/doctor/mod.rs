@@ -227,10 +227,10 @@ async fn secret(aws: &Aws, config: &Config, checks: &mut Checks) -> Option<Known
     let names: Vec<&str> = known.names().collect();
     let token = if known.token.is_some() { ", and a token" } else { "" };
     let detail = format!("AppIDs of {}{token}", names.join(", "));
-    for slip in &known.slips {
+    for typo in &known.typos {
         let next = "If webhooks cannot be decrypted, enter the AppID exactly as the EnableX portal shows it, with nothing \
                     around it";
-        checks.warning("AppID", slip.to_string(), next);
+        checks.warning("AppID", typo.to_string(), next);
     }
     let AppIdSetting::Secret(_) = &config.app_id else {
         checks.ok("AppID", "in ENABLEX_APP_ID");

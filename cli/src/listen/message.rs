@@ -126,7 +126,7 @@ impl Received {
 
     /// One line of JSON. The body is in it as JSON, with its numbers and the order of its fields, where it is JSON.
     pub(super) fn json(&self, forwarded: Option<&Forwarded>) -> String {
-        // Between the parts of a JSON text a line break is white space, and inside of strings there is none.
+        // Between the parts of a JSON text a line break is white space, and inside strings there are none.
         let body = RawValue::from_string(self.body.replace(['\n', '\r'], " "));
         let line = Line {
             message_id: &self.id,

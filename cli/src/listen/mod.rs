@@ -94,7 +94,7 @@ pub(crate) struct Listen {
 
 /// Why listening ended.
 enum End {
-    /// As many events as were asked for, Ctrl-C, or nobody reads what it prints.
+    /// As many events as were asked for, Ctrl-C, or the reader of its output has gone.
     Done,
     /// No event came for a while.
     Idle,

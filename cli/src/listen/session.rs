@@ -186,7 +186,7 @@ impl Session {
         ));
     }
 
-    /// Prints a message that counts. `false` where nobody reads it: then all is over.
+    /// Prints a message that counts. `false` if the reader of the output has gone, which ends the run.
     fn show(&self, message: &Received, forwarded: Option<&Forwarded>) -> bool {
         let is_read = !self.is_over() || forwarded.is_some();
         if is_read && self.print(message, forwarded) {

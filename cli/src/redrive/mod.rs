@@ -25,7 +25,7 @@ use crate::{aws, queue::QueueReader};
 
 /// Time for one event to reach its queue.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// The reason of webhooks whose app and token nobody could check.
+/// The reason of webhooks whose app and token could not be checked.
 const APP_ID_UNAVAILABLE: &str = "app_id_unavailable";
 /// The reason of webhooks that no AppID can decrypt.
 const UNDECRYPTABLE: &str = "undecryptable";
@@ -90,7 +90,7 @@ impl Redrive {
             ));
         }
         let quarantine = QueueReader::new(&aws, from, self.visibility_timeout);
-        // Whoever redrives wants the events however old they are.
+        // A redrive is meant to send events however old they are.
         let opener = Opener { accept: config.settings.accept, max_event_age: None, app_ids };
         let to = Sqs::new(&aws, config.queue_url);
         Run::new(&self, quarantine, opener, to, config.settings.event_format).finish().await

@@ -87,8 +87,8 @@ impl<'r> Run<'r> {
     /// An AppID that looks wrong is the most likely cause if webhooks cannot be decrypted.
     fn warn_about_app_ids(&self) {
         if self.results.keys().any(|result| result.starts_with(&format!("left: {UNDECRYPTABLE}"))) {
-            for slip in self.opener.app_ids.known().versions().flat_map(Apps::slips) {
-                console::line(format_args!("{slip}; fix the AppID and redrive again"));
+            for typo in self.opener.app_ids.known().versions().flat_map(Apps::typos) {
+                console::line(format_args!("{typo}; fix the AppID and redrive again"));
             }
         }
     }
@@ -145,8 +145,7 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// Names a webhook that is left. Nothing in the line was chosen by whoever sent it, but the request id, by a caller
-    /// who can set it.
+    /// Names a webhook that is left. Of the line, only the request id can have been chosen by the sender.
     fn name(&mut self, record: &Quarantined, why: &str) {
         self.named += 1;
         match self.named.cmp(&(MOST_WEBHOOKS_NAMED + 1)) {

@@ -508,7 +508,7 @@ fn a_webhook_of_which_no_event_can_be_read_is_explained_and_a_wrong_app_id_told_
 }
 
 #[test]
-fn a_slip_in_the_app_id_is_found_without_showing_it() {
+fn a_typo_in_the_app_id_is_found_without_showing_it() {
     for (given, says) in [
         (format!("\"{APP_ID}\""), "without the quotes around it"),
         (format!("ENABLEX_APP_ID={APP_ID}"), "without the prefix before its ="),

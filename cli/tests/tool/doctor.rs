@@ -300,7 +300,7 @@ async fn what_is_wrong_with_the_secret_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slip_in_an_app_id_is_named_and_white_space_around_it_is_none() {
+async fn a_typo_in_an_app_id_is_named_and_white_space_around_it_is_ignored() {
     let quotes: Instead = |operation, request| {
         let quoted = format!("'{APP_ID}'");
         (operation == "GetSecretValue" && request["VersionStage"] == "AWSCURRENT")

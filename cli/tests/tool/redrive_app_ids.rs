@@ -44,7 +44,7 @@ fn redrive(stub: &AwsStub) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slip_in_the_app_id_is_told_with_the_webhooks_that_do_not_open() {
+async fn a_typo_in_the_app_id_is_told_with_the_webhooks_that_do_not_open() {
     let quarantine = || {
         quarantine(|request| match request["VersionStage"].as_str() {
             Some("AWSCURRENT") => (200, json!({"SecretString": format!("“{APP_ID}”")})),

@@ -1,4 +1,4 @@
-//! Slips of copying and pasting in an AppID, told without the AppID itself.
+//! Typos of copying and pasting in an AppID, told without the AppID itself.
 //!
 //! White space and a byte order mark around an AppID can mean nothing else and are cut off. Whatever else looks wrong is
 //! kept as it is, because EnableX alone knows what an AppID may be, and is named to the operator: with a key made of the
@@ -17,14 +17,14 @@ pub fn trimmed(text: &str) -> &str {
 
 /// Something in an AppID that was most likely not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slip {
+pub struct Typo {
     /// The app whose AppID it is.
     pub app: String,
     /// What it is.
-    pub kind: SlipKind,
+    pub kind: TypoKind,
 }
 
-impl fmt::Display for Slip {
+impl fmt::Display for Typo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the AppID of app {} {}", self.app, self.kind.description())
     }
@@ -33,7 +33,7 @@ impl fmt::Display for Slip {
 /// What looks wrong in an AppID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum SlipKind {
+pub enum TypoKind {
     /// A quotation mark of any kind at the beginning or the end.
     Quotes,
     /// A line break inside.
@@ -47,7 +47,7 @@ pub enum SlipKind {
     Backslash,
 }
 
-impl SlipKind {
+impl TypoKind {
     const ALL: [Self; 5] = [Self::Quotes, Self::LineBreak, Self::WhiteSpace, Self::Invisible, Self::Backslash];
 
     /// What it is, and how it probably came about.
@@ -77,9 +77,9 @@ impl SlipKind {
 }
 
 /// What looks wrong in the AppID of an app.
-pub(super) fn slips(app: &str, app_id: &str) -> impl Iterator<Item = Slip> {
-    let kinds = SlipKind::ALL.into_iter().filter(|kind| kind.is_in(app_id));
-    kinds.map(|kind| Slip { app: app.to_owned(), kind })
+pub(super) fn typos(app: &str, app_id: &str) -> impl Iterator<Item = Typo> {
+    let kinds = TypoKind::ALL.into_iter().filter(|kind| kind.is_in(app_id));
+    kinds.map(|kind| Typo { app: app.to_owned(), kind })
 }
 
 const fn is_quote(character: char) -> bool {
@@ -110,8 +110,8 @@ fn is_invisible(character: char) -> bool {
 mod tests {
     use super::*;
 
-    fn kinds(app_id: &str) -> Vec<SlipKind> {
-        slips("sales", app_id).map(|slip| slip.kind).collect()
+    fn kinds(app_id: &str) -> Vec<TypoKind> {
+        typos("sales", app_id).map(|typo| typo.kind).collect()
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn app_ids_as_the_portal_shows_them_have_no_slips() {
+    fn app_ids_as_the_portal_shows_them_have_no_typos() {
         for app_id in ["5f1e0a77c2a9e1d3b4c5d6e7", "voicehook-dev", "a_b.c:d/e+f=", "x"] {
             assert_eq!(kinds(app_id), [], "{app_id}");
         }
@@ -132,9 +132,9 @@ mod tests {
     fn quotes_of_any_kind_are_named() {
         for app_id in ["\"abc\"", "'abc'", "`abc`", "“abc”", "„abc“", "«abc»", "abc’", "\"abc", "＂abc＂"]
         {
-            assert_eq!(kinds(app_id), [SlipKind::Quotes], "{app_id}");
+            assert_eq!(kinds(app_id), [TypoKind::Quotes], "{app_id}");
         }
-        assert_eq!(kinds("\\\"abc\\\""), [SlipKind::Quotes, SlipKind::Backslash]);
+        assert_eq!(kinds("\\\"abc\\\""), [TypoKind::Quotes, TypoKind::Backslash]);
     }
 
     #[test]
@@ -142,24 +142,24 @@ mod tests {
         for character in
             ['\u{200b}', '\u{a0}', '\u{ad}', '\u{202e}', '\u{2066}', '\u{feff}', '\u{0}', '\u{7f}', '\u{3000}']
         {
-            assert_eq!(kinds(&format!("ab{character}c")), [SlipKind::Invisible], "{character:?}");
+            assert_eq!(kinds(&format!("ab{character}c")), [TypoKind::Invisible], "{character:?}");
         }
-        assert_eq!(kinds("\u{200b}abc"), [SlipKind::Invisible]);
+        assert_eq!(kinds("\u{200b}abc"), [TypoKind::Invisible]);
     }
 
     #[test]
     fn line_breaks_and_white_space_inside_are_named() {
         for app_id in ["ab\nc", "ab\r\nc", "ab\u{2028}c"] {
-            assert_eq!(kinds(app_id), [SlipKind::LineBreak], "{app_id:?}");
+            assert_eq!(kinds(app_id), [TypoKind::LineBreak], "{app_id:?}");
         }
-        assert_eq!(kinds("ab c"), [SlipKind::WhiteSpace]);
-        assert_eq!(kinds("ab\tc"), [SlipKind::WhiteSpace]);
-        assert_eq!(kinds("abc\\n"), [SlipKind::Backslash]);
+        assert_eq!(kinds("ab c"), [TypoKind::WhiteSpace]);
+        assert_eq!(kinds("ab\tc"), [TypoKind::WhiteSpace]);
+        assert_eq!(kinds("abc\\n"), [TypoKind::Backslash]);
     }
 
     #[test]
-    fn a_slip_is_told_with_the_apps_name_and_without_the_app_id() {
-        let told = slips("sales", "\"top-secret\"").next().unwrap().to_string();
+    fn a_typo_is_told_with_the_apps_name_and_without_the_app_id() {
+        let told = typos("sales", "\"top-secret\"").next().unwrap().to_string();
         assert!(
             told.contains("app sales") && told.contains("quotation mark") && !told.contains("top-secret"),
             "{told}"
