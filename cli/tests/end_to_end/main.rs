@@ -11,6 +11,7 @@
 )]
 
 mod aws_emulator;
+mod cargo_lambda;
 mod cloud_events;
 mod deployment;
 mod doctor;
