@@ -166,7 +166,7 @@ fn the_values_of_the_reference_are_those_that_the_code_takes() {
 
 #[test]
 fn the_function_does_not_start_with_a_wrong_configuration_and_names_every_mistake_in_one_line() {
-    let mut function = Command::new(crate::LAMBDA);
+    let mut function = Command::new(crate::lambda_binary());
     let output = function.env_clear().env("QUEUE_URL", "events").env("WEBHOOK_TOKEN", "too-short").output().unwrap();
     assert!(!output.status.success());
     let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();

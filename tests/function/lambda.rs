@@ -24,7 +24,7 @@ const NOT_AN_EVENT: &str = r#"{"from":"+12025550123","note":"confidential"}"#;
 async fn function(stub: &SqsStub, api: &RuntimeApi) -> Child {
     let (queue_url, endpoint) = (stub.queue_url(), stub.endpoint());
     api.function(
-        crate::LAMBDA,
+        &crate::lambda_binary(),
         &[
             ("AWS_LAMBDA_MAX_CONCURRENCY", &IN_FLIGHT.to_string()),
             ("AWS_ENDPOINT_URL", &endpoint),
@@ -172,7 +172,7 @@ async fn a_function_whose_credentials_have_expired_ends_after_it_has_answered() 
         let api = RuntimeApi::start().await;
         let (queue_url, endpoint) = (stub.queue_url(), stub.endpoint());
         let mut function = api.function(
-            crate::LAMBDA,
+            &crate::lambda_binary(),
             &[
                 ("AWS_LAMBDA_MAX_CONCURRENCY", at_once),
                 ("AWS_ENDPOINT_URL", &endpoint),
@@ -212,7 +212,7 @@ async fn log_of_every_outcome(level: &str) -> String {
     let api = RuntimeApi::start().await;
     let (queue_url, endpoint) = (stub.queue_url(), stub.endpoint());
     let mut function = api.function(
-        crate::LAMBDA,
+        &crate::lambda_binary(),
         &[
             ("AWS_LAMBDA_LOG_LEVEL", level),
             ("AWS_ENDPOINT_URL", &endpoint),

@@ -32,5 +32,7 @@ mod telemetry;
 mod template;
 mod tls;
 
-/// The binary of the function.
-const LAMBDA: &str = env!("CARGO_BIN_EXE_lambda");
+/// The binary of the function: the one of this build, or the one that `VOICEHOOK_LAMBDA` names, for another processor.
+fn lambda_binary() -> String {
+    std::env::var("VOICEHOOK_LAMBDA").unwrap_or_else(|_| env!("CARGO_BIN_EXE_lambda").to_owned())
+}

@@ -304,7 +304,7 @@ async fn run_with_texts(events: &[String], level: &str) -> (Vec<Value>, String) 
     let (stub, api) = (SqsStub::start(&[], Reaction::Accept).await, RuntimeApi::start().await);
     let (queue_url, endpoint) = (stub.queue_url(), stub.endpoint());
     let mut function = api.function(
-        crate::LAMBDA,
+        &crate::lambda_binary(),
         &[
             ("AWS_LAMBDA_LOG_LEVEL", level),
             ("AWS_ENDPOINT_URL", &endpoint),

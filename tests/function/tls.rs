@@ -72,7 +72,7 @@ async fn status(port: u16, sqs: &SqsStub, more: &[(&str, &str)]) -> u64 {
     let endpoint = format!("https://localhost:{port}");
     let queue_url = sqs.queue_url().replace(&sqs.endpoint(), &endpoint);
     let variables = [("AWS_ENDPOINT_URL", endpoint.as_str()), ("QUEUE_URL", &queue_url), ("ENABLEX_APP_ID", APP_ID)];
-    let _function = api.function(crate::LAMBDA, &[&variables[..], more].concat());
+    let _function = api.function(&crate::lambda_binary(), &[&variables[..], more].concat());
     let answer = api.invoke(webhook_event("/webhook", "", &encrypted_body(r#"{"state":"connected"}"#)), None);
     timeout(PATIENCE, answer).await.unwrap().unwrap()["statusCode"].as_u64().unwrap()
 }

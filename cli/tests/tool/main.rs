@@ -7,6 +7,7 @@ mod doctor;
 mod inspector;
 mod redrive;
 mod redrive_app_ids;
+mod release;
 mod subscribers;
 #[path = "../support/tool.rs"]
 mod tool;
