@@ -59,7 +59,8 @@ impl QueueUrl {
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         let host = self.0.split("://").nth(1)?.split(['/', ':']).next()?;
-        let service = host.split_once(".amazonaws.com").or_else(|| host.split_once(".api.aws"))?.0;
+        let service =
+            [".amazonaws.com", ".amazonaws.eu", ".api.aws"].iter().find_map(|domain| host.split_once(domain))?.0;
         if let Some(region) = service.strip_suffix(".queue") {
             return Some(region);
         }
@@ -67,15 +68,13 @@ impl QueueUrl {
         labels.nth(1)
     }
 
-    /// `https://sqs.REGION.amazonaws.com`, where the URL begins with that.
+    /// `https://sqs.REGION.amazonaws.com`, where the URL begins with that; in China it ends in `.cn`, and in the European
+    /// Sovereign Cloud the domain is `amazonaws.eu`.
     pub(super) fn regional_endpoint(&self) -> Option<String> {
-        let endpoint = format!("https://sqs.{}.amazonaws.com", self.region()?);
-        let rest = self.0.strip_prefix(&endpoint)?;
-        match rest.split('/').next()? {
-            "" => Some(endpoint),
-            ".cn" => Some(endpoint + ".cn"),
-            _ => None,
-        }
+        let regional = format!("https://sqs.{}.", self.region()?);
+        let domain = self.0.strip_prefix(&regional)?.split('/').next()?;
+        let is_regional = matches!(domain, "amazonaws.com" | "amazonaws.com.cn" | "amazonaws.eu");
+        is_regional.then(|| regional + domain)
     }
 }
 
@@ -91,6 +90,7 @@ mod tests {
         assert_eq!(url("https://sqs.cn-north-1.amazonaws.com.cn/1/events").region(), Some("cn-north-1"));
         assert_eq!(url("https://vpce-0a-b.sqs.us-east-2.vpce.amazonaws.com/1/events").region(), Some("us-east-2"));
         assert_eq!(url("https://eu-central-1.queue.amazonaws.com/1/events").region(), Some("eu-central-1"));
+        assert_eq!(url("https://sqs.eusc-de-east-1.amazonaws.eu/1/events").region(), Some("eusc-de-east-1"));
         let local = url("http://127.0.0.1:4566/000000000000/events");
         assert_eq!((local.kind(), local.region()), (QueueKind::Standard, None));
     }

@@ -125,6 +125,7 @@ mod tests {
         for (shared, host, is_direct) in [
             (plain(), here, true),
             (plain(), there, true),
+            (plain(), "https://sqs.eusc-de-east-1.amazonaws.eu", true),
             (plain(), "https://sqs.us-gov-west-1.amazonaws.com", true),
             (plain().endpoint_url("http://localhost:4566"), here, true),
             (plain().use_fips(true), here, false),
