@@ -27,7 +27,7 @@ use voicehook_lambda::{
 };
 
 use self::{
-    inspector::{Inspector, Journal},
+    inspector::{AccessToken, Inspector, Journal},
     local_queue::LocalQueue,
     local_receiver::LocalReceiver,
     play::Player,
@@ -73,6 +73,9 @@ pub(crate) struct Dev {
     /// Disable the inspector, and keep no webhooks
     #[arg(long)]
     no_inspect: bool,
+    /// The token in the inspector's URL, for scripts and for a page that stays open across restarts. Random by default
+    #[arg(long, env = "VOICEHOOK_INSPECT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    inspect_token: Option<String>,
 }
 
 impl Dev {
@@ -100,9 +103,11 @@ impl Dev {
         let player = Player::new(format!("http://{address}{path}"), trimmed(&self.app_id).to_owned());
         let queue_name = self.queue_url.unwrap_or_else(|| "in memory".to_owned());
         console::line(format_args!("voicehook listens on {}", player.url));
-        let inspector_url = inspector_url(address).filter(|_| !self.no_inspect);
-        if let Some(url) = &inspector_url {
-            console::line(format_args!("inspector: {url}"));
+        let given = self.inspect_token.as_deref().filter(|token| !token.is_empty());
+        let access = browsable(address).filter(|_| !self.no_inspect);
+        let access = access.map(|url| AccessToken::new(given, address.port()).map(|token| (url, token))).transpose()?;
+        if let Some((url, token)) = &access {
+            console::line(format_args!("inspector: {url}{}", token.path()));
         }
         console::line(format_args!("queue: {queue_name}"));
         if let Some(place) = &self.quarantine {
@@ -110,10 +115,11 @@ impl Dev {
         }
         console::line("\nA sample inbound call:");
 
-        let journal = inspector_url.map(|_| Arc::new(Journal::new()));
+        let journal = access.is_some().then(|| Arc::new(Journal::new()));
         let receiver = Arc::new(LocalReceiver::new(receiver, journal.clone()));
-        let inspector = journal.clone().map(|journal| {
-            Inspector { journal, receiver: Arc::clone(&receiver), player: player.clone(), queue: queue_name }.router()
+        let inspector = journal.clone().zip(access).map(|(journal, (_, token))| {
+            let (receiver, player) = (Arc::clone(&receiver), player.clone());
+            Inspector { journal, receiver, player, queue: queue_name, token }.router()
         });
         let server = tokio::spawn(serve(listener, receiver, inspector.unwrap_or_default(), async move {
             interrupted().await;
@@ -154,14 +160,14 @@ async fn sqs(url: Option<QueueUrl>) -> Option<Sqs> {
     Some(Sqs::new(&Aws::new(aws::configuration().await), url))
 }
 
-/// The inspector's URL for a browser on this machine. `None` if the receiver does not listen on loopback.
-fn inspector_url(listening: SocketAddr) -> Option<String> {
+/// The origin of the receiver's URLs for a browser on this machine. `None` if it does not listen on loopback.
+fn browsable(listening: SocketAddr) -> Option<String> {
     let ip = match listening.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         ip => ip,
     };
     let address = SocketAddr::new(ip, listening.port());
-    ip.is_loopback().then(|| format!("http://{address}{}", inspector::PATH))
+    ip.is_loopback().then(|| format!("http://{address}"))
 }
 
 /// Serves until `shutdown` completes, then finishes the requests in flight.

@@ -1,6 +1,7 @@
 // Webhooks as they arrive, or once the list is no longer paused.
 
 import { announceLater } from './announce.js';
+import { offerUndo } from './clear.js';
 import { byId, count } from './dom.js';
 import { addToList, emptyLists, refreshLists } from './lists.js';
 import { showDetails } from './selection.js';
@@ -28,12 +29,14 @@ export const arrived = (webhook) => {
   pauseLabel();
 };
 
-/** Forgets what the server no longer keeps. */
-export const emptied = () => {
+/** Forgets what the server no longer keeps. So many of them can be brought back. */
+export const emptied = ({ cleared }) => {
   state.held = state.held && [];
   state.selected = { webhooks: undefined, calls: undefined };
   emptyLists();
+  document.body.classList.remove('has-selection');
   refresh();
+  offerUndo(cleared);
 };
 
 const pauseLabel = () => {

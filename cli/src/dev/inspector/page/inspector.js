@@ -1,23 +1,28 @@
 // The inspector's page: receives webhooks as server-sent events, and shows them as a list and grouped into calls.
 
 import { arrived, emptied, pause } from './arrivals.js';
+import { clear } from './clear.js';
 import { byId, copy } from './dom.js';
 import { onKey } from './keyboard.js';
 import { filter, showEmpty } from './lists.js';
-import { back, choose, show, showDetails } from './selection.js';
+import { notify } from './notice.js';
+import { back, choose, openWebhook, show, showDetails } from './selection.js';
 import { offer } from './send.js';
-import { connect, fetched, post } from './server.js';
+import { connect, fetched } from './server.js';
 import { soon, state } from './state.js';
+
+const TROUBLE = {
+  lost: 'Lost the connection to voicehook dev. Is it still running in its terminal? This page reconnects automatically and shows what it missed.',
+  locked: 'voicehook dev was started again and has a new token. Open the URL that it printed; then this page goes on, too.',
+};
 
 const connection = (name, text) => {
   if (state.connected === name) return;
   state.connected = name;
   byId('connection').dataset.state = name;
   byId('connection').textContent = text;
-  const lost = byId('lost');
-  lost.hidden = name !== 'lost';
-  lost.textContent = name === 'lost'
-    ? 'Lost the connection to voicehook dev. Is it still running in its terminal? This page reconnects automatically and shows what it missed.' : '';
+  byId('lost').hidden = !(name in TROUBLE);
+  byId('lost').textContent = TROUBLE[name] ?? '';
 };
 
 const loadSetup = async () => {
@@ -42,10 +47,14 @@ const wire = () => {
       byId(`tab-${other}`).focus();
     });
   }
-  byId('details').addEventListener('click', ({ target }) => { if (target.closest('[data-do=back]')) back(); });
+  byId('details').addEventListener('click', ({ target }) => {
+    const link = target.closest('[data-open]');
+    if (link) openWebhook(Number(link.dataset.open));
+    else if (target.closest('[data-do=back]')) back();
+  });
   byId('filter').addEventListener('input', filter);
   byId('pause').addEventListener('click', pause);
-  byId('clear').addEventListener('click', () => post('clear'));
+  byId('clear').addEventListener('click', clear);
   byId('open-help').addEventListener('click', () => byId('help').showModal());
   byId('copy-url').addEventListener('click', ({ currentTarget }) => copy(currentTarget, state.setup?.url ?? ''));
   const shortcuts = byId('shortcuts');
@@ -57,8 +66,9 @@ const wire = () => {
 wire();
 show('webhooks');
 connect({
-  live: () => { connection('live', 'Live'); loadSetup(); },
+  live: () => { connection('live', 'Live'); loadSetup().catch((error) => notify(error.message)); },
   lost: () => connection('lost', 'Reconnecting'),
+  locked: () => connection('locked', 'Token needed'),
   emptied,
   webhook: arrived,
 });

@@ -1,6 +1,7 @@
 // Keyboard shortcuts.
 
 import { pause } from './arrivals.js';
+import { undo } from './clear.js';
 import { byId } from './dom.js';
 import { clearFilter, shownRows } from './lists.js';
 import { focusDetails } from './pane.js';
@@ -13,7 +14,7 @@ const KEYS = {
   ArrowDown: () => move(1), ArrowUp: () => move(-1),
   '/': () => byId('filter').select(), '?': () => byId('help').showModal(),
   1: () => { show('webhooks'); back(); }, 2: () => { show('calls'); back(); },
-  p: pause,
+  p: pause, u: undo,
   s: () => { byId('send').showPopover(); byId('scenarios').querySelector('button')?.focus(); },
   r: () => { if (state.view === 'webhooks' && state.selected.webhooks !== undefined) replay(state.selected.webhooks); },
 };
@@ -23,7 +24,7 @@ export const onKey = (event) => {
   const isTyping = target.matches('input:not([type=checkbox]), textarea, select');
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (key === 'Escape' && !byId('help').open && !byId('send').matches(':popover-open')) {
-    if (isTyping) { clearFilter(); }
+    if (isTyping) clearFilter();
     back();
     return;
   }

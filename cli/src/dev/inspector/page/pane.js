@@ -1,6 +1,7 @@
 // The pane of details: replaces what it shows, and keeps the focus and the scroll position of what is only updated.
 
 import { byId, h } from './dom.js';
+import { backButton } from './parts.js';
 
 /** What the pane shows, and which version of it. */
 let shown;
@@ -32,10 +33,11 @@ export const fillDetails = (what, parts, version = '') => {
   }
   if (focusWanted) {
     focusWanted = false;
-    box.querySelector('h2')?.focus();
+    (box.querySelector('h2') ?? box).focus();
   }
 };
 
 const FOCUSABLE = 'h2, button, [tabindex="0"]';
 
-export const placeholder = (what) => [h('p', { class: 'placeholder' }, `Select ${what} to see its details.`)];
+/** Says something instead of details. */
+export const placeholder = (text) => [backButton(), h('p', { class: 'placeholder' }, text)];

@@ -11,11 +11,14 @@ export const table = (label, rows) =>
 
 export const fact = (label, value) => value && h('span', { class: 'fact' }, h('span', { class: 'muted' }, `${label} `), value);
 
+/** Leads back to the list where the details cover it. */
+export const backButton = () => h('button', { type: 'button', class: 'back quiet', 'data-do': 'back' }, '‹ List');
+
 /** The head of the details: what it is, its facts, and its buttons. */
 export const head = (text, facts, buttons) =>
   h('header', { class: 'head' },
     h('div', { class: 'head-line' },
-      h('button', { type: 'button', class: 'back quiet', 'data-do': 'back' }, '‹ List'),
+      backButton(),
       h('h2', { tabindex: '-1' }, visible(text)),
       h('div', { class: 'head-buttons' }, buttons)),
     h('p', { class: 'facts' }, facts));

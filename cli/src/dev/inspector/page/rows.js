@@ -9,7 +9,7 @@ const callMark = (id) => [h('span', { class: 'swatch', 'aria-hidden': 'true', va
 export const webhookRow = (webhook) => {
   const first = state.firsts.get(webhook.event_id);
   const cell = (name, ...children) => h('td', { class: name, role: 'gridcell' }, children);
-  return h('tr', { 'data-id': webhook.id, 'aria-selected': 'false', tabindex: '-1', class: webhook.failed ? 'bad' : webhook.event_type ? 'good' : 'other' },
+  return h('tr', { role: 'row', 'data-id': webhook.id, 'aria-selected': 'false', tabindex: '-1', class: webhook.failed ? 'bad' : webhook.event_type ? 'good' : 'other' },
     cell('time', clock(webhook.arrived)),
     cell('outcome-cell', h('span', { class: 'light', 'aria-hidden': 'true' }), `${webhook.status} ${webhook.outcome.replaceAll('_', ' ')}`),
     cell('event',
@@ -26,11 +26,11 @@ export const webhookRow = (webhook) => {
 export const callRow = (call) => {
   const cell = (name, ...children) => h('td', { class: name, role: 'gridcell' }, children);
   const kinds = [...new Set(call.notices.map(({ kind }) => kind))];
-  return h('tr', { 'data-id': call.id, 'aria-selected': 'false', tabindex: '-1' },
+  return h('tr', { role: 'row', 'data-id': call.id, 'aria-selected': 'false', tabindex: '-1' },
     cell('time', clock(call.began)),
     cell('state-cell', h('span', { class: 'state' }, visible(stateOf(call)))),
     cell('call', callMark(call.id)),
     cell('numbers', numbersOf(call)),
-    cell('number', count(call.events.length)),
+    cell('number events-cell', count(call.events.length), h('span', { class: 'unit' }, call.events.length === 1 ? ' event' : ' events')),
     cell('issues', kinds.map((kind) => h('span', { class: `note ${kind}` }, NOTICES[kind]))));
 };

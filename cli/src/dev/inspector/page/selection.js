@@ -1,25 +1,28 @@
 // What is selected, and its details.
 
 import { callDetails } from './call-details.js';
-import { byId, h } from './dom.js';
+import { byId } from './dom.js';
 import { clearFilter, focusable, rowsOf, shownRows } from './lists.js';
 import { fillDetails, focusDetails, placeholder } from './pane.js';
-import { replay } from './replay.js';
 import { fetched } from './server.js';
 import { state } from './state.js';
 import { webhookDetails } from './webhook-details.js';
+
+const isNarrow = () => matchMedia('(max-width: 760px)').matches;
 
 export const select = (id, { focus = true } = {}) => {
   state.selected[state.view] = id;
   for (const row of rowsOf(state.view)) {
     const isIt = row.dataset.id === String(id);
     row.setAttribute('aria-selected', String(isIt));
-    if (isIt && focus) row.focus();
+    if (isIt && focus && !isNarrow()) row.focus();
     if (isIt) row.scrollIntoView({ block: 'nearest' });
   }
   focusable();
   document.body.classList.toggle('has-selection', id !== undefined);
   showDetails();
+  // The details cover the list.
+  if (isNarrow() && id !== undefined) focusDetails();
 };
 
 export const move = (by) => {
@@ -53,7 +56,7 @@ const clearFilterIf = (hidden) => { if (hidden) clearFilter(); };
 export const showDetails = () => {
   const id = state.selected[state.view];
   if (id === undefined) {
-    fillDetails('nothing', () => placeholder(state.view === 'calls' ? 'a call' : 'a webhook'), state.view);
+    fillDetails('nothing', () => placeholder(`Select ${state.view === 'calls' ? 'a call' : 'a webhook'} to see its details.`), state.view);
   } else if (state.view === 'calls') {
     showCall(id);
   } else {
@@ -64,7 +67,7 @@ export const showDetails = () => {
 const showCall = (id) => {
   const call = state.calls.find((known) => known.id === id);
   const width = Math.max(300, byId('details').clientWidth - 50);
-  fillDetails(`call ${id}`, () => (call ? callDetails(call, width, { openWebhook }) : placeholder('a call')),
+  fillDetails(`call ${id}`, () => (call ? callDetails(call, width, { openWebhook }) : placeholder('None of the webhooks of this call is kept any longer.')),
     call && JSON.stringify([width, call.newest, call.events.length, call.notices]));
 };
 
@@ -77,15 +80,15 @@ const loadWebhook = async (id) => {
     const duplicateOf = first === id ? undefined : first;
     const replayed = state.webhooks.get(webhook.replay_of);
     const isEventOfItsOwn = Boolean(webhook.event_id && replayed?.event_id && replayed.event_id !== webhook.event_id);
-    parts = () => webhookDetails(webhook, { origin: location.origin, duplicateOf, isEventOfItsOwn, replay: () => replay(id), openCall, openWebhook });
+    parts = () => webhookDetails(webhook, { origin: location.origin, width: byId('details').clientWidth, duplicateOf, isEventOfItsOwn, openCall });
   } catch (error) {
-    parts = () => [h('p', { class: 'placeholder' }, `Webhook ${id} cannot be shown: ${error.message}`)];
+    parts = () => placeholder(error.status === 404 ? `Webhook ${id} is no longer kept.` : error.message);
   }
   if (state.view === 'webhooks' && state.selected.webhooks === id) fillDetails(`webhook ${id}`, parts);
 };
 
 export const back = () => {
   const row = shownRows().find((shown) => shown.getAttribute('aria-selected') === 'true') ?? shownRows()[0];
-  if (matchMedia('(max-width: 760px)').matches) select(undefined, { focus: false });
+  if (isNarrow()) select(undefined, { focus: false });
   row?.focus();
 };

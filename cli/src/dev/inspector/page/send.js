@@ -4,7 +4,12 @@ import { byId, h } from './dom.js';
 import { post } from './server.js';
 import { state } from './state.js';
 
-const sent = (text) => { byId('sent').textContent = text; };
+const sent = (text, isBad = false) => {
+  byId('sent').textContent = text;
+  byId('sent').classList.toggle('bad', isBad);
+};
+
+const attempt = (work) => work().catch((error) => sent(error.message, true));
 
 const send = async (name) => {
   const webhook = state.webhooks.get(state.selected.webhooks);
@@ -23,7 +28,7 @@ const play = async (name) => {
 /** Offers what the receiver can send. */
 export const offer = ({ samples, scenarios }) => {
   byId('scenarios').replaceChildren(...scenarios.map(([name, about]) =>
-    h('button', { type: 'button', on: { click: () => play(name) } }, h('strong', {}, name), h('span', {}, about))));
+    h('button', { type: 'button', on: { click: () => attempt(() => play(name)) } }, h('strong', {}, name), h('span', {}, about))));
   byId('samples').replaceChildren(...samples.map((name) =>
-    h('button', { type: 'button', on: { click: () => send(name) } }, name)));
+    h('button', { type: 'button', on: { click: () => attempt(() => send(name)) } }, name)));
 };

@@ -1,10 +1,13 @@
 // The details of a webhook: its outcome, the event, the message, the request and the answer.
 
 import { curl } from './curl.js';
-import { bytes, clock, copyButton, cut, h, micros, short, visible } from './dom.js';
+import { bytes, clock, copyButton, count, h, micros, short, visible } from './dom.js';
+import { text } from './fold.js';
+import { hexDump } from './hex.js';
 import { json } from './json.js';
 import { title } from './names.js';
 import { fact, head, section, table } from './parts.js';
+import { replayControls } from './replay.js';
 
 const STEP_MARKS = { passed: '✓', failed: '✕', skipped: '–' };
 const STEP_WORDS = { passed: 'passed', failed: 'failed', skipped: 'not reached' };
@@ -40,22 +43,32 @@ const message = ({ message: sent }) => {
     h('h4', {}, 'Attributes'), table('Attributes', sent.attributes));
 };
 
-const request = (webhook, origin) =>
-  section('Request', webhook.request.is_text && copyButton('Copy as curl', () => curl(webhook, origin)),
+const isBinary = (webhook) => webhook.request.body === null;
+
+const body = (webhook, width) => {
+  if (webhook.bytes === 0) return h('p', { class: 'muted' }, 'empty');
+  if (!isBinary(webhook)) return text(webhook.request.body, 'Body');
+  return hexDump(webhook.request.body_hex, width < 620 ? 8 : 16, 'Body as a hex dump');
+};
+
+const request = (webhook, { origin, width }) => {
+  const command = curl(webhook, origin);
+  return section('Request', command && copyButton('Copy as curl', () => command),
     h('pre', { class: 'text line' }, visible(webhook.request.line)),
     table('Request headers', webhook.request.headers),
-    h('h4', {}, `Body, ${bytes(webhook.bytes)}`),
-    webhook.request.body ? cut(webhook.request.body) : h('p', { class: 'muted' }, 'empty'));
+    h('h4', {}, isBinary(webhook) ? `Body, binary, ${count(webhook.bytes)} bytes` : `Body, ${bytes(webhook.bytes)}`),
+    body(webhook, width));
+};
 
 const answer = (webhook) =>
   section('Answer', undefined,
     h('pre', { class: 'text line' }, visible(webhook.answer.status)),
     table('Answer headers', webhook.answer.headers),
-    webhook.answer.body ? cut(webhook.answer.body) : h('p', { class: 'muted' }, 'no body'));
+    webhook.answer.body ? text(webhook.answer.body, 'Answer') : h('p', { class: 'muted' }, 'no body'));
 
 /** The details of a webhook. The list knows whether it is a duplicate, or a replay that counts as a separate event. */
-export const webhookDetails = (webhook, { origin, duplicateOf, isEventOfItsOwn, replay, openCall, openWebhook }) => {
-  const number = (id) => h('button', { type: 'button', class: 'link', on: { click: () => openWebhook(id) } }, `webhook ${id}`);
+export const webhookDetails = (webhook, { origin, width, duplicateOf, isEventOfItsOwn, openCall }) => {
+  const number = (id) => h('button', { type: 'button', class: 'link', 'data-open': id }, `webhook ${id}`);
   return [
     head(title(webhook), [
       h('span', { class: `outcome ${webhook.failed ? 'bad' : 'good'}` }, `${webhook.status} ${webhook.outcome.replaceAll('_', ' ')}`),
@@ -65,15 +78,15 @@ export const webhookDetails = (webhook, { origin, duplicateOf, isEventOfItsOwn, 
       webhook.replay_of && h('span', { class: 'note replay' }, 'replay of ', number(webhook.replay_of)),
       duplicateOf && h('span', { class: 'note duplicate' }, 'duplicate of ', number(duplicateOf)),
       isEventOfItsOwn && h('span', { class: 'muted' }, 'not a duplicate: nothing in the event proves that both are the same'),
-    ], h('button', { type: 'button', 'data-do': 'replay', 'aria-keyshortcuts': 'r', on: { click: replay } }, 'Replay')),
+    ], replayControls(webhook.id)),
     steps(webhook),
     webhook.failure && failure(webhook.failure),
-    webhook.failed && [request(webhook, origin), answer(webhook)],
+    webhook.failed && [request(webhook, { origin, width }), answer(webhook)],
     webhook.plaintext !== null && section('Decrypted event', copyButton('Copy', () => webhook.plaintext), json(webhook.plaintext, 'Decrypted event')),
     timing(webhook),
     message(webhook),
     webhook.message && webhook.message.body !== webhook.plaintext
       && section('Message body', copyButton('Copy', () => webhook.message.body), json(webhook.message.body, 'Message body')),
-    !webhook.failed && [request(webhook, origin), answer(webhook)],
+    !webhook.failed && [request(webhook, { origin, width }), answer(webhook)],
   ].flat().filter(Boolean);
 };

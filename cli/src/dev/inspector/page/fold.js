@@ -1,0 +1,32 @@
+// Long content: its beginning first, with a button for all of it.
+
+import { count, h, visible } from './dom.js';
+
+/** Wraps `box`, which `fill` fills with the beginning or with everything. */
+export const folded = (box, label, fill) => {
+  let isWhole = false;
+  const button = h('button', { type: 'button', class: 'quiet more', 'aria-expanded': 'false' }, label);
+  button.addEventListener('click', () => {
+    isWhole = !isWhole;
+    box.replaceChildren();
+    fill(isWhole);
+    button.textContent = isWhole ? 'Show less' : label;
+    button.setAttribute('aria-expanded', String(isWhole));
+    if (isWhole) box.focus({ preventScroll: true });
+    else box.scrollIntoView({ block: 'nearest' });
+  });
+  fill(false);
+  return h('div', { class: 'folded' }, box, button);
+};
+
+const FIRST_CHARACTERS = 300;
+
+/** A text. */
+export const text = (content, label) => {
+  const shown = visible(content);
+  const pre = h('pre', { class: 'text', tabindex: '0', 'aria-label': label }, shown);
+  if (shown.length <= FIRST_CHARACTERS) return pre;
+  return folded(pre, `Show all ${count(shown.length)} characters`, (isWhole) => {
+    pre.textContent = isWhole ? shown : `${shown.slice(0, FIRST_CHARACTERS)}…`;
+  });
+};
