@@ -24,7 +24,7 @@ const FIRST_CHARACTERS = 300;
 /** A text. */
 export const text = (content, label) => {
   const shown = visible(content);
-  const pre = h('pre', { class: 'text', tabindex: '0', 'aria-label': label }, shown);
+  const pre = h('pre', { class: 'text', role: 'group', tabindex: '0', 'aria-label': label }, shown);
   if (shown.length <= FIRST_CHARACTERS) return pre;
   return folded(pre, `Show all ${count(shown.length)} characters`, (isWhole) => {
     pre.textContent = isWhole ? shown : `${shown.slice(0, FIRST_CHARACTERS)}…`;

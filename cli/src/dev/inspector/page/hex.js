@@ -25,7 +25,7 @@ const dump = (hex, to, size) => {
 /** A hex dump with so many bytes on a line. */
 export const hexDump = (hex, size, label) => {
   const length = hex.length / 2;
-  const pre = h('pre', { class: 'text hex', tabindex: '0', 'aria-label': label });
+  const pre = h('pre', { class: 'text hex', role: 'group', tabindex: '0', 'aria-label': label });
   const show = (to) => { pre.textContent = dump(hex, to, size); };
   if (length <= FIRST) {
     show(length);

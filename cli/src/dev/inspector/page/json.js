@@ -63,7 +63,7 @@ const write = (pre, all) => {
 /** An element that shows a JSON text. */
 export const json = (text, label) => {
   const all = tokens(text);
-  const pre = h('pre', { class: 'json', tabindex: '0', 'aria-label': label });
+  const pre = h('pre', { class: 'json', role: 'group', tabindex: '0', 'aria-label': label });
   const whole = () => { if (all.length > MOST_TOKENS) pre.append(visible(text)); else write(pre, all); };
   if (all.length <= FIRST.tokens && text.length <= FIRST.characters) {
     whole();
