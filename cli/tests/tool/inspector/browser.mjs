@@ -661,6 +661,12 @@ test('on a phone the details cover the list, and a button leads back', async () 
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
   assert.ok(!wide, 'the page scrolls sideways');
   await shot(page, 'phone-list');
+  await page.getByRole('button', { name: 'Send…' }).tap();
+  await shot(page, 'phone-send');
+  assert.ok(await page.getByRole('button', { name: /^inbound-ivr/ }).isVisible());
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Keyboard shortcuts' }).tap();
+  await shot(page, 'phone-help');
 });
 
 /** The least contrast between a text and what is behind it, with the text. */
@@ -686,7 +692,7 @@ const leastContrast = (page) => page.evaluate(() => {
 
 for (const colorScheme of ['light', 'dark']) {
   test(`every text can be read in ${colorScheme} mode`, async () => {
-    const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce', viewport: { width: 1200, height: 700 } });
+    const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce', viewport: { width: 1280, height: 740 } });
     await sendTroubledCall(receiver);
     await receiver.send(new Call(VOICE_ID).state('ringing', 0), { appId: 'another' });
     const suffix = colorScheme === 'dark' ? '-dark' : '';

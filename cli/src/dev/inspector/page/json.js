@@ -6,8 +6,8 @@ import { folded } from './fold.js';
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/gs;
 const DEEPEST = 40;
-/** How much is shown at first. */
-const FIRST = { tokens: 2000, characters: 10000 };
+/** How much is shown at first: of all, and of each token, so that a long text does not hide what follows. */
+const FIRST = { tokens: 1000, token: 500 };
 /** A text with more tokens is shown as it is: so many elements would keep the browser busy for seconds. */
 const MOST_TOKENS = 100000;
 
@@ -26,17 +26,8 @@ const tokens = (text) => {
   return found;
 };
 
-/** The tokens of the beginning, the last one cut where it is too long. */
-const beginning = (all) => {
-  const first = [];
-  let room = FIRST.characters;
-  for (const token of all.slice(0, FIRST.tokens)) {
-    first.push(token.length > room ? `${token.slice(0, room)}…` : token);
-    room -= token.length;
-    if (room <= 0) break;
-  }
-  return first;
-};
+const beginning = (all) => all.slice(0, FIRST.tokens)
+  .map((token) => (token.length > FIRST.token ? `${token.slice(0, FIRST.token)}…` : token));
 
 const write = (pre, all) => {
   let depth = 0;
@@ -65,7 +56,7 @@ export const json = (text, label) => {
   const all = tokens(text);
   const pre = h('pre', { class: 'json', role: 'group', tabindex: '0', 'aria-label': label });
   const whole = () => { if (all.length > MOST_TOKENS) pre.append(visible(text)); else write(pre, all); };
-  if (all.length <= FIRST.tokens && text.length <= FIRST.characters) {
+  if (all.length <= FIRST.tokens && all.every((token) => token.length <= FIRST.token)) {
     whole();
     return pre;
   }

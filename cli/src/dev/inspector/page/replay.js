@@ -21,7 +21,7 @@ const parts = (id) => {
 };
 
 /** The controls for the head of a webhook's details. */
-export const replayControls = (id) => h('div', { class: 'replay', 'data-replay': id }, parts(id));
+export const replayControls = (id) => h('div', { class: 'replay-controls', 'data-replay': id }, parts(id));
 
 const update = (id, progress, announced) => {
   replays.set(id, progress);
