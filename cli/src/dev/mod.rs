@@ -101,14 +101,9 @@ impl Dev {
         let address = listener.local_addr()?;
         let path = token.map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
         let player = Player::new(format!("http://{address}{path}"), trimmed(&self.app_id).to_owned());
-        let queue_name = self.queue_url.unwrap_or_else(|| "in memory".to_owned());
+        let queue_name = self.queue_url.as_deref().unwrap_or("in memory").to_owned();
         console::line(format_args!("voicehook listens on {}", player.url));
-        let given = self.inspect_token.as_deref().filter(|token| !token.is_empty());
-        let access = browsable(address).filter(|_| !self.no_inspect);
-        let access = access.map(|url| AccessToken::new(given, address.port()).map(|token| (url, token))).transpose()?;
-        if let Some((url, token)) = &access {
-            console::line(format_args!("inspector: {url}{}", token.path()));
-        }
+        let access = self.inspector_access(address)?;
         console::line(format_args!("queue: {queue_name}"));
         if let Some(place) = &self.quarantine {
             console::line(format_args!("quarantine: {place}"));
@@ -117,7 +112,7 @@ impl Dev {
 
         let journal = access.is_some().then(|| Arc::new(Journal::new()));
         let receiver = Arc::new(LocalReceiver::new(receiver, journal.clone()));
-        let inspector = journal.clone().zip(access).map(|(journal, (_, token))| {
+        let inspector = journal.clone().zip(access).map(|(journal, token)| {
             let (receiver, player) = (Arc::clone(&receiver), player.clone());
             Inspector { journal, receiver, player, queue: queue_name, token }.router()
         });
@@ -136,6 +131,15 @@ impl Dev {
         ));
         server.await??;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Prints the inspector's URL, and returns the token in it. `None` if there is to be no inspector.
+    fn inspector_access(&self, listening: SocketAddr) -> anyhow::Result<Option<AccessToken>> {
+        let Some(origin) = browsable(listening).filter(|_| !self.no_inspect) else { return Ok(None) };
+        let given = self.inspect_token.as_deref().filter(|token| !token.is_empty());
+        let token = AccessToken::new(given, listening.port())?;
+        console::line(format_args!("inspector: {origin}{}", token.path()));
+        Ok(Some(token))
     }
 
     /// Reads the function's configuration, with the AppID and the queues from the command line.

@@ -63,7 +63,7 @@ pub(super) const FILES: &[File] = &[
 pub(super) const LOCKED: &str = include_str!("page/locked.html");
 
 /// The answer to who knows the token: goes on to the page, without the token in the address bar. A redirect would not do:
-/// browsers send a SameSite cookie with it only if the first request was not caused by another site, such as a terminal in
+/// browsers send a `SameSite` cookie with it only if the first request was not caused by another site, such as a terminal in
 /// a browser.
 pub(super) const UNLOCKED: &str = include_str!("page/unlocked.html");
 
