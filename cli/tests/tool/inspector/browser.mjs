@@ -400,6 +400,17 @@ test('a screen reader finds landmarks, and a name on every control', async () =>
   assert.deepEqual(nameless, []);
 });
 
+test('a screen reader finds the same tables on a phone, where rows have two lines', async () => {
+  const { page } = await open({ viewport: { width: 390, height: 800 } });
+  const devtools = await page.context().newCDPSession(page);
+  for (const [view, columns, count] of [['Webhooks', 7, 9], ['Calls', 6, 1]]) {
+    await page.getByRole('tab', { name: new RegExp(`^${view}`) }).click();
+    const { nodes } = await devtools.send('Accessibility.getFullAXTree');
+    const heard = (role) => nodes.filter((node) => !node.ignored && node.role?.value === role).length;
+    assert.deepEqual(['grid', 'row', 'columnheader', 'gridcell'].map(heard), [1, 1 + count, columns, count * columns], view);
+  }
+});
+
 test('hostile text in a webhook stays text', async () => {
   const { receiver, page } = await open({ expectedErrors: /TrustedHTML/ });
   const hostile = '<img src=x onerror="window.broken = 1"><script>window.broken = 2</script>';

@@ -4,6 +4,7 @@ import { announceLater } from './announce.js';
 import { offerUndo } from './clear.js';
 import { byId, count } from './dom.js';
 import { addToList, emptyLists, refreshLists } from './lists.js';
+import { forgetReplays } from './replay.js';
 import { showDetails } from './selection.js';
 import { soon, state } from './state.js';
 
@@ -34,6 +35,7 @@ export const emptied = ({ cleared }) => {
   state.held = state.held && [];
   state.selected = { webhooks: undefined, calls: undefined };
   emptyLists();
+  forgetReplays();
   document.body.classList.remove('has-selection');
   refresh();
   offerUndo(cleared);

@@ -2,6 +2,9 @@
 
 import { count, h, visible } from './dom.js';
 
+/** How much of a text is shown at first. */
+const FIRST_CHARACTERS = 300;
+
 /** Wraps `box`, which `fill` fills with the beginning or with everything. */
 export const folded = (box, label, fill) => {
   let isWhole = false;
@@ -19,9 +22,7 @@ export const folded = (box, label, fill) => {
   return h('div', { class: 'folded' }, box, button);
 };
 
-const FIRST_CHARACTERS = 300;
-
-/** A text. */
+/** A text, folded if it is long. */
 export const text = (content, label) => {
   const shown = visible(content);
   const pre = h('pre', { class: 'text', role: 'group', tabindex: '0', 'aria-label': label }, shown);

@@ -7,6 +7,9 @@ import { post } from './server.js';
 /** How the last replay of each webhook went. */
 const replays = new Map();
 
+/** Forgets them: the numbers may come again for other webhooks. */
+export const forgetReplays = () => replays.clear();
+
 const link = (id) => h('button', { type: 'button', class: 'link', 'data-open': id }, `webhook ${id}`);
 
 /** The button, and what to say of the replay. */
@@ -14,7 +17,7 @@ const parts = (id) => {
   const { state, text, again } = replays.get(id) ?? {};
   const isPending = state === 'pending';
   return [
-    h('p', { class: `feedback ${state ?? ''}`, role: 'status' }, again ? ['Replayed as ', link(again), `: ${text}`] : text),
+    h('p', { class: `feedback ${state ?? ''}` }, again ? ['Replayed as ', link(again), `: ${text}`] : text),
     h('button', { type: 'button', 'data-do': 'replay', 'aria-keyshortcuts': 'r', 'aria-disabled': isPending ? 'true' : undefined, on: { click: () => replay(id) } },
       isPending ? 'Replaying…' : 'Replay'),
   ];
