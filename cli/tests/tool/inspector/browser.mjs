@@ -742,7 +742,7 @@ const WIDTHS = [390, 760, 1024, 1280, 1600, 1920];
 
 for (const colorScheme of ['light', 'dark']) {
   test(`at every width from a phone to a large screen nothing is hidden or cut, in ${colorScheme} mode`, async () => {
-    const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce' });
+    const { receiver, page } = await open({ args: ['--quarantine'], colorScheme, reducedMotion: 'reduce' });
     await sendTroubledCall(receiver);
     await receiver.send(new Call(VOICE_ID).state('ringing', 0), { appId: 'another' });
     await page.getByRole('tab', { name: 'Webhooks 20' }).waitFor();
