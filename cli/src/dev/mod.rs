@@ -27,7 +27,7 @@ use voicehook_lambda::{
 };
 
 use self::{
-    inspector::{Inspector, Journal},
+    inspector::{AccessToken, Inspector, Journal},
     local_queue::LocalQueue,
     local_receiver::LocalReceiver,
     play::Player,
@@ -73,6 +73,9 @@ pub(crate) struct Dev {
     /// Disable the inspector, and keep no webhooks
     #[arg(long)]
     no_inspect: bool,
+    /// The token in the inspector's URL, for scripts and for a page that stays open across restarts. Random by default
+    #[arg(long, env = "VOICEHOOK_INSPECT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    inspect_token: Option<String>,
 }
 
 impl Dev {
@@ -98,22 +101,20 @@ impl Dev {
         let address = listener.local_addr()?;
         let path = token.map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
         let player = Player::new(format!("http://{address}{path}"), trimmed(&self.app_id).to_owned());
-        let queue_name = self.queue_url.unwrap_or_else(|| "in memory".to_owned());
+        let queue_name = self.queue_url.as_deref().unwrap_or("in memory").to_owned();
         console::line(format_args!("voicehook listens on {}", player.url));
-        let inspector_url = inspector_url(address).filter(|_| !self.no_inspect);
-        if let Some(url) = &inspector_url {
-            console::line(format_args!("inspector: {url}"));
-        }
+        let access = self.inspector_access(address)?;
         console::line(format_args!("queue: {queue_name}"));
         if let Some(place) = &self.quarantine {
             console::line(format_args!("quarantine: {place}"));
         }
         console::line("\nA sample inbound call:");
 
-        let journal = inspector_url.map(|_| Arc::new(Journal::new()));
+        let journal = access.is_some().then(|| Arc::new(Journal::new()));
         let receiver = Arc::new(LocalReceiver::new(receiver, journal.clone()));
-        let inspector = journal.clone().map(|journal| {
-            Inspector { journal, receiver: Arc::clone(&receiver), player: player.clone(), queue: queue_name }.router()
+        let inspector = journal.clone().zip(access).map(|(journal, token)| {
+            let (receiver, player) = (Arc::clone(&receiver), player.clone());
+            Inspector { journal, receiver, player, queue: queue_name, token }.router()
         });
         let server = tokio::spawn(serve(listener, receiver, inspector.unwrap_or_default(), async move {
             interrupted().await;
@@ -130,6 +131,15 @@ impl Dev {
         ));
         server.await??;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Prints the inspector's URL, and returns the token in it. `None` if there is to be no inspector.
+    fn inspector_access(&self, listening: SocketAddr) -> anyhow::Result<Option<AccessToken>> {
+        let Some(origin) = browsable(listening).filter(|_| !self.no_inspect) else { return Ok(None) };
+        let given = self.inspect_token.as_deref().filter(|token| !token.is_empty());
+        let token = AccessToken::new(given, listening.port())?;
+        console::line(format_args!("inspector: {origin}{}", token.path()));
+        Ok(Some(token))
     }
 
     /// Reads the function's configuration, with the AppID and the queues from the command line.
@@ -154,14 +164,14 @@ async fn sqs(url: Option<QueueUrl>) -> Option<Sqs> {
     Some(Sqs::new(&Aws::new(aws::configuration().await), url))
 }
 
-/// The inspector's URL for a browser on this machine. `None` if the receiver does not listen on loopback.
-fn inspector_url(listening: SocketAddr) -> Option<String> {
+/// The origin of the receiver's URLs for a browser on this machine. `None` if it does not listen on loopback.
+fn browsable(listening: SocketAddr) -> Option<String> {
     let ip = match listening.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         ip => ip,
     };
     let address = SocketAddr::new(ip, listening.port());
-    ip.is_loopback().then(|| format!("http://{address}{}", inspector::PATH))
+    ip.is_loopback().then(|| format!("http://{address}"))
 }
 
 /// Serves until `shutdown` completes, then finishes the requests in flight.

@@ -29,6 +29,7 @@ pub fn clean(mut command: Command) -> Command {
         "ACTIONS",
         "WEBHOOK_TOKEN",
         "EVENT_FORMAT",
+        "VOICEHOOK_INSPECT_TOKEN",
         "CARGO",
         "AWS_PROFILE",
         "AWS_SESSION_TOKEN",

@@ -115,8 +115,8 @@ impl Exchange {
             "line": format!("{} {} {:?}", self.request.method(), self.request.uri(), self.request.version()),
             "target": self.request.uri().to_string(),
             "headers": headers(self.request.headers()),
-            "body": String::from_utf8_lossy(body),
-            "is_text": std::str::from_utf8(body).is_ok(),
+            "body": text(body),
+            "body_hex": text(body).is_none().then(|| hex_simd::encode_to_string(body, hex_simd::AsciiCase::Lower)),
         });
         details["plaintext"] = self.event().into();
         details["message"] = self.message.as_ref().map(|message| self.message_details(message)).into();
@@ -153,8 +153,24 @@ impl Exchange {
     }
 }
 
+/// The most characters of a field in the summary. A transcript can have as many as the event.
+const LONGEST_FIELD: usize = 500;
+
 /// The fields that the call view needs, normalized across all versions of the API.
 fn fields(event: &str) -> Value {
+    let mut fields = all_fields(event);
+    for value in fields.as_object_mut().into_iter().flat_map(|fields| fields.values_mut()) {
+        if let Value::String(text) = value
+            && let Some((end, _)) = text.char_indices().nth(LONGEST_FIELD)
+        {
+            text.truncate(end);
+            text.push('…');
+        }
+    }
+    fields
+}
+
+fn all_fields(event: &str) -> Value {
     let happened = Event::from_json(event.to_owned()).ok().and_then(|event| event.timestamp());
     let happened = happened.map(Timestamp::as_millisecond);
     match VoiceEvent::from_json(event) {
@@ -185,13 +201,50 @@ fn fields(event: &str) -> Value {
     }
 }
 
+/// A body as text, unless it is binary: not UTF-8, or with control characters that no text has.
+fn text(body: &[u8]) -> Option<&str> {
+    let is_binary = |character: char| character.is_control() && !character.is_ascii_whitespace();
+    std::str::from_utf8(body).ok().filter(|text| !text.contains(is_binary))
+}
+
+/// Headers with their values; bytes that are not UTF-8 as escapes.
 fn headers(headers: &HeaderMap) -> Vec<(&str, String)> {
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect()
+    let shown = |value: &[u8]| str::from_utf8(value).map_or_else(|_| value.escape_ascii().to_string(), str::to_owned);
+    headers.iter().map(|(name, value)| (name.as_str(), shown(value.as_bytes()))).collect()
 }
 
 fn micros(duration: std::time::Duration) -> u64 {
     duration.as_micros().try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_a_body_without_control_characters_is_shown_as_text() {
+        for body in ["", "{\"a\":\t1}\r\n", "héllo \u{202e}"] {
+            assert_eq!(text(body.as_bytes()), Some(body));
+        }
+        for body in [&b"\x1f\x8b\x08"[..], b"a\0b", b"\xff", b"\x1b[2J"] {
+            assert_eq!(text(body), None, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn header_values_that_are_not_text_are_escaped() {
+        let mut map = HeaderMap::new();
+        map.append("a", HeaderValue::from_bytes(b"caf\xe9").unwrap());
+        map.append("b", HeaderValue::from_bytes("café".as_bytes()).unwrap());
+        assert_eq!(headers(&map), [("a", r"caf\xe9".to_owned()), ("b", "café".to_owned())]);
+    }
+
+    #[test]
+    fn a_long_field_is_cut_in_the_summary() {
+        let event = format!(r#"{{"voice_id":"1","state":"transcript","text":"{}"}}"#, "é".repeat(600));
+        let said = fields(&event)["said"].as_str().map(|said| said.chars().count());
+        assert_eq!(said, Some(501));
+    }
 }

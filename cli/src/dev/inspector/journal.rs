@@ -30,21 +30,35 @@ pub(crate) struct Journal {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The number of the last change.
     last: u64,
-    /// The number of the change that last emptied the journal.
+    /// The number of the change that last emptied the journal, or filled it again.
     emptied: u64,
-    kept: VecDeque<(u64, Arc<Exchange>)>,
+    /// The number of the last webhook.
+    last_id: u64,
+    kept: VecDeque<Kept>,
+    /// What was last cleared, until there is no room for it.
+    cleared: VecDeque<Kept>,
+    /// The size of both.
     bytes: usize,
     is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Kept {
+    id: u64,
+    /// The number of the change that added it.
+    change: u64,
+    exchange: Arc<Exchange>,
 }
 
 /// A change that a reader has not seen.
 #[derive(Debug)]
 pub(crate) enum Change {
-    /// Everything before it was discarded.
-    Emptied,
+    /// Everything before it is no longer kept. So many webhooks were cleared and can be brought back.
+    Emptied { cleared: usize },
     /// A webhook was added. Of the earlier ones, those from `oldest` on are still kept.
-    Added { exchange: Arc<Exchange>, oldest: u64 },
+    Added { id: u64, exchange: Arc<Exchange>, oldest: u64 },
 }
 
 impl Journal {
@@ -65,25 +79,48 @@ impl Journal {
     pub(crate) fn add(&self, exchange: Exchange) -> u64 {
         let mut state = self.state();
         state.last += 1;
-        let id = state.last;
+        state.last_id += 1;
+        let (id, change) = (state.last_id, state.last);
         state.bytes += exchange.bytes();
-        state.kept.push_back((id, Arc::new(exchange)));
-        while state.kept.len() > MAX_WEBHOOKS || (state.bytes > MAX_BYTES && state.kept.len() > 1) {
-            let Some((_, oldest)) = state.kept.pop_front() else { break };
-            state.bytes -= oldest.bytes();
-        }
+        state.kept.push_back(Kept { id, change, exchange: Arc::new(exchange) });
+        state.make_room();
         drop(state);
-        self.last.send_replace(id);
+        self.last.send_replace(change);
         id
     }
 
-    /// Discards all webhooks.
+    /// Clears all webhooks. They can be brought back by [`restore`](Self::restore).
     pub(crate) fn empty(&self) {
         let mut state = self.state();
-        let last = state.last + 1;
-        *state = State { last, emptied: last, is_closed: state.is_closed, ..State::default() };
-        drop(state);
-        self.last.send_replace(last);
+        if !state.kept.is_empty() {
+            state.cleared = std::mem::take(&mut state.kept);
+            state.bytes = state.cleared.iter().map(|kept| kept.exchange.bytes()).sum();
+        }
+        state.last += 1;
+        state.emptied = state.last;
+        self.last.send_replace(state.last);
+    }
+
+    /// Brings back what was last cleared, in front of what arrived since. Returns whether there was anything.
+    pub(crate) fn restore(&self) -> bool {
+        let mut state = self.state();
+        if state.cleared.is_empty() {
+            return false;
+        }
+        let since = std::mem::take(&mut state.kept);
+        state.kept = std::mem::take(&mut state.cleared);
+        state.kept.extend(since);
+        state.make_room();
+        // All readers begin anew, so all webhooks are changes again.
+        state.last += 1;
+        state.emptied = state.last;
+        let first = state.last + 1;
+        for (change, kept) in (first..).zip(&mut state.kept) {
+            kept.change = change;
+        }
+        state.last += u64::try_from(state.kept.len()).unwrap_or(u64::MAX);
+        self.last.send_replace(state.last);
+        true
     }
 
     /// Ends the streams of all readers.
@@ -98,7 +135,7 @@ impl Journal {
 
     /// Looks up a webhook by its number, if it is still kept.
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Exchange>> {
-        self.state().kept.iter().find(|(known, _)| *known == id).map(|(_, exchange)| Arc::clone(exchange))
+        self.state().kept.iter().find(|kept| kept.id == id).map(|kept| Arc::clone(&kept.exchange))
     }
 
     /// The changes after number `seen`, in order, with their numbers. For a reader that has seen nothing (`None`), the first
@@ -106,10 +143,13 @@ impl Journal {
     pub(crate) fn since(&self, seen: Option<u64>) -> Vec<(u64, Change)> {
         let state = self.state();
         let seen = seen.filter(|seen| *seen >= state.emptied && *seen <= state.last);
-        let emptied = seen.is_none().then_some((state.emptied, Change::Emptied));
-        let oldest = state.kept.front().map_or(state.last, |(id, _)| *id);
-        let added = state.kept.iter().filter(|(id, _)| seen.is_none_or(|seen| *id > seen));
-        let added = added.map(|(id, exchange)| (*id, Change::Added { exchange: Arc::clone(exchange), oldest }));
+        let cleared = state.cleared.len();
+        let emptied = seen.is_none().then_some((state.emptied, Change::Emptied { cleared }));
+        let oldest = state.kept.front().map_or(state.last_id, |kept| kept.id);
+        let added = state.kept.iter().filter(|kept| seen.is_none_or(|seen| kept.change > seen));
+        let added = added.map(|Kept { id, change, exchange }| {
+            (*change, Change::Added { id: *id, exchange: Arc::clone(exchange), oldest })
+        });
         emptied.into_iter().chain(added).collect()
     }
 
@@ -120,6 +160,18 @@ impl Journal {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Drops what was cleared, and then the oldest webhooks, while there is too much.
+    fn make_room(&mut self) {
+        while self.kept.len() > MAX_WEBHOOKS || (self.bytes > MAX_BYTES && self.kept.len() + self.cleared.len() > 1) {
+            let are_too_many = self.kept.len() > MAX_WEBHOOKS;
+            let cleared = if are_too_many { None } else { self.cleared.pop_front() };
+            let Some(oldest) = cleared.or_else(|| self.kept.pop_front()) else { break };
+            self.bytes -= oldest.exchange.bytes();
+        }
     }
 }
 
@@ -188,6 +240,67 @@ mod tests {
         let kept = ids.iter().filter(|id| journal.get(**id).is_some()).count();
         assert_eq!(kept, 10);
         assert!(journal.get(20).is_some());
+    }
+
+    fn ids(changes: &[(u64, Change)]) -> Vec<u64> {
+        changes
+            .iter()
+            .filter_map(|(_, change)| if let Change::Added { id, .. } = change { Some(*id) } else { None })
+            .collect()
+    }
+
+    #[test]
+    fn what_was_cleared_comes_back_in_front_of_what_arrived_since() {
+        let journal = Journal::new();
+        journal.add(exchange(1));
+        journal.add(exchange(1));
+        journal.empty();
+        assert!(matches!(journal.since(Some(2)).as_slice(), [(3, Change::Emptied { cleared: 2 })]));
+        assert_eq!(journal.add(exchange(1)), 3);
+        assert!(journal.restore());
+        let changes = journal.since(Some(4));
+        assert!(matches!(changes[0], (5, Change::Emptied { cleared: 0 })));
+        assert_eq!(ids(&changes), [1, 2, 3]);
+        let last = changes.last().unwrap().0;
+        assert_eq!(numbers(&journal.since(Some(last))), [], "a reader that has seen all of them waits");
+        assert_eq!(journal.add(exchange(1)), 4);
+        assert_eq!(ids(&journal.since(Some(last))), [4]);
+        assert!(!journal.restore(), "it comes back once");
+    }
+
+    #[test]
+    fn clearing_an_empty_list_keeps_what_was_cleared_before() {
+        let journal = Journal::new();
+        journal.add(exchange(1));
+        journal.empty();
+        journal.empty();
+        assert!(journal.restore());
+        assert!(journal.get(1).is_some());
+    }
+
+    #[test]
+    fn what_was_cleared_makes_room_before_what_is_kept() {
+        let journal = Journal::new();
+        for _ in 0..5 {
+            journal.add(exchange(6 * 1024 * 1024));
+        }
+        journal.empty();
+        let ids: Vec<u64> = (0..10).map(|_| journal.add(exchange(6 * 1024 * 1024))).collect();
+        assert!(ids.iter().all(|id| journal.get(*id).is_some()));
+        assert!(!journal.restore());
+    }
+
+    #[test]
+    fn no_more_come_back_than_are_kept() {
+        let journal = Journal::new();
+        for _ in 0..MAX_WEBHOOKS {
+            journal.add(exchange(1));
+        }
+        journal.empty();
+        journal.add(exchange(1));
+        assert!(journal.restore());
+        assert_eq!(journal.since(None).len(), 1 + MAX_WEBHOOKS);
+        assert!(journal.get(1).is_none() && journal.get(2).is_some());
     }
 
     #[tokio::test]

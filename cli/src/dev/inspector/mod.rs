@@ -1,7 +1,7 @@
 //! The web inspector of `voicehook dev`: shows each webhook, its outcome and, if it failed, what to do.
 //!
 //! The local receiver records its [`Exchange`]s in the [`Journal`]. The page at [`PATH`] is only for browsers on this
-//! machine, because it shows plaintext and the exact reason of a failed decryption. The function reveals neither, and
+//! machine that know its [`AccessToken`], because it shows plaintext and the exact reason of a failed decryption. The function reveals neither, and
 //! contains nothing of this module.
 
 mod exchange;
@@ -10,9 +10,11 @@ mod guard;
 mod journal;
 mod page;
 mod server;
+mod token;
 
 pub(crate) use self::{
     exchange::{Exchange, Origin},
     journal::Journal,
     server::{Inspector, PATH},
+    token::AccessToken,
 };

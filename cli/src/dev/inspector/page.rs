@@ -8,31 +8,64 @@ pub(super) struct File {
     pub(super) path: &'static str,
     pub(super) media_type: &'static str,
     pub(super) text: &'static str,
+    /// Whether it needs no token: it is part of the page that says where to find the token.
+    pub(super) is_public: bool,
 }
 
-const HTML: &str = "text/html; charset=utf-8";
+pub(super) const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 macro_rules! file {
     ($path:literal, $media_type:expr) => {
-        File { path: $path, media_type: $media_type, text: include_str!(concat!("page/", $path)) }
+        File { path: $path, media_type: $media_type, text: include_str!(concat!("page/", $path)), is_public: false }
+    };
+    ($path:literal, $media_type:expr, public) => {
+        File { is_public: true, ..file!($path, $media_type) }
     };
 }
 
 /// All files.
 pub(super) const FILES: &[File] = &[
-    File { path: "", media_type: HTML, text: include_str!("page/inspector.html") },
-    file!("inspector.css", CSS),
-    file!("icon.svg", SVG),
-    file!("inspector.js", SCRIPT),
+    File { path: "", ..file!("inspector.html", HTML) },
+    file!("inspector.css", CSS, public),
+    file!("icon.svg", SVG, public),
+    file!("announce.js", SCRIPT),
+    file!("arrivals.js", SCRIPT),
+    file!("call-details.js", SCRIPT),
     file!("calls.js", SCRIPT),
-    file!("details.js", SCRIPT),
+    file!("clear.js", SCRIPT),
+    file!("curl.js", SCRIPT),
     file!("dom.js", SCRIPT),
+    file!("filter.js", SCRIPT),
+    file!("fold.js", SCRIPT),
+    file!("hex.js", SCRIPT),
+    file!("inspector.js", SCRIPT),
     file!("json.js", SCRIPT),
+    file!("keyboard.js", SCRIPT),
+    file!("lists.js", SCRIPT),
+    file!("names.js", SCRIPT),
+    file!("notice.js", SCRIPT),
+    file!("pane.js", SCRIPT),
+    file!("parts.js", SCRIPT),
+    file!("replay.js", SCRIPT),
+    file!("rows.js", SCRIPT),
+    file!("selection.js", SCRIPT),
+    file!("send.js", SCRIPT),
+    file!("server.js", SCRIPT),
+    file!("state.js", SCRIPT),
     file!("timeline.js", SCRIPT),
+    file!("webhook-details.js", SCRIPT),
 ];
+
+/// The answer to who does not know the token: where to find it.
+pub(super) const LOCKED: &str = include_str!("page/locked.html");
+
+/// The answer to who knows the token: goes on to the page, without the token in the address bar. A redirect would not do:
+/// browsers send a `SameSite` cookie with it only if the first request was not caused by another site, such as a terminal in
+/// a browser.
+pub(super) const UNLOCKED: &str = include_str!("page/unlocked.html");
 
 /// Headers of every answer. The content of a webhook is untrusted: it must never become markup or code, and must not leave
 /// this machine.

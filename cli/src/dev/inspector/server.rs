@@ -1,7 +1,7 @@
 //! HTTP server of the inspector: its page, the webhooks as server-sent events, and the actions of its buttons.
 //!
 //! Everything is below [`PATH`]. A request that `guard` rejects is answered as if there were no inspector, or is
-//! told why.
+//! told why. What says where to find the token needs no token itself.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,9 +9,9 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{ConnectInfo, Path, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     middleware::{self, Next},
-    response::{IntoResponse, Response, Sse, sse},
+    response::{IntoResponse, Redirect, Response, Sse, sse},
     routing::{get, post},
 };
 use futures_util::{Stream, StreamExt as _, stream};
@@ -20,8 +20,10 @@ use serde_json::{Value, json};
 
 use super::{
     Journal, Origin, guard,
+    guard::Refusal,
     journal::{Change, MAX_WEBHOOKS},
     page,
+    token::AccessToken,
 };
 use crate::{
     dev::{local_receiver::LocalReceiver, play::Player},
@@ -42,6 +44,7 @@ pub(crate) struct Inspector {
     pub(crate) player: Player,
     /// The queue's URL, or "in memory".
     pub(crate) queue: String,
+    pub(crate) token: AccessToken,
 }
 
 type Shared = State<Arc<Inspector>>;
@@ -51,7 +54,7 @@ impl Inspector {
     pub(crate) fn router(self) -> Router {
         let inspector = Arc::new(self);
         let mut router = Router::new();
-        for page::File { path, media_type, text } in page::FILES {
+        for page::File { path, media_type, text, .. } in page::FILES {
             let path = if path.is_empty() { PATH.to_owned() } else { format!("{PATH}/{path}") };
             router = router.route(&path, get(move || async move { ([(header::CONTENT_TYPE, *media_type)], *text) }));
         }
@@ -61,6 +64,7 @@ impl Inspector {
             .route(&format!("{PATH}/webhooks/{{id}}"), get(details))
             .route(&format!("{PATH}/webhooks/{{id}}/replay"), post(replay))
             .route(&format!("{PATH}/clear"), post(clear))
+            .route(&format!("{PATH}/restore"), post(restore))
             .route(&format!("{PATH}/samples/{{name}}"), post(sample))
             .route(&format!("{PATH}/scenarios/{{name}}"), post(scenario))
             .route_layer(middleware::from_fn_with_state(Arc::clone(&inspector), guarded))
@@ -74,15 +78,38 @@ async fn guarded(
     request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match guard::check(peer, request.method(), request.headers()) {
+    let is_page = request.uri().path() == PATH;
+    let mut response = match guard::check(peer, request.method(), request.headers(), &inspector.token) {
+        Ok(()) if is_page && inspector.token.token_in(request.uri()).is_some() => Redirect::to(PATH).into_response(),
         Ok(()) => next.run(request).await,
+        Err(Refusal::NoToken) if is_page => opened(&inspector.token, request.uri()),
+        Err(Refusal::NoToken) if is_public(request.uri()) => next.run(request).await,
         Err(refusal) => match refusal.answer() {
-            Some(answer) => answer.into_response(),
+            Some((status, why)) => (status, answer(&json!({ "error": why.trim_end() }))).into_response(),
             None => return inspector.receiver.respond(request).await,
         },
     };
     response.headers_mut().extend(page::HEADERS);
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     response
+}
+
+/// Whether it is a file that needs no token.
+fn is_public(uri: &Uri) -> bool {
+    let path = uri.path().strip_prefix(PATH).and_then(|path| path.strip_prefix('/'));
+    page::FILES.iter().any(|file| file.is_public && path == Some(file.path))
+}
+
+/// Exchanges the token in the URL for a cookie, or says where to find the URL.
+fn opened(token: &AccessToken, uri: &Uri) -> Response {
+    let html = (header::CONTENT_TYPE, page::HTML.to_owned());
+    if token.opens(uri) {
+        ([html, (header::SET_COOKIE, token.set_cookie())], page::UNLOCKED).into_response()
+    } else {
+        (StatusCode::UNAUTHORIZED, [html], page::LOCKED).into_response()
+    }
 }
 
 /// What the page needs to know about this receiver.
@@ -114,7 +141,7 @@ async fn events(
             let changes = journal.since(seen);
             if let Some((last, _)) = changes.last() {
                 let (last, run) = (*last, journal.run().to_owned());
-                let batch = changes.into_iter().map(move |(id, change)| Ok(event(&run, id, &change)));
+                let batch = changes.into_iter().map(move |(number, change)| Ok(event(&run, number, &change)));
                 return Some((stream::iter(batch), (woken, Some(last), journal)));
             }
             if journal.is_closed() || woken.changed().await.is_err() {
@@ -125,12 +152,12 @@ async fn events(
     Sse::new(batches.flatten()).keep_alive(sse::KeepAlive::new())
 }
 
-fn event(run: &str, id: u64, change: &Change) -> sse::Event {
-    let event = sse::Event::default().id(format!("{run}-{id}")).retry(RECONNECT);
+fn event(run: &str, number: u64, change: &Change) -> sse::Event {
+    let event = sse::Event::default().id(format!("{run}-{number}")).retry(RECONNECT);
     match change {
-        Change::Emptied => event.event("emptied").data("{}"),
-        Change::Added { exchange, oldest } => {
-            let mut summary = exchange.summary(id);
+        Change::Emptied { cleared } => event.event("emptied").data(json!({ "cleared": cleared }).to_string()),
+        Change::Added { id, exchange, oldest } => {
+            let mut summary = exchange.summary(*id);
             summary["oldest"] = (*oldest).into();
             event.event("webhook").data(summary.to_string())
         }
@@ -140,20 +167,27 @@ fn event(run: &str, id: u64, change: &Change) -> sse::Event {
 async fn details(State(inspector): Shared, Path(id): Path<u64>) -> Response {
     match inspector.journal.get(id) {
         Some(exchange) => answer(&exchange.details(id, &inspector.player.url)),
-        None => gone(),
+        None => gone("it may no longer be kept"),
     }
 }
 
 async fn replay(State(inspector): Shared, Path(id): Path<u64>) -> Response {
-    let Some(exchange) = inspector.journal.get(id) else { return gone() };
+    let Some(exchange) = inspector.journal.get(id) else { return gone("it is no longer kept") };
     let (parts, body) = exchange.replay_request();
-    let (_, new) = inspector.receiver.receive(parts, body, Origin::Replay(id)).await;
-    answer(&json!({ "id": new }))
+    let (response, new) = inspector.receiver.receive(parts, body, Origin::Replay(id)).await;
+    let replayed = new.and_then(|new| inspector.journal.get(new));
+    let outcome = replayed.map(|exchange| exchange.outcome.name());
+    answer(&json!({ "id": new, "status": response.status().as_u16(), "outcome": outcome }))
 }
 
 async fn clear(State(inspector): Shared) -> Response {
     inspector.journal.empty();
     answer(&json!({}))
+}
+
+/// Brings back what was last cleared.
+async fn restore(State(inspector): Shared) -> Response {
+    if inspector.journal.restore() { answer(&json!({})) } else { gone("what was cleared is no longer kept") }
 }
 
 /// Options of the page's requests to send something.
@@ -178,7 +212,7 @@ async fn sample(State(inspector): Shared, Path(name): Path<String>, body: Bytes)
 /// Plays in the background, even if the page is closed.
 async fn scenario(State(inspector): Shared, Path(name): Path<String>, body: Bytes) -> Response {
     let options: SendOptions = serde_json::from_slice(&body).unwrap_or_default();
-    let Some(scenario) = Scenario::from_name(&name) else { return gone() };
+    let Some(scenario) = Scenario::from_name(&name) else { return gone("there is no such call") };
     let player = inspector.player.clone();
     tokio::spawn(async move {
         if let Err(error) = player.scenario(scenario, options.fast).await {
@@ -192,8 +226,8 @@ fn answer(document: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], Body::from(document.to_string())).into_response()
 }
 
-fn gone() -> Response {
-    (StatusCode::NOT_FOUND, answer(&json!({ "error": "not found; it may no longer be kept" }))).into_response()
+fn gone(why: &str) -> Response {
+    (StatusCode::NOT_FOUND, answer(&json!({ "error": format!("Not found: {why}.") }))).into_response()
 }
 
 fn failed(error: &str) -> Response {

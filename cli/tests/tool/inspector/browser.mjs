@@ -37,8 +37,8 @@ afterEach(async () => {
 });
 
 /** A receiver, and its inspector in a browser. */
-const open = async ({ args, url, expectedErrors = /net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/, ...options } = {}) => {
-  const receiver = await LocalReceiver.start({ args });
+const open = async ({ args, token, url, expectedErrors = /net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/, ...options } = {}) => {
+  const receiver = await LocalReceiver.start({ args, token });
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'], ...options });
   context.setDefaultTimeout(15_000);
   const page = await context.newPage();
@@ -400,6 +400,17 @@ test('a screen reader finds landmarks, and a name on every control', async () =>
   assert.deepEqual(nameless, []);
 });
 
+test('a screen reader finds the same tables on a phone, where rows have two lines', async () => {
+  const { page } = await open({ viewport: { width: 390, height: 800 } });
+  const devtools = await page.context().newCDPSession(page);
+  for (const [view, columns, count] of [['Webhooks', 7, 9], ['Calls', 6, 1]]) {
+    await page.getByRole('tab', { name: new RegExp(`^${view}`) }).click();
+    const { nodes } = await devtools.send('Accessibility.getFullAXTree');
+    const heard = (role) => nodes.filter((node) => !node.ignored && node.role?.value === role).length;
+    assert.deepEqual(['grid', 'row', 'columnheader', 'gridcell'].map(heard), [1, 1 + count, columns, count * columns], view);
+  }
+});
+
 test('hostile text in a webhook stays text', async () => {
   const { receiver, page } = await open({ expectedErrors: /TrustedHTML/ });
   const hostile = '<img src=x onerror="window.broken = 1"><script>window.broken = 2</script>';
@@ -442,7 +453,7 @@ test('a page that loses the connection says so, comes back, and has missed nothi
     const { receiver, page } = await open({
       url: ({ inspector }) => {
         target = Number(new URL(inspector).port);
-        return `http://127.0.0.1:${proxy.address().port}/_inspect`;
+        return `http://127.0.0.1:${proxy.address().port}${new URL(inspector).pathname}${new URL(inspector).search}`;
       },
     });
     await rows(page).first().click();
@@ -461,16 +472,160 @@ test('a page that loses the connection says so, comes back, and has missed nothi
   }
 });
 
-test('a receiver that is started again begins a new list', async () => {
-  const all = await open();
+test('a receiver that is started again with the same token begins a new list', async () => {
+  const token = 'a-token-of-the-test';
+  const all = await open({ token });
   const { receiver, page } = all;
   await receiver.send(new Call(VOICE_ID).state('hold', 0));
   await row(page, 'call.hold').waitFor();
   assert.equal(await receiver.interrupt(), 0, 'Ctrl-C while a browser looks on');
   await page.getByRole('alert').getByText('Is it still running').waitFor();
-  all.receiver = await LocalReceiver.start({ listen: new URL(receiver.url).host });
+  all.receiver = await LocalReceiver.start({ listen: new URL(receiver.url).host, token });
   await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
   await eventually('only what is new is listed', async () => await rows(page).count() === 9 && await row(page, 'call.hold').count() === 0);
+});
+
+test('a receiver that is started again with a new token asks for the new URL, and then this page goes on', async () => {
+  const all = await open({ expectedErrors: /net::ERR_|status of 401/ });
+  const { receiver, page, context } = all;
+  await receiver.interrupt();
+  all.receiver = await LocalReceiver.start({ listen: new URL(receiver.url).host });
+  await page.getByRole('alert').getByText('Open the URL that it printed').waitFor();
+  const other = await context.newPage();
+  await other.goto(all.receiver.inspector);
+  await row(other, 'call.incomingcall').waitFor();
+  await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
+  await page.getByRole('alert').waitFor({ state: 'hidden' });
+});
+
+test('the token leaves the address bar and the history, and no link carries it', async () => {
+  const { receiver, page, context } = await open({ expectedErrors: /status of 401/ });
+  const { token, origin } = { token: new URL(receiver.inspector).searchParams.get('token'), origin: new URL(receiver.inspector).origin };
+  assert.match(token, /^[0-9a-f]{48}$/);
+  assert.equal(page.url(), `${origin}/_inspect`);
+  const [cookie] = await context.cookies();
+  assert.deepEqual([cookie.value, cookie.httpOnly, cookie.sameSite, cookie.path], [token, true, 'Strict', '/_inspect']);
+  await row(page, 'call.incomingcall').click();
+  await details(page).getByRole('heading', { name: 'call.incomingcall' }).waitFor();
+  assert.ok(!(await page.content()).includes(token));
+  assert.equal(await page.evaluate(() => document.cookie), '');
+  await page.goBack();
+  assert.equal(page.url(), 'about:blank');
+  await page.goto(receiver.inspector);
+  await row(page, 'call.incomingcall').waitFor();
+  assert.equal(page.url(), `${origin}/_inspect`);
+  // A terminal in a browser, on another site, opens it too.
+  const stranger = await (await browser.newContext()).newPage();
+  await stranger.goto(`${origin}/_inspect`);
+  await stranger.getByRole('heading', { name: 'The inspector needs its token' }).waitFor();
+  await stranger.screenshot({ path: `${SCREENSHOTS}/locked.png` });
+  await stranger.goto(`data:text/html,<a href="${receiver.inspector}">link</a>`);
+  await stranger.getByRole('link').click();
+  await row(stranger, 'call.incomingcall').waitFor();
+  await stranger.context().close();
+});
+
+test('a replay says that it runs, how it went, and what it cannot', async () => {
+  const { receiver, page } = await open({ expectedErrors: /net::ERR_|status of 404/ });
+  let release;
+  const held = new Promise((resolve) => { release = resolve; });
+  await page.route('**/replay', async (route) => { await held; await route.continue(); });
+  await row(page, 'call.incomingcall').click();
+  const button = details(page).getByRole('button', { name: 'Replay' });
+  await button.click();
+  await details(page).getByRole('button', { name: 'Replaying…' }).waitFor();
+  assert.equal(await details(page).getByRole('button', { name: 'Replaying…' }).getAttribute('aria-disabled'), 'true');
+  await page.keyboard.press('r');
+  release();
+  await details(page).getByText('Replayed as webhook 10: 200 queued').waitFor();
+  assert.ok(await button.evaluate((element) => element === document.activeElement), 'the focus is lost');
+  assert.equal(await rows(page).count(), 10, 'it is replayed once');
+  await shot(page, 'replayed');
+  await details(page).getByRole('button', { name: 'webhook 10' }).click();
+  await details(page).getByText('replay of webhook 1').waitFor();
+  await page.unroute('**/replay');
+  await fetch(`${new URL(receiver.inspector).origin}/_inspect/clear`, { method: 'POST', headers: { 'x-voicehook-inspect-token': new URL(receiver.inspector).searchParams.get('token') } });
+  await page.getByText('10 webhooks cleared.').waitFor();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await row(page, 'replay').click();
+  await details(page).getByText('replay of webhook 1').waitFor();
+  const call = new Call(VOICE_ID);
+  for (let sent = 0; sent < 500; sent += 50) {
+    await Promise.all(Array.from({ length: 50 }, (_, at) => receiver.send(call.state('hold', sent + at))));
+  }
+  await page.getByRole('tab', { name: 'Webhooks 500' }).waitFor();
+  await eventually('it is evicted', async () => await row(page, 'replay').count() === 0);
+  await details(page).getByRole('button', { name: 'Replay' }).click();
+  await details(page).getByText('Webhook 10 is no longer kept, so it cannot be replayed.').waitFor();
+  await details(page).getByRole('button', { name: 'webhook 1', exact: true }).first().click();
+  await details(page).getByText('Webhook 1 is no longer kept.').waitFor();
+  await row(page, 'call.hold').click();
+  await details(page).getByRole('heading', { name: 'call.hold' }).waitFor();
+  await receiver.kill();
+  await details(page).getByRole('button', { name: 'Replay' }).click();
+  await details(page).getByText('Replay failed: voicehook dev does not answer').waitFor();
+});
+
+test('what was cleared comes back by a button or a key', async () => {
+  const { receiver, page } = await open();
+  await page.getByRole('button', { name: 'Clear', exact: true }).click();
+  const notice = page.getByRole('status').filter({ hasText: '9 webhooks cleared.' });
+  await notice.waitFor();
+  await page.getByRole('heading', { name: 'Waiting for a webhook' }).waitFor();
+  await receiver.send(new Call(VOICE_ID).state('hold', 0));
+  await row(page, 'call.hold').waitFor();
+  await shot(page, 'cleared');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByRole('tab', { name: 'Webhooks 10' }).waitFor();
+  assert.match(await rows(page).first().innerText(), /call\.hold/);
+  assert.equal(await notice.count(), 0);
+  await page.getByRole('button', { name: 'Clear', exact: true }).click();
+  await page.getByText('10 webhooks cleared.').waitFor();
+  await page.keyboard.press('u');
+  await page.getByRole('tab', { name: 'Webhooks 10' }).waitFor();
+  await page.getByRole('button', { name: 'Clear', exact: true }).click();
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  await page.getByText('10 webhooks cleared.').waitFor({ state: 'detached' });
+});
+
+test('a large event is folded, and shown whole on demand', async () => {
+  const { receiver, page } = await open();
+  const large = { voice_id: VOICE_ID, state: 'hold', note: 'x'.repeat(900_000) };
+  const many = { voice_id: VOICE_ID, state: 'joined', list: Array.from({ length: 40_000 }, (_, at) => at) };
+  for (const [event, least] of [[large, 900_000], [many, 200_000]]) {
+    await receiver.send(event);
+    await row(page, `call.${event.state}`).click();
+    await details(page).getByRole('heading', { name: `call.${event.state}` }).waitFor();
+    const shown = details(page).getByRole('region', { name: 'Decrypted event' });
+    const length = () => shown.locator('pre').evaluate((pre) => pre.textContent.length);
+    assert.ok(await length() < 20_000, `${await length()} characters at first`);
+    assert.ok(await page.evaluate(() => document.querySelectorAll('*').length) < 6000);
+    if (event === large) await shot(page, 'large');
+    await shown.getByRole('button', { name: /^Show all [\d,]+ characters$/ }).click();
+    assert.ok(await length() > least);
+    await shown.getByRole('button', { name: 'Show less' }).click();
+    assert.ok(await length() < 20_000);
+  }
+});
+
+test('a binary body is a hex dump with its size', async () => {
+  const { receiver, page } = await open();
+  const body = Buffer.concat([Buffer.from([0x1f, 0x8b, 0x08, 0x00, 0xff]), Buffer.from('plain <b>'), Buffer.alloc(5000, 0xfe)]);
+  await receiver.send({}, { body });
+  await row(page, 'The body is not valid JSON').click();
+  const request = details(page).getByRole('region', { name: 'Request', exact: true });
+  await request.getByRole('heading', { name: 'Body, binary, 5,014 bytes' }).waitFor();
+  const dump = request.getByRole('group', { name: 'Body as a hex dump' });
+  const lines = async () => (await dump.innerText()).split('\n');
+  assert.match((await lines())[0], /^00000000 {2}1f 8b 08 00 ff 70 6c 61/);
+  assert.match((await lines())[0], /\|\.{5}pla/);
+  assert.ok(!(await page.content()).includes('\ufffd'));
+  const first = (await lines()).length;
+  await shot(page, 'binary');
+  await request.getByRole('button', { name: 'Show all 5,014 bytes' }).click();
+  assert.ok((await lines()).length > 4 * first);
+  await request.getByRole('button', { name: 'Copy as curl' }).click();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^printf %s 1f8b0800ff\w+ \| xxd -r -p \| curl -i '.*' .*--data-binary @-$/);
 });
 
 test('pausing holds back what comes, and clearing leaves the first steps', async () => {
@@ -517,6 +672,12 @@ test('on a phone the details cover the list, and a button leads back', async () 
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
   assert.ok(!wide, 'the page scrolls sideways');
   await shot(page, 'phone-list');
+  await page.getByRole('button', { name: 'Send…' }).tap();
+  await shot(page, 'phone-send');
+  assert.ok(await page.getByRole('button', { name: /^inbound-ivr/ }).isVisible());
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Keyboard shortcuts' }).tap();
+  await shot(page, 'phone-help');
 });
 
 /** The least contrast between a text and what is behind it, with the text. */
@@ -542,7 +703,7 @@ const leastContrast = (page) => page.evaluate(() => {
 
 for (const colorScheme of ['light', 'dark']) {
   test(`every text can be read in ${colorScheme} mode`, async () => {
-    const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce', viewport: { width: 1200, height: 700 } });
+    const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce', viewport: { width: 1280, height: 740 } });
     await sendTroubledCall(receiver);
     await receiver.send(new Call(VOICE_ID).state('ringing', 0), { appId: 'another' });
     const suffix = colorScheme === 'dark' ? '-dark' : '';
@@ -569,5 +730,48 @@ for (const colorScheme of ['light', 'dark']) {
     await look('send');
     const back = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     assert.equal(Number(back.match(/\d+/)[0]) < 128, colorScheme === 'dark');
+  });
+}
+
+/** What of the list cannot be read: cells that are hidden or cut. */
+const unreadable = (list) => list.locator('tbody tr:not([hidden]) td').evaluateAll((cells) => cells
+  .filter((cell) => cell.textContent.trim() && (!cell.checkVisibility() || cell.scrollWidth > cell.clientWidth + 1))
+  .map((cell) => `${cell.className}: ${cell.textContent}`));
+
+const WIDTHS = [390, 760, 1024, 1280, 1600, 1920];
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`at every width from a phone to a large screen nothing is hidden or cut, in ${colorScheme} mode`, async () => {
+    const { receiver, page } = await open({ args: ['--quarantine'], colorScheme, reducedMotion: 'reduce' });
+    await sendTroubledCall(receiver);
+    await receiver.send(new Call(VOICE_ID).state('ringing', 0), { appId: 'another' });
+    await page.getByRole('tab', { name: 'Webhooks 20' }).waitFor();
+    const isWhole = async (list, name) => {
+      assert.deepEqual(await unreadable(list), [], name);
+      assert.ok(!await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), `${name}: the page scrolls sideways`);
+      await shot(page, name);
+      const [contrast, text] = await leastContrast(page);
+      assert.ok(contrast >= 4.5, `${name}: ${contrast.toFixed(2)}: ${text}`);
+    };
+    for (const width of WIDTHS) {
+      const covers = width <= 760;
+      const name = (what) => `${what}-${width}${colorScheme === 'dark' ? '-dark' : ''}`;
+      await page.setViewportSize({ width, height: 800 });
+      for (const [view, pick] of [['Webhooks', 'Wrong AppID: decryption failed'], ['Calls', '8d0c7a44']]) {
+        await page.getByRole('tab', { name: new RegExp(`^${view}`) }).click();
+        const list = page.getByRole('grid', { name: view });
+        const picked = list.getByRole('row').filter({ hasText: pick }).first();
+        if (covers) await isWhole(list, name(`${view.toLowerCase()}-list`));
+        await picked.click();
+        const heading = details(page).getByRole('heading', { level: 2 });
+        await heading.waitFor();
+        await isWhole(covers ? list.locator('nothing') : list, name(view.toLowerCase()));
+        if (!covers) continue;
+        assert.ok(await heading.evaluate((element) => element === document.activeElement), 'the focus stays behind the details');
+        await page.keyboard.press('Escape');
+        await details(page).waitFor({ state: 'hidden' });
+        assert.ok(await picked.evaluate((element) => element === document.activeElement), 'the focus does not come back');
+      }
+    }
   });
 }

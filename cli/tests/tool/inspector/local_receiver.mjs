@@ -9,9 +9,10 @@ const APP_ID = 'voicehook-dev';
 
 export class LocalReceiver {
   /** Starts it, and waits until it listens. */
-  static async start({ args = [], listen = '127.0.0.1:0' } = {}) {
+  static async start({ args = [], listen = '127.0.0.1:0', token = '' } = {}) {
     const receiver = new LocalReceiver();
-    const { ENABLEX_APP_ID, WEBHOOK_TOKEN, EVENT_FORMAT, CARGO, ...env } = process.env;
+    const { ENABLEX_APP_ID, WEBHOOK_TOKEN, EVENT_FORMAT, CARGO, ...inherited } = process.env;
+    const env = { ...inherited, VOICEHOOK_INSPECT_TOKEN: token };
     receiver.process = spawn(process.env.VOICEHOOK, ['dev', '--listen', listen, ...args], { env, stdio: ['ignore', 'pipe', 'ignore'] });
     receiver.ended = once(receiver.process, 'exit');
     const lines = readline.createInterface({ input: receiver.process.stdout });

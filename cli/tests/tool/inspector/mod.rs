@@ -30,6 +30,8 @@ struct Dev {
     child: Child,
     /// Host and port.
     host: String,
+    /// The token of the printed URL.
+    token: String,
     lines: Vec<String>,
 }
 
@@ -40,7 +42,7 @@ impl Dev {
 
     fn start_with(more: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_voicehook"));
-        for name in ["ENABLEX_APP_ID", "WEBHOOK_TOKEN", "EVENT_FORMAT", "CARGO"] {
+        for name in ["ENABLEX_APP_ID", "WEBHOOK_TOKEN", "EVENT_FORMAT", "CARGO", "VOICEHOOK_INSPECT_TOKEN"] {
             command.env_remove(name);
         }
         command.args(["dev", "--listen", "127.0.0.1:0"]).args(more).envs(variables.iter().copied());
@@ -53,7 +55,9 @@ impl Dev {
             }
         }
         let host = lines[0].split('/').nth(2).unwrap().to_owned();
-        Self { child, host, lines }
+        let token = lines.iter().find_map(|line| line.strip_prefix("inspector: ")?.split_once("?token="));
+        let token = token.map(|(_, token)| token.to_owned()).unwrap_or_default();
+        Self { child, host, token, lines }
     }
 
     /// Sends a request with only these headers, and returns the whole answer.
@@ -66,8 +70,31 @@ impl Dev {
         answer
     }
 
+    /// Sends a request as a script does, with the token in a header.
+    fn ask_with_token(&self, line: &str, headers: &[(&str, &str)]) -> String {
+        self.ask(line, &[headers, &[("x-voicehook-inspect-token", &self.token)]].concat())
+    }
+
     fn get(&self, path: &str) -> String {
-        self.ask(&format!("GET {path}"), &[("host", &self.host)])
+        self.ask_with_token(&format!("GET {path}"), &[("host", &self.host)])
+    }
+
+    fn post(&self, path: &str) -> String {
+        self.ask_with_token(&format!("POST {path}"), &[("host", &self.host)])
+    }
+
+    /// Sends a request as the page does, with the cookie and its origin.
+    fn ask_as_the_page(&self, line: &str) -> String {
+        let cookie = self.cookie();
+        let origin = format!("http://{}", self.host);
+        self.ask(line, &[("host", self.host.as_str()), ("cookie", &cookie), ("origin", &origin)])
+    }
+
+    /// The cookie that the printed URL gives a browser.
+    fn cookie(&self) -> String {
+        let answer = self.ask(&format!("GET {PATH}?token={}", self.token), &[("host", &self.host)]);
+        let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")?.split(';').next());
+        cookie.unwrap().to_owned()
     }
 
     /// The inspector's details of a webhook.
@@ -113,7 +140,7 @@ fn the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_else() {
 fn a_page_of_another_name_that_resolves_to_loopback_learns_nothing() {
     let dev = Dev::start(&[]);
     for path in ["", "/inspector.js", "/setup", "/events", "/webhooks/1"] {
-        let answer = dev.ask(&format!("GET {PATH}{path}"), &[("host", "rebound.example:3000")]);
+        let answer = dev.ask_with_token(&format!("GET {PATH}{path}"), &[("host", "rebound.example:3000")]);
         assert_eq!(status(&answer), "403", "{path}: {answer}");
         assert!(answer.contains("answers only under 127.0.0.1") && !answer.contains("voice_id"), "{path}: {answer}");
     }
@@ -125,7 +152,7 @@ fn what_comes_through_a_tunnel_finds_no_inspector() {
     let nowhere = dev.get("/nowhere");
     for path in ["", "/setup", "/webhooks/1"] {
         let headers = [("host", dev.host.as_str()), ("x-forwarded-for", "192.0.2.1")];
-        let answer = dev.ask(&format!("GET {PATH}{path}"), &headers);
+        let answer = dev.ask_with_token(&format!("GET {PATH}{path}"), &headers);
         assert_eq!(status(&answer), "404", "{answer}");
         assert_eq!(answer.lines().last(), nowhere.lines().last());
     }
@@ -134,16 +161,91 @@ fn what_comes_through_a_tunnel_finds_no_inspector() {
 #[test]
 fn a_page_of_another_origin_changes_nothing() {
     let dev = Dev::start(&[]);
-    let host = dev.host.as_str();
-    for path in ["/clear", "/webhooks/1/replay", "/samples/call.ringing", "/scenarios/no-answer"] {
-        for headers in [&[("host", host)][..], &[("host", host), ("origin", "http://localhost:8080")]] {
-            let answer = dev.ask(&format!("POST {PATH}{path}"), headers);
+    let cookie = dev.cookie();
+    let own = [("host", dev.host.as_str()), ("cookie", cookie.as_str())];
+    for path in ["/clear", "/restore", "/webhooks/1/replay", "/samples/call.ringing", "/scenarios/no-answer"] {
+        for headers in [own.to_vec(), [&own[..], &[("origin", "http://localhost:8080")]].concat()] {
+            let answer = dev.ask(&format!("POST {PATH}{path}"), &headers);
             assert_eq!(status(&answer), "403", "{path}: {answer}");
         }
     }
-    let own = format!("http://{host}");
-    let replayed = dev.ask(&format!("POST {PATH}/webhooks/1/replay"), &[("host", host), ("origin", &own)]);
-    assert!(status(&replayed) == "200" && replayed.ends_with(r#"{"id":10}"#), "{replayed}");
+    let replayed = dev.ask_as_the_page(&format!("POST {PATH}/webhooks/1/replay"));
+    assert!(status(&replayed) == "200", "{replayed}");
+    assert!(replayed.ends_with(r#"{"id":10,"outcome":"queued","status":200}"#), "{replayed}");
+}
+
+#[test]
+fn a_tunnel_that_forwards_bytes_reads_and_changes_nothing_without_the_token() {
+    let dev = Dev::start(&[]);
+    let port = dev.host.split(':').nth(1).unwrap();
+    let wrong_cookie = format!("voicehook-inspect-{port}={}", "0".repeat(48));
+    let own = [("host", dev.host.as_str())];
+    for more in [vec![], vec![("cookie", wrong_cookie.as_str())], vec![("authorization", "Bearer 0123456789abcdef")]] {
+        let headers = [&own[..], &more].concat();
+        for path in ["", "?token=0123456789abcdef", "/setup", "/events", "/webhooks/1", "/inspector.js"] {
+            let answer = dev.ask(&format!("GET {PATH}{path}"), &headers);
+            assert_eq!(status(&answer), "401", "{path}: {answer}");
+            assert!(answer.contains("www-authenticate: Bearer") && !answer.contains("voice_id"), "{path}: {answer}");
+        }
+        assert_eq!(status(&dev.ask(&format!("POST {PATH}/clear"), &headers)), "401");
+    }
+    let page = dev.ask(&format!("GET {PATH}"), &own);
+    assert!(page.contains("Open the whole URL that <code>voicehook dev</code> printed"), "{page}");
+    assert!(!page.contains(&dev.token) && page.contains("content-security-policy: "), "{page}");
+    assert_eq!(status(&dev.ask("GET /webhook", &own)), "200", "webhooks need no token");
+}
+
+#[test]
+fn the_printed_url_is_exchanged_for_a_cookie_and_the_token_leaves_the_address_bar() {
+    let dev = Dev::start(&[]);
+    assert_eq!(dev.token.len(), 48);
+    let opened = dev.ask(&format!("GET {PATH}?token={}", dev.token), &[("host", &dev.host)]);
+    assert_eq!(status(&opened), "200", "{opened}");
+    assert!(opened.contains("; Path=/_inspect; HttpOnly; SameSite=Strict\r\n"), "{opened}");
+    assert!(
+        opened.contains(r#"content="0; url=/_inspect""#) && opened.contains("referrer-policy: no-referrer"),
+        "{opened}"
+    );
+    let page = dev.ask_as_the_page(&format!("GET {PATH}"));
+    assert!(status(&page) == "200" && page.contains("inspector.js") && !page.contains(&dev.token), "{page}");
+    let again = dev.ask_as_the_page(&format!("GET {PATH}?token={}", dev.token));
+    assert!(status(&again) == "303" && again.contains("location: /_inspect\r\n"), "{again}");
+}
+
+#[test]
+fn a_script_sends_the_token_in_a_header() {
+    let dev = Dev::start(&[]);
+    let bearer = format!("Bearer {}", dev.token);
+    for (name, value) in [("x-voicehook-inspect-token", dev.token.as_str()), ("authorization", &bearer)] {
+        let headers = [("host", dev.host.as_str()), (name, value)];
+        assert_eq!(status(&dev.ask(&format!("GET {PATH}/webhooks/1"), &headers)), "200", "{name}");
+        assert_eq!(status(&dev.ask(&format!("POST {PATH}/webhooks/1/replay"), &headers)), "200", "{name}");
+        let in_a_page = [&headers[..], &[("origin", "http://localhost:8080")]].concat();
+        assert_eq!(status(&dev.ask(&format!("POST {PATH}/webhooks/1/replay"), &in_a_page)), "403", "{name}");
+    }
+}
+
+#[test]
+fn a_token_of_ones_own_outlasts_a_restart_and_must_be_long() {
+    let token = [("VOICEHOOK_INSPECT_TOKEN", "a-token-of-my-own")];
+    let dev = Dev::start_with(&[], &token);
+    assert_eq!(dev.token, "a-token-of-my-own");
+    assert_eq!(status(&dev.get(&format!("{PATH}/webhooks/1"))), "200");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_voicehook"));
+    let output = command.args(["dev", "--listen", "127.0.0.1:0", "--inspect-token", "short"]).output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--inspect-token must have at least 16 characters"), "{said}");
+}
+
+#[test]
+fn what_was_cleared_comes_back_once() {
+    let dev = Dev::start(&[]);
+    assert_eq!(status(&dev.post(&format!("{PATH}/clear"))), "200");
+    assert_eq!(status(&dev.get(&format!("{PATH}/webhooks/1"))), "404");
+    assert_eq!(status(&dev.post(&format!("{PATH}/restore"))), "200");
+    assert_eq!(dev.details(1)["event_type"], "call.incomingcall");
+    assert_eq!(status(&dev.post(&format!("{PATH}/restore"))), "404");
 }
 
 #[test]
@@ -160,10 +262,8 @@ fn an_event_that_the_queue_does_not_have_is_shown_with_the_reason() {
 #[test]
 fn equal_bytes_are_a_duplicate_only_where_the_event_proves_its_identity() {
     let dev = Dev::start(&[]);
-    let own = format!("http://{}", dev.host);
-    let headers = [("host", dev.host.as_str()), ("origin", own.as_str())];
     let replayed = |id: u64| {
-        let answer = dev.ask(&format!("POST {PATH}/webhooks/{id}/replay"), &headers);
+        let answer = dev.post(&format!("{PATH}/webhooks/{id}/replay"));
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         let again = serde_json::from_str::<Value>(body).unwrap()["id"].as_u64().unwrap();
         (dev.details(id), dev.details(again))
@@ -196,12 +296,11 @@ fn the_inspector_can_be_switched_off() {
 #[test]
 fn what_is_unknown_or_no_longer_kept_is_not_there() {
     let dev = Dev::start(&[]);
-    let own = format!("http://{}", dev.host);
     assert_eq!(status(&dev.get("/_inspect/webhooks/99")), "404");
-    let headers = [("host", dev.host.as_str()), ("origin", own.as_str())];
-    assert_eq!(status(&dev.ask("POST /_inspect/scenarios/none", &headers)), "404");
-    assert_eq!(status(&dev.ask("POST /_inspect/clear", &headers)), "200");
-    assert_eq!(status(&dev.ask("POST /_inspect/webhooks/1/replay", &headers)), "404");
+    assert_eq!(status(&dev.post("/_inspect/scenarios/none")), "404");
+    assert_eq!(status(&dev.post("/_inspect/clear")), "200");
+    let replayed = dev.post("/_inspect/webhooks/1/replay");
+    assert!(status(&replayed) == "404" && replayed.contains("it is no longer kept"), "{replayed}");
 }
 
 #[test]

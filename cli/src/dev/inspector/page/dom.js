@@ -44,16 +44,6 @@ export const copy = async (button, text) => {
   setTimeout(() => { button.textContent = label; }, 1500);
 };
 
-/** A long text, truncated, with a button that shows the rest. */
-export const cut = (text, limit = 300) => {
-  const shown = visible(text);
-  if (shown.length <= limit) return h('pre', { class: 'text' }, shown);
-  const pre = h('pre', { class: 'text' }, `${shown.slice(0, limit)}…`);
-  const button = h('button', { type: 'button', class: 'quiet more' }, `Show all ${count(shown.length)} characters`);
-  button.addEventListener('click', () => { pre.textContent = shown; pre.tabIndex = -1; pre.focus(); button.remove(); });
-  return h('div', {}, pre, button);
-};
-
 export const count = (number) => number.toLocaleString('en');
 
 export const bytes = (number) =>

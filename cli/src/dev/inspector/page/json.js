@@ -2,10 +2,13 @@
 // of keys and duplicate keys are preserved.
 
 import { count, h, visible } from './dom.js';
+import { folded } from './fold.js';
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/gs;
 const DEEPEST = 40;
-const FIRST_TOKENS = 3000;
+/** How much is shown at first: of all, and of each token, so that a long text does not hide what follows. */
+const FIRST = { tokens: 1000, token: 500 };
+/** A text with more tokens is shown as it is: so many elements would keep the browser busy for seconds. */
 const MOST_TOKENS = 100000;
 
 const kind = (token, next) => {
@@ -14,20 +17,22 @@ const kind = (token, next) => {
   return /^(?:true|false|null)$/.test(token) ? 'literal' : 'mark';
 };
 
-const tokens = (text, limit) => {
+const tokens = (text) => {
   const found = [];
   for (const [token] of text.matchAll(TOKEN)) {
     found.push(token);
-    if (found.length > limit) break;
+    if (found.length > MOST_TOKENS) break;
   }
   return found;
 };
 
-const write = (pre, all, limit) => {
+const beginning = (all) => all.slice(0, FIRST.tokens)
+  .map((token) => (token.length > FIRST.token ? `${token.slice(0, FIRST.token)}…` : token));
+
+const write = (pre, all) => {
   let depth = 0;
   const line = () => `\n${'  '.repeat(Math.min(depth, DEEPEST))}`;
-  const shown = all.slice(0, limit);
-  shown.forEach((token, at) => {
+  all.forEach((token, at) => {
     const next = all[at + 1];
     const closes = token === '}' || token === ']';
     if (closes) depth -= 1;
@@ -48,20 +53,15 @@ const write = (pre, all, limit) => {
 
 /** An element that shows a JSON text. */
 export const json = (text, label) => {
-  const all = tokens(text, MOST_TOKENS);
-  const pre = h('pre', { class: 'json', tabindex: '0', 'aria-label': label });
-  if (all.length > MOST_TOKENS) {
-    pre.append(visible(text.slice(0, 1e6)));
+  const all = tokens(text);
+  const pre = h('pre', { class: 'json', role: 'group', tabindex: '0', 'aria-label': label });
+  const whole = () => { if (all.length > MOST_TOKENS) pre.append(visible(text)); else write(pre, all); };
+  if (all.length <= FIRST.tokens && all.every((token) => token.length <= FIRST.token)) {
+    whole();
     return pre;
   }
-  write(pre, all, FIRST_TOKENS);
-  if (all.length <= FIRST_TOKENS) return pre;
-  const button = h('button', { type: 'button', class: 'quiet more' }, `Show all ${count(text.length)} characters`);
-  button.addEventListener('click', () => {
-    pre.replaceChildren();
-    write(pre, all, MOST_TOKENS);
-    button.remove();
-    pre.focus();
+  return folded(pre, `Show all ${count(text.length)} characters`, (isWhole) => {
+    if (isWhole) whole();
+    else write(pre, beginning(all));
   });
-  return h('div', {}, pre, button);
 };

@@ -1,0 +1,55 @@
+// Webhooks as they arrive, or once the list is no longer paused.
+
+import { announceLater } from './announce.js';
+import { offerUndo } from './clear.js';
+import { byId, count } from './dom.js';
+import { addToList, emptyLists, refreshLists } from './lists.js';
+import { forgetReplays } from './replay.js';
+import { showDetails } from './selection.js';
+import { soon, state } from './state.js';
+
+const add = (webhook) => {
+  addToList(webhook);
+  announceLater(webhook);
+  soon(refresh);
+};
+
+const refresh = () => {
+  refreshLists();
+  if (state.view === 'calls' || state.selected.webhooks === undefined) showDetails();
+};
+
+/** Takes a webhook from the server. */
+export const arrived = (webhook) => {
+  if (!state.held) {
+    add(webhook);
+    return;
+  }
+  state.held.push(webhook);
+  if (state.held.length > (state.setup?.limit ?? 500)) state.held.shift();
+  pauseLabel();
+};
+
+/** Forgets what the server no longer keeps. So many of them can be brought back. */
+export const emptied = ({ cleared }) => {
+  state.held = state.held && [];
+  state.selected = { webhooks: undefined, calls: undefined };
+  emptyLists();
+  forgetReplays();
+  document.body.classList.remove('has-selection');
+  refresh();
+  offerUndo(cleared);
+};
+
+const pauseLabel = () => {
+  const button = byId('pause');
+  button.setAttribute('aria-pressed', String(Boolean(state.held)));
+  button.textContent = state.held ? `Resume${state.held.length ? ` (${count(state.held.length)} new)` : ''}` : 'Pause';
+};
+
+export const pause = () => {
+  const held = state.held;
+  state.held = held ? undefined : [];
+  held?.forEach(add);
+  pauseLabel();
+};

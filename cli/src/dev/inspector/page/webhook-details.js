@@ -1,0 +1,92 @@
+// The details of a webhook: its outcome, the event, the message, the request and the answer.
+
+import { curl } from './curl.js';
+import { bytes, clock, copyButton, count, h, micros, short, visible } from './dom.js';
+import { text } from './fold.js';
+import { hexDump } from './hex.js';
+import { json } from './json.js';
+import { title } from './names.js';
+import { fact, head, section, table } from './parts.js';
+import { replayControls } from './replay.js';
+
+const STEP_MARKS = { passed: '✓', failed: '✕', skipped: '–' };
+const STEP_WORDS = { passed: 'passed', failed: 'failed', skipped: 'not reached' };
+
+const steps = (webhook) =>
+  h('ol', { class: 'steps', 'aria-label': 'Steps' }, webhook.steps.map(([step, state]) =>
+    h('li', { class: state }, h('span', { class: 'step-mark', 'aria-hidden': 'true' }, STEP_MARKS[state]), step,
+      h('span', { class: 'visually-hidden' }, ` ${STEP_WORDS[state]}`))));
+
+const failure = ({ step, title: what, why, next, kept }) =>
+  h('section', { class: 'failure', 'aria-label': 'What went wrong' },
+    h('h3', {}, `${step}: ${what}`),
+    h('p', {}, visible(why)),
+    kept && h('p', {}, kept),
+    next.length > 0 && [h('h4', {}, 'What to do'), h('ol', {}, next.map((line) => h('li', {}, visible(line))))]);
+
+const timing = (webhook) => {
+  const known = webhook.stages.reduce((sum, [, time]) => sum + time, 0);
+  const rows = [...webhook.stages, ['rest', Math.max(0, webhook.micros - known)]];
+  const most = Math.max(1, ...rows.map(([, time]) => time));
+  return section('Time per stage', h('span', { class: 'muted' }, `${micros(webhook.micros)} in total`),
+    h('table', { class: 'stages', 'aria-label': 'Time per stage' }, h('tbody', {}, rows.map(([stage, time]) =>
+      h('tr', {}, h('th', { scope: 'row' }, stage),
+        h('td', { class: 'track' }, h('span', { class: `stage stage-${stage}`, variables: { '--share': String(time / most) } })),
+        h('td', { class: 'number' }, micros(time)))))));
+};
+
+const message = ({ message: sent }) => {
+  if (!sent) return undefined;
+  const fields = [['MessageId', sent.message_id], ['MessageGroupId', sent.group_id], ['MessageDeduplicationId', sent.deduplication_id], ['AWSTraceHeader', sent.trace_header]];
+  return section('SQS message', h('span', { class: 'muted' }, `${bytes(sent.bytes)}, body and attributes`),
+    table('SQS message', fields.filter(([, value]) => value)),
+    h('h4', {}, 'Attributes'), table('Attributes', sent.attributes));
+};
+
+const isBinary = (webhook) => webhook.request.body === null;
+
+const body = (webhook, width) => {
+  if (webhook.bytes === 0) return h('p', { class: 'muted' }, 'empty');
+  if (!isBinary(webhook)) return text(webhook.request.body, 'Body');
+  return hexDump(webhook.request.body_hex, width < 620 ? 8 : 16, 'Body as a hex dump');
+};
+
+const request = (webhook, { origin, width }) => {
+  const command = curl(webhook, origin);
+  return section('Request', command && copyButton('Copy as curl', () => command),
+    h('pre', { class: 'text line' }, visible(webhook.request.line)),
+    table('Request headers', webhook.request.headers),
+    h('h4', {}, isBinary(webhook) ? `Body, binary, ${count(webhook.bytes)} bytes` : `Body, ${bytes(webhook.bytes)}`),
+    body(webhook, width));
+};
+
+const answer = (webhook) =>
+  section('Answer', undefined,
+    h('pre', { class: 'text line' }, visible(webhook.answer.status)),
+    table('Answer headers', webhook.answer.headers),
+    webhook.answer.body ? text(webhook.answer.body, 'Answer') : h('p', { class: 'muted' }, 'no body'));
+
+/** The details of a webhook. The list knows whether it is a duplicate, or a replay that counts as a separate event. */
+export const webhookDetails = (webhook, { origin, width, duplicateOf, isEventOfItsOwn, openCall }) => {
+  const number = (id) => h('button', { type: 'button', class: 'link', 'data-open': id }, `webhook ${id}`);
+  return [
+    head(title(webhook), [
+      h('span', { class: `outcome ${webhook.failed ? 'bad' : 'good'}` }, `${webhook.status} ${webhook.outcome.replaceAll('_', ' ')}`),
+      fact('arrived', clock(webhook.arrived)),
+      webhook.app && fact('app', visible(webhook.app)),
+      webhook.voice_id && fact('call', h('button', { type: 'button', class: 'link', on: { click: () => openCall(webhook.voice_id) } }, short(webhook.voice_id))),
+      webhook.replay_of && h('span', { class: 'note replay' }, 'replay of ', number(webhook.replay_of)),
+      duplicateOf && h('span', { class: 'note duplicate' }, 'duplicate of ', number(duplicateOf)),
+      isEventOfItsOwn && h('span', { class: 'muted' }, 'not a duplicate: nothing in the event proves that both are the same'),
+    ], replayControls(webhook.id)),
+    steps(webhook),
+    webhook.failure && failure(webhook.failure),
+    webhook.failed && [request(webhook, { origin, width }), answer(webhook)],
+    webhook.plaintext !== null && section('Decrypted event', copyButton('Copy', () => webhook.plaintext), json(webhook.plaintext, 'Decrypted event')),
+    timing(webhook),
+    message(webhook),
+    webhook.message && webhook.message.body !== webhook.plaintext
+      && section('Message body', copyButton('Copy', () => webhook.message.body), json(webhook.message.body, 'Message body')),
+    !webhook.failed && [request(webhook, { origin, width }), answer(webhook)],
+  ].flat().filter(Boolean);
+};
