@@ -114,7 +114,7 @@ impl Decrypt {
     }
 
     async fn decrypt(self) -> anyhow::Result<ExitCode> {
-        let bytes = files::read(self.file.as_deref(), "reading the webhook from the terminal; press Ctrl-D to end it")?;
+        let bytes = files::read(self.file.as_deref(), "reading the webhook from the terminal; Ctrl-D ends it")?;
         // Bytes that are not text are a raw ciphertext.
         let text = files::text(bytes).unwrap_or_else(|bytes| bytes.into_iter().map(char::from).collect());
         let writing = EncryptionArgs {
