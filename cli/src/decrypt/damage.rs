@@ -211,7 +211,10 @@ mod tests {
         assert!(says(&changed).contains("except near byte 96 of"), "{}", says(&changed));
         assert!(says(&whole[..160]).contains("except for its end, after 160 bytes"), "{}", says(&whole[..160]));
         assert!(says(&whole[32..]).contains("except for its first 16 bytes"), "{}", says(&whole[32..]));
-        let hindi = encrypted(&r#"{"voice_id":"call-1","state":"connected","text":"नमस्ते, आप कैसे हैं?"} "#.repeat(9), "aes-256-cbc");
+        let hindi = encrypted(
+            &r#"{"voice_id":"call-1","state":"connected","text":"नमस्ते, आप कैसे हैं?"} "#.repeat(9),
+            "aes-256-cbc",
+        );
         assert!(says(&hindi[..320]).contains("except for its end"), "{}", says(&hindi[..320]));
     }
 }

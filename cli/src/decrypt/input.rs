@@ -41,14 +41,16 @@ pub(super) enum Form {
 impl Form {
     fn detect(text: &str) -> Self {
         let start = text.trim_start();
+        // Before JSON: a prompt may begin with a bracket.
+        if curl::is_command(start) {
+            return Self::Curl;
+        }
         if start.starts_with(['{', '[']) {
             let first = serde_json::Deserializer::from_str(start).into_iter().next();
             return first.and_then(Result::ok).map_or(Self::Body, |json| Self::detect_json(&json));
         }
         let line = start.lines().find(|line| !line.starts_with("* ")).unwrap_or_default();
-        if curl::is_command(start) {
-            Self::Curl
-        } else if http_request::is_start(line) {
+        if http_request::is_start(line) {
             Self::Http
         } else if start.contains("encrypted_data") {
             Self::Body
