@@ -67,7 +67,7 @@ impl Reading {
     }
 
     /// The same, with how likely it is to be wrong.
-    fn as_guess(mut self, evidence: f64) -> Self {
+    fn into_guess(mut self, evidence: f64) -> Self {
         let problem = format!(
             "this is a guess: the event is so short that {} webhooks gives one in this way by chance",
             evidence::one_in(evidence)
@@ -218,7 +218,7 @@ impl Search {
         }
         let known = self.guess.take();
         let is_better = known.is_none() && evidence >= evidence::WORTH_A_GUESS;
-        self.guess.set(if is_better { Some(reading.as_guess(evidence)) } else { known });
+        self.guess.set(if is_better { Some(reading.into_guess(evidence)) } else { known });
         None
     }
 }

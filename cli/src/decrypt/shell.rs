@@ -13,7 +13,7 @@ enum Shell {
     Posix,
     /// `cmd.exe`, and then the C library of Windows, which splits the words.
     Cmd,
-    PowerShell,
+    Pwsh,
 }
 
 impl Shell {
@@ -23,7 +23,7 @@ impl Shell {
         if line.contains("^\"") || continued("^") {
             Self::Cmd
         } else if continued("`") || (is_windows && line.contains('\'') && !line.contains("\"\"")) {
-            Self::PowerShell
+            Self::Pwsh
         } else if is_windows {
             Self::Cmd
         } else {
@@ -36,7 +36,7 @@ impl Shell {
 pub(super) fn words(line: &str) -> anyhow::Result<Vec<String>> {
     match Shell::of(line) {
         Shell::Posix => Splitter::new(line, '\\').words(posix),
-        Shell::PowerShell => Splitter::new(line, '`').words(power_shell),
+        Shell::Pwsh => Splitter::new(line, '`').words(power_shell),
         Shell::Cmd => windows_arguments(&before_cmd(line)),
     }
 }
@@ -98,7 +98,8 @@ impl<'a> Splitter<'a> {
         let mut rest = self.characters.clone();
         while rest.next_if(|next| next.is_whitespace()).is_some() {}
         let goes_on = rest.peek().is_none_or(|next| "-'\"#".contains(*next));
-        !goes_on && !(self.words.is_empty() && self.word.is_none())
+        let has_begun = !self.words.is_empty() || self.word.is_some();
+        has_begun && !goes_on
     }
 
     /// Skips `> file`, `2>&1`, `>> file`, `< file`.
