@@ -1,6 +1,6 @@
 //! Terminal output of all commands: results to standard output, everything else to standard error.
 //!
-//! What a stranger sent passes through [`printable`] before it reaches a terminal. A closed pipe, as in `voicehook … | head`,
+//! What a stranger sent passes through [`printable`](crate::printable) before it reaches a terminal. A closed pipe, as in `voicehook … | head`,
 //! is not an error; any other failure to write, such as a full disk, ends the program with status 1.
 
 use std::{
@@ -30,28 +30,6 @@ fn note_error(written: io::Result<()>) {
     {
         WRITE_ERROR.get_or_init(|| error.to_string());
     }
-}
-
-/// A text in one line, without what could steer a terminal or reverse the direction of writing: such characters are shown
-/// as `\u` escapes.
-pub(crate) fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\r' | '\t' => printable.push(' '),
-            c if c.is_control() || is_invisible_format(c) => printable.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => printable.push(c),
-        }
-    }
-    printable
-}
-
-/// Marks of the direction of writing, separators of lines, and characters without a width.
-const fn is_invisible_format(character: char) -> bool {
-    matches!(
-        character,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    )
 }
 
 /// Prints one line, coloured on a terminal unless `NO_COLOR` is set.
@@ -102,16 +80,4 @@ pub(crate) fn table(what: &str, counts: &BTreeMap<impl Display, usize>) {
 /// Prints bytes unchanged.
 pub(crate) fn bytes(text: &[u8]) {
     note_error(std::io::stdout().lock().write_all(text));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_steers_a_terminal_or_the_direction_of_writing_is_escaped() {
-        assert_eq!(printable("a\u{1b}[2Jb\u{9b}c\u{7f}"), "a\\u001b[2Jb\\u009bc\\u007f");
-        assert_eq!(printable("a\u{202e}b\u{2066}c\u{200b}"), "a\\u202eb\\u2066c\\u200b");
-        assert_eq!(printable("größe 📞 line\nbreak"), "größe 📞 line break");
-    }
 }

@@ -9,7 +9,8 @@ use voicehook_lambda::{
     webhook::FORMAT_HEADER,
 };
 
-use super::{report::Finding, search::Declared};
+use super::search::Declared;
+use crate::explain::Finding;
 
 /// Something to try. The cost counts how far it is from what the function does.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ impl<T> Candidate<T> {
     }
 
     /// The same with another value, which was made in an unusual way.
-    fn but<U>(&self, value: U, problem: impl Into<String>, next: &str) -> Candidate<U> {
+    pub(super) fn but<U>(&self, value: U, problem: impl Into<String>, next: &str) -> Candidate<U> {
         let mut findings = self.findings.clone();
         findings.push(Finding::new(problem, next));
         Candidate { value, cost: self.cost + 1, findings }
@@ -55,7 +56,7 @@ pub(super) fn encrypted_data(body: &[u8]) -> Vec<Candidate<String>> {
             candidates.push(candidate.but(
                 decoded.into_owned(),
                 "encrypted_data is still percent-encoded",
-                "Decode the form before its values go on; or send JSON",
+                "Decode the form before you pass on its values, or send JSON",
             ));
         }
         if text.trim().contains(' ') {
@@ -70,8 +71,8 @@ pub(super) fn encrypted_data(body: &[u8]) -> Vec<Candidate<String>> {
         if clean != *text && text.is_ascii() {
             candidates.push(candidate.but(
                 clean,
-                "encrypted_data has characters around or between its digits: quotes, white space, or 0x",
-                "Send the digits alone",
+                "encrypted_data has other characters around or between its digits: quotes, white space, or 0x",
+                "Send only the digits",
             ));
         }
     }
@@ -92,7 +93,7 @@ fn in_json(json: &Value) -> Vec<Candidate<String>> {
             .map(|candidate| {
                 candidate.but(
                     candidate.value.clone(),
-                    "the body is JSON inside of a JSON string: it was encoded as JSON twice",
+                    "the body is a JSON string that contains JSON: it was encoded as JSON twice",
                     "Send the object itself; call JSON.stringify, or its like, once",
                 )
             })
@@ -100,13 +101,13 @@ fn in_json(json: &Value) -> Vec<Candidate<String>> {
     }
     let other = OTHER_NAMES.iter().find_map(|name| Some((*name, json[*name].as_str()?)));
     if let Some((name, text)) = other {
-        let problem = format!("the body has the field {name}, and no field {FIELD}");
+        let problem = format!("the body has a field {name}, but no field {FIELD}");
         return vec![Candidate::unusual(text.to_owned(), 0, problem, format!("Name the field {FIELD}"))];
     }
     let inside = json.as_object().into_iter().flatten().find_map(|(name, value)| Some((name, value[FIELD].as_str()?)));
     let inside = inside.map(|(name, text)| {
-        let problem = format!("{FIELD} is not in the body itself, but inside of its field {name}");
-        Candidate::unusual(text.to_owned(), 0, problem, format!("Send what {name} holds as the whole body"))
+        let problem = format!("{FIELD} is not a field of the body itself, but of its field {name}");
+        Candidate::unusual(text.to_owned(), 0, problem, format!("Send the value of {name} as the whole body"))
     });
     inside.into_iter().collect()
 }
@@ -131,18 +132,18 @@ pub(super) fn ciphertexts(data: &Candidate<String>, declared: Declared) -> Vec<C
         } else {
             let next = declared.correction(FORMAT_HEADER, "format", name);
             let problem = match declared.format {
-                Some(_) => format!("it was to be another format, but {FIELD} is written in {name}"),
-                None => format!("{FIELD} is written in {name}, and nothing says so that is supported"),
+                Some(_) => format!("another format is given, but {FIELD} is written in {name}"),
+                None => format!("{FIELD} is written in {name}, but no supported format is given"),
             };
             data.but(bytes, problem, &next)
         };
         for (again, format) in [("hex", Format::Hex), ("base64", Format::Base64)] {
             if let Some(bytes) = decrypt::decode(format, first.value.trim_ascii()).filter(|bytes| !bytes.is_empty()) {
-                let problem = format!("the ciphertext was encoded twice: {name}, and {again} inside of it");
+                let problem = format!("the ciphertext was encoded twice: as {again}, and then as {name}");
                 candidates.push(first.but(
                     bytes,
                     problem,
-                    "Encode the ciphertext's bytes once, in what x-format names",
+                    "Encode the bytes of the ciphertext once, in the format that x-format names",
                 ));
             }
         }

@@ -5,38 +5,69 @@ use anyhow::anyhow;
 use super::{input::Captured, shell};
 
 /// Short options that take an argument, beside those that are read.
-const WITH_ARGUMENT: &str = "AbcCeEFKmoPrtTuUwxyYz";
+const WITH_ARGUMENT: &str = "AbcCeEFhKmoPQrtTuUwxyYz";
 /// Long options that take an argument, beside those that are read.
-const LONG_WITH_ARGUMENT: &[&str] = &[
-    "cacert",
-    "cert",
-    "connect-timeout",
-    "cookie",
-    "key",
-    "max-time",
-    "output",
-    "proxy",
-    "referer",
-    "resolve",
-    "retry",
-    "user",
-    "user-agent",
-    "write-out",
-];
+const LONG_WITH_ARGUMENT: &str = "aws-sigv4 cacert capath cert cert-type ciphers config connect-timeout connect-to cookie cookie-jar dns- \
+     servers dump-header form form-string interface keepalive-time key key-type limit-rate local-port max- \
+     filesize max-redirs max-time netrc-file noproxy oauth2-bearer output output-dir pass pinnedpubkey proto \
+     proto-default proto-redir proxy proxy-header proxy-user range referer request-target resolve retry retry- \
+     delay retry-max-time socks5 socks5-hostname speed-limit speed-time stderr tls-max trace trace-ascii unix- \
+     socket upload-file url-query user user-agent write-out";
+/// What may stand before `curl` in a command, beside variables and options.
+const BEFORE: &[&str] = &["sudo", "time", "env", "exec", "nohup", "command", "doas", "&"];
+
+/// Whether a text is a `curl` command, perhaps with comments in front.
+pub(super) fn is_command(text: &str) -> bool {
+    command(text).is_some()
+}
+
+/// The text from `curl` on: without comments and empty lines, a prompt, and what runs it.
+fn command(text: &str) -> Option<&str> {
+    let mut rest = text.trim_start();
+    loop {
+        let line = rest.lines().next()?;
+        if let Some(start) = start_in(line) {
+            return Some(&rest[start..]);
+        }
+        let is_comment = ["#", "//", "::", "REM ", "rem "].iter().any(|comment| line.starts_with(comment));
+        if !is_comment {
+            return None;
+        }
+        rest = rest[line.len()..].trim_start();
+    }
+}
+
+/// Where `curl` begins in a line, if everything before it is a prompt or runs it.
+fn start_in(line: &str) -> Option<usize> {
+    let mut end = 0;
+    let mut is_allowed = true;
+    for word in line.split_ascii_whitespace() {
+        let start = end + line[end..].find(word)?;
+        end = start + word.len();
+        // A prompt of cmd.exe touches the command, and a path may lead to it.
+        let name = word.trim_matches(['"', '\'']);
+        let name_start = name.rfind(['/', '\\', '>', '$', '%', '#', '!']).map_or(0, |place| place + 1);
+        let is_curl = ["curl", "curl.exe"].iter().any(|curl| name[name_start..].eq_ignore_ascii_case(curl));
+        if is_curl && is_allowed {
+            return Some(start + word.rfind(&name[name_start..])?);
+        }
+        let is_prompt = word.ends_with(['$', '%', '#', '>', '❯', '➜', '»', 'λ', '!']);
+        let runs_it = BEFORE.contains(&word) || word.starts_with('-') || word.contains('=');
+        // `sudo -u name curl`, and a prompt of several words.
+        is_allowed = is_prompt || runs_it || line[..start].trim_end().ends_with("-u");
+    }
+    None
+}
 
 /// Reads the line; what it says of certificates, cookies and output does not matter here.
-pub(super) fn read(line: &str) -> anyhow::Result<Captured> {
-    let line = line.trim_start().trim_start_matches(['$', '#', '>']).trim_start();
-    if line.contains("^\"") || line.contains("^\r\n") || line.contains("^\n") {
-        return Err(anyhow::Error::msg(
-            "this curl line is written for cmd.exe; copy it for bash, or give the request as --as http",
-        ));
-    }
+pub(super) fn read(text: &str) -> anyhow::Result<Captured> {
+    let line =
+        command(text).ok_or_else(|| anyhow::Error::msg("this is not a curl line: it does not begin with curl"))?;
     let mut words = shell::words(line)?.into_iter().skip(1);
     let mut request = Request::default();
     while let Some(word) = words.next() {
-        if let Some(long) = word.strip_prefix("--") {
-            let takes_one = Request::reads(long) || LONG_WITH_ARGUMENT.contains(&long);
+        if let Some(long) = word.strip_prefix("--").filter(|long| !long.is_empty()) {
+            let takes_one = Request::reads(long) || LONG_WITH_ARGUMENT.split(' ').any(|known| known == long);
             let argument = if takes_one { words.next().unwrap_or_default() } else { String::new() };
             request.set(long, argument)?;
         } else if let Some(short) = word.strip_prefix('-').filter(|short| !short.is_empty()) {
@@ -45,7 +76,8 @@ pub(super) fn read(line: &str) -> anyhow::Result<Captured> {
             let attached = &short[index + option.len_utf8()..];
             let argument = if attached.is_empty() { words.next().unwrap_or_default() } else { attached.to_owned() };
             request.set(long_name(option), argument)?;
-        } else {
+        } else if !request.url.contains("://") {
+            // The argument of an option that is not known here may look like a URL without a scheme.
             request.url = word;
         }
     }
@@ -94,6 +126,11 @@ impl Request {
                 self.json |= option == "json";
                 self.data.push(match argument.strip_prefix('@') {
                     None => argument,
+                    Some("-") => {
+                        return Err(anyhow::Error::msg(
+                            "the curl line sends its standard input (@-), which is not here; give the body itself",
+                        ));
+                    }
                     Some(file) => {
                         let text = std::fs::read_to_string(file);
                         let text = text.map_err(|error| anyhow!("the curl line sends the file {file}: {error}"))?;

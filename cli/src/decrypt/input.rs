@@ -5,9 +5,10 @@
 
 use anyhow::anyhow;
 use clap::ValueEnum;
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use serde_json::Value;
 use voicehook_lambda::{
+    decrypt::{self, Format},
     event::Event,
     lambda::GatewayEvent,
     queue::Quarantined,
@@ -15,8 +16,8 @@ use voicehook_lambda::{
     webhook::{ALGORITHM_HEADER, ENCODING_HEADER, FORMAT_HEADER, looks_like_a_webhook},
 };
 
-use super::{curl, report::Finding};
-use crate::send::EncryptionArgs;
+use super::{curl, http_request};
+use crate::{explain::Finding, send::EncryptionArgs};
 
 /// The forms in which a webhook may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,7 +30,7 @@ pub(super) enum Form {
     Curl,
     /// A HAR file, or an entry of one
     Har,
-    /// A message of the quarantine queue, or what `aws sqs receive-message` prints
+    /// A message from the quarantine queue, or what `aws sqs receive-message` prints
     Quarantine,
     /// The body alone: JSON or a form with `encrypted_data`
     Body,
@@ -40,14 +41,16 @@ pub(super) enum Form {
 impl Form {
     fn detect(text: &str) -> Self {
         let start = text.trim_start();
+        // Before JSON: a prompt may begin with a bracket.
+        if curl::is_command(start) {
+            return Self::Curl;
+        }
         if start.starts_with(['{', '[']) {
             let first = serde_json::Deserializer::from_str(start).into_iter().next();
             return first.and_then(Result::ok).map_or(Self::Body, |json| Self::detect_json(&json));
         }
-        let line = start.lines().next().unwrap_or_default();
-        if line.trim_start_matches(['$', '#', '>', ' ']).starts_with("curl ") {
-            Self::Curl
-        } else if request_line(line.trim_start_matches(['>', ' '])).is_some() || header(line).is_some() {
+        let line = start.lines().find(|line| !line.starts_with("* ")).unwrap_or_default();
+        if http_request::is_start(line) {
             Self::Http
         } else if start.contains("encrypted_data") {
             Self::Body
@@ -78,11 +81,10 @@ const CIPHERTEXT: &str = "a ciphertext";
 pub(super) struct Captured {
     /// Where it came from, as a report names it.
     pub(super) form: &'static str,
+    /// With all headers, also those that the function does not look at.
     pub(super) request: Request<Vec<u8>>,
     /// The app that its path, or its record, names.
     pub(super) app: Option<String>,
-    /// All headers, also those that the function does not look at.
-    pub(super) headers: Vec<(String, String)>,
     pub(super) noticed: Vec<Finding>,
 }
 
@@ -106,32 +108,36 @@ impl Captured {
         body: Vec<u8>,
     ) -> anyhow::Result<Self> {
         let mut request = Request::new(body);
-        *request.method_mut() = Method::from_bytes(method.as_bytes()).map_err(|_| anyhow!("no method: {method:?}"))?;
+        *request.method_mut() =
+            Method::from_bytes(method.as_bytes()).map_err(|_| anyhow!("{method:?} is not an HTTP method"))?;
         // A host alone is no URI with a path, and a host matters to nobody here.
         let path = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
         if let Ok(uri) = path.parse::<Uri>() {
             *request.uri_mut() = uri;
         }
-        for (name, value) in &headers {
-            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-                request.headers_mut().append(name, value);
-            }
+        for (name, value) in headers {
+            add_header(request.headers_mut(), &name, &value);
         }
         let app = named_app(request.uri().path(), None).map(str::to_owned);
-        Ok(Self { form, request, app, headers, noticed: Vec::new() })
+        Ok(Self { form, request, app, noticed: Vec::new() })
+    }
+}
+
+/// Adds a header; one that HTTP does not allow is left out.
+fn add_header(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+        headers.append(name, value);
     }
 }
 
 /// Reads what was given; `writing` stands in for the headers where there are none.
 pub(super) fn read(text: &str, form: Option<Form>, writing: &EncryptionArgs) -> anyhow::Result<Vec<Captured>> {
-    // Editors and exports put it there.
-    let text = text.trim_start_matches('\u{feff}');
     if text.trim().is_empty() {
-        return Err(anyhow::Error::msg("there is nothing to read; give a file, or the webhook on standard input"));
+        return Err(anyhow::Error::msg("the input is empty; give a file, or the webhook on standard input"));
     }
     let captured = match form.unwrap_or_else(|| Form::detect(text)) {
         Form::Event => vec![event(text)?],
-        Form::Http => vec![http(text)?],
+        Form::Http => vec![http_request::read(text)?],
         Form::Curl => vec![curl::read(text)?],
         Form::Har => har(&json(text, "a HAR file")?)?,
         Form::Quarantine => quarantine(text)?,
@@ -143,7 +149,7 @@ pub(super) fn read(text: &str, form: Option<Form>, writing: &EncryptionArgs) -> 
     };
     if captured.is_empty() {
         return Err(anyhow::Error::msg(
-            "there is no POST request with a body in it; give the one that carries encrypted_data",
+            "the file has no POST request with a body; give the request that carries encrypted_data",
         ));
     }
     Ok(captured)
@@ -169,11 +175,15 @@ fn event(text: &str) -> anyhow::Result<Captured> {
     let received = event.into_captured_request().map_err(|error| no_event(&error))?;
     let headers = json["headers"].as_object().or_else(|| json["multiValueHeaders"].as_object());
     let text_of = |value: &Value| value.as_str().or_else(|| value[0].as_str()).unwrap_or_default().to_owned();
-    let headers = headers.into_iter().flatten().map(|(name, value)| (name.clone(), text_of(value))).collect();
     let app = named_app(&received.path, received.origin.stage.as_deref()).map(str::to_owned);
     let mut request = Request::new(received.body);
     (*request.method_mut(), *request.headers_mut()) = (received.method, received.headers);
-    Ok(Captured { form: INVOCATION, request, app, headers, noticed: Vec::new() })
+    for (name, value) in headers.into_iter().flatten() {
+        if !request.headers().contains_key(name.as_str()) {
+            add_header(request.headers_mut(), name, &text_of(value));
+        }
+    }
+    Ok(Captured { form: INVOCATION, request, app, noticed: Vec::new() })
 }
 
 /// A body without the headers that say how to read it.
@@ -190,83 +200,8 @@ fn without_headers(form: &'static str, body: Vec<u8>, writing: &EncryptionArgs) 
     Captured::request(form, "POST", "/webhook", headers, body)
 }
 
-/// Method and target of a line such as `POST /webhook HTTP/1.1`.
-fn request_line(line: &str) -> Option<(&str, &str)> {
-    line.split_once(" HTTP/")?.0.split_once(' ')
-}
-
-/// Name and value of a line such as `x-format: hex`, or `:path: /webhook`, as a browser shows HTTP/2.
-fn header(line: &str) -> Option<(&str, &str)> {
-    let colon = 1 + line.get(1..)?.find(':')?;
-    let (name, value) = (&line[..colon], &line[colon + 1..]);
-    let is_name =
-        name.trim_start_matches(':').bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    is_name.then(|| (name, value.trim()))
-}
-
-/// RFC 9112, with lines that end in LF as well, the `> ` of `curl -v` before them, and the request line left out.
-fn http(text: &str) -> anyhow::Result<Captured> {
-    let mut text = text.trim_start().to_owned();
-    if text.starts_with("> ") {
-        let lines = text.lines().map(|line| line.strip_prefix('>').map_or(line, |line| line.trim_start()));
-        text = lines.collect::<Vec<_>>().join("\n");
-    }
-    let end = ["\r\n\r\n", "\n\n"].iter().filter_map(|blank| Some((text.find(blank)?, blank.len()))).min();
-    let (head, body) = end.map_or((&*text, ""), |(end, length)| (&text[..end], &text[end + length..]));
-    let first = head.lines().next().unwrap_or_default();
-    let headers: Vec<_> =
-        head.lines().filter_map(header).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    if request_line(first).is_none() && header(first).is_none() {
-        return Err(anyhow::Error::msg(
-            "this is not an HTTP request: it begins with neither a line such as POST /webhook HTTP/1.1 nor a header",
-        ));
-    }
-    let value =
-        |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
-    let is_chunked = value("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
-    let announced: Option<usize> = value("content-length").and_then(|length| length.parse().ok());
-    let mut noticed = Vec::new();
-    let body = match announced {
-        _ if is_chunked => chunks(body),
-        // What an editor put behind it.
-        Some(length) if length <= body.len() => body.as_bytes()[..length].to_vec(),
-        Some(length) => {
-            noticed.push(Finding::new(
-                format!("Content-Length says {length} bytes, and the body has {}: it was cut off", body.len()),
-                "Capture the request again, whole; a log that limits the length of a line is the usual reason",
-            ));
-            body.as_bytes().to_vec()
-        }
-        None => body.trim_end_matches(['\r', '\n']).as_bytes().to_vec(),
-    };
-    let pseudo = (value(":method").map_or("POST", String::as_str), value(":path").map_or("/webhook", String::as_str));
-    let (method, target) = request_line(first).unwrap_or(pseudo);
-    Ok(Captured { noticed, ..Captured::request("an HTTP request", method, target, headers.clone(), body)? })
-}
-
-/// The chunked transfer coding; a text that is not written in it is taken as it stands.
-fn chunks(text: &str) -> Vec<u8> {
-    let mut rest = text.as_bytes();
-    let mut body = Vec::new();
-    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-        let size = std::str::from_utf8(&rest[..end]).ok().and_then(|line| line.trim().split(';').next());
-        let Some(size) = size.and_then(|size| usize::from_str_radix(size, 16).ok()) else {
-            return text.trim_end().as_bytes().to_vec();
-        };
-        let chunk = &rest[end + 1..];
-        if size == 0 || size > chunk.len() {
-            body.extend_from_slice(if size == 0 { &[] } else { chunk });
-            break;
-        }
-        body.extend_from_slice(&chunk[..size]);
-        rest = chunk[size..].strip_prefix(b"\r").unwrap_or(&chunk[size..]);
-        rest = rest.strip_prefix(b"\n").unwrap_or(rest);
-    }
-    body
-}
-
-/// <http://www.softwareishard.com/blog/har-12-spec/>. Requests that carry no webhook are passed over, unless there is
-/// but one.
+/// <http://www.softwareishard.com/blog/har-12-spec/>. Requests that carry no webhook are skipped, unless there is only
+/// one.
 fn har(json: &Value) -> anyhow::Result<Vec<Captured>> {
     let entries =
         json.pointer("/log/entries").and_then(Value::as_array).map_or(std::slice::from_ref(json), Vec::as_slice);
@@ -283,25 +218,30 @@ fn har_entry(request: &Value) -> anyhow::Result<Captured> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let headers = request["headers"].as_array().into_iter().flatten();
     let headers = headers.map(|header| (text(&header["name"]), text(&header["value"]))).collect();
-    let body = match (request["postData"]["text"].as_str(), request["postData"]["params"].as_array()) {
-        (Some(text), _) => text.to_owned(),
+    let post_data = &request["postData"];
+    let body = match (post_data["text"].as_str(), post_data["params"].as_array()) {
+        (Some(text), _) => {
+            // Some proxies write bodies in base64, as all of them do with those of responses.
+            let decoded = (post_data["encoding"] == "base64").then(|| decrypt::decode(Format::Base64, text.as_bytes()));
+            decoded.flatten().unwrap_or_else(|| text.as_bytes().to_vec())
+        }
         (None, params) => {
             let mut form = form_urlencoded::Serializer::new(String::new());
             for param in params.into_iter().flatten() {
                 form.append_pair(&text(&param["name"]), &text(&param["value"]));
             }
-            form.finish()
+            form.finish().into_bytes()
         }
     };
-    Captured::request("a HAR entry", &text(&request["method"]), &text(&request["url"]), headers, body.into_bytes())
+    Captured::request("a HAR entry", &text(&request["method"]), &text(&request["url"]), headers, body)
 }
 
 /// Records, or messages of SQS with records in them, one or several; parts of one webhook are joined.
 fn quarantine(text: &str) -> anyhow::Result<Vec<Captured>> {
     let mut webhooks: Vec<Vec<Quarantined>> = Vec::new();
-    // Several answers of SQS, one behind the other, are what a large webhook takes.
+    // A large webhook takes several answers of SQS, one after the other.
     for json in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
-        for record in records(&json.map_err(|error| no_json("a message of the quarantine", &error))?)? {
+        for record in records(&json.map_err(|error| no_json("a message from the quarantine", &error))?)? {
             match webhooks.iter_mut().find(|parts| parts[0].id == record.id) {
                 Some(parts) => parts.push(record),
                 None => webhooks.push(vec![record]),
@@ -318,9 +258,11 @@ fn records(json: &Value) -> anyhow::Result<Vec<Quarantined>> {
         let record = body.map_or_else(|| serde_json::from_value(json.clone()), serde_json::from_str);
         return record.map(|record| vec![record]).map_err(|error| match body {
             Some(body) if Event::from_json(body.to_owned()).is_ok() => {
-                anyhow!("this message is not of the quarantine but of the event queue: its Body is the event, decrypted already")
+                anyhow!(
+                    "this message is from the event queue, not from the quarantine: its Body is the event, already decrypted"
+                )
             }
-            _ => anyhow!("this was not written by voicehook's quarantine: {error}"),
+            _ => anyhow!("this is not a message from voicehook's quarantine: {error}"),
         });
     };
     messages.iter().try_fold(Vec::new(), |mut all, message| {
@@ -334,14 +276,14 @@ fn joined(mut parts: Vec<Quarantined>) -> anyhow::Result<Captured> {
     parts.dedup_by_key(|part| part.part);
     let bodies = parts.iter().map(Quarantined::body).collect::<Option<Vec<_>>>();
     let body = bodies.ok_or_else(|| anyhow::Error::msg("body_base64 is not base64"))?.concat();
-    let Some(first) = parts.first() else { return Err(anyhow::Error::msg("there is no message in it")) };
+    let Some(first) = parts.first() else { return Err(anyhow::Error::msg("there are no messages")) };
     let headers = first.headers.clone().into_iter().collect();
     let mut captured = Captured::request("a quarantined webhook", "POST", "/webhook", headers, body)?;
     captured.app = Some(first.app.clone());
     if parts.len() < first.parts {
         captured.noticed.push(Finding::new(
-            format!("{} of the {} parts of this webhook are here", parts.len(), first.parts),
-            "Receive the other messages of the same id too, and give all of them in one file",
+            format!("only {} of the {} parts of this webhook were given", parts.len(), first.parts),
+            "Receive the other messages with the same id too, and give all of them in one file",
         ));
     }
     Ok(captured)

@@ -1,12 +1,14 @@
 //! `voicehook decrypt`: decrypts a captured webhook, or explains in full why it cannot be decrypted.
 //!
-//! The event goes to standard output byte for byte, explanations go to standard error. The exit status is 0 only if the
+//! The event goes to standard output byte for byte (a terminal gets an escape in place of each character that would steer
+//! it); explanations go to standard error. The exit status is 0 only if the
 //! function would have accepted the webhook too.
 
 mod candidates;
 mod curl;
 mod damage;
 mod diagnosis;
+mod http_request;
 mod input;
 mod pretty;
 mod report;
@@ -15,8 +17,8 @@ mod search;
 mod shell;
 
 use std::{
-    io::{IsTerminal as _, Read as _},
-    path::{Path, PathBuf},
+    io::{self, IsTerminal as _},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -36,9 +38,16 @@ use voicehook_lambda::{
 
 use self::{
     input::{Captured, Form},
-    report::{Finding, Report},
+    report::Report,
 };
-use crate::{aws, console, known_app_ids::KnownAppIds, send::EncryptionArgs};
+use crate::{
+    aws, console,
+    explain::{self, Finding},
+    files,
+    known_app_ids::KnownAppIds,
+    printable::{printable, printable_json},
+    send::EncryptionArgs,
+};
 
 /// Longest wait for the AppIDs of one webhook.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -100,7 +109,14 @@ impl Decrypt {
     /// Decrypts every given webhook; succeeds if all of them could be decrypted.
     #[tokio::main]
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let text = read(self.file.as_deref())?;
+        // Errors repeat parts of the input, which a stranger wrote.
+        self.decrypt().await.map_err(|error| anyhow!(printable(&format!("{error:#}"))))
+    }
+
+    async fn decrypt(self) -> anyhow::Result<ExitCode> {
+        let bytes = files::read(self.file.as_deref(), "reading the webhook from the terminal; Ctrl-D ends it")?;
+        // Bytes that are not text are a raw ciphertext.
+        let text = files::text(bytes).unwrap_or_else(|bytes| bytes.into_iter().map(char::from).collect());
         let writing = EncryptionArgs {
             algorithm: self.algorithm.clone(),
             format: self.format.clone(),
@@ -158,7 +174,7 @@ impl Decrypt {
         };
         let is_named = self.app.is_some() || webhook.app.is_some() || !webhook.is_invocation();
         if let Some(finding) = not_a_webhook(webhook, app, is_named, known) {
-            let detail = Some("the function answers it before it opens anything".to_owned());
+            let detail = Some("the function answers it without decrypting anything".to_owned());
             return Report { reason: Some("not_found"), detail, findings: vec![finding], ..report };
         }
         let body = webhook.request.body().as_slice();
@@ -166,48 +182,26 @@ impl Decrypt {
         let times = Times { arrived, deadline: arrived + DEADLINE };
         match opener.open(headers, body, app, times, &mut Stages::default()).await {
             Ok(event) => with_event(Report { opened: true, ..report }, &event),
-            Err(unopened) => failed(report, webhook, &unopened, known),
+            Err(refusal) => failed(report, webhook, &refusal, known),
         }
     }
 
     fn print(&self, report: &Report) -> anyhow::Result<()> {
         if self.json {
-            console::line(serde_json::to_string(report)?);
+            // To escape characters changes nothing for a program.
+            console::line(printable_json(&serde_json::to_string(report)?));
             return Ok(());
         }
         if !report.opened {
             console::error(report.explanation().trim_end());
         }
-        match &report.event {
-            Some(event) if self.pretty && (report.opened || self.anyway) => console::line(pretty::indented(event)),
-            Some(event) if report.opened || self.anyway => console::line(event),
-            _ => {}
+        if let Some(event) = report.event.as_deref().filter(|_| report.opened || self.anyway) {
+            let event = if self.pretty { pretty::indented(event) } else { event.to_owned() };
+            let is_shown = io::stdout().is_terminal();
+            console::line(if is_shown { printable_json(&event) } else { event });
         }
         Ok(())
     }
-}
-
-/// The text of the file, or of standard input.
-fn read(file: Option<&Path>) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    match file.filter(|file| *file != Path::new("-")) {
-        Some(file) => {
-            bytes = std::fs::read(file).map_err(|error| anyhow!("{} cannot be read: {error}", file.display()))?;
-        }
-        None => {
-            if std::io::stdin().is_terminal() {
-                console::error("reading the webhook from the terminal; Ctrl-D ends it");
-            }
-            std::io::stdin().lock().read_to_end(&mut bytes)?;
-        }
-    }
-    if let [0xff, 0xfe, text @ ..] = &*bytes {
-        // What PowerShell writes into a file.
-        let units = text.as_chunks::<2>().0.iter().copied().map(u16::from_le_bytes);
-        return Ok(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect());
-    }
-    // Bytes that are not UTF-8 are a raw ciphertext.
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
 }
 
 async fn app_ids(setting: &AppIdSetting) -> anyhow::Result<(ConfiguredSource, KnownAppIds)> {
@@ -224,7 +218,7 @@ async fn app_ids(setting: &AppIdSetting) -> anyhow::Result<(ConfiguredSource, Kn
     }
 }
 
-/// Requests that the function answers without opening anything.
+/// Requests that the function answers without decrypting anything.
 fn not_a_webhook(webhook: &Captured, app: &str, is_named: bool, known: &KnownAppIds) -> Option<Finding> {
     let is_post = webhook.request.method() == Method::POST;
     if !is_post || webhook.request.body().is_empty() {
@@ -237,7 +231,7 @@ fn not_a_webhook(webhook: &Captured, app: &str, is_named: bool, known: &KnownApp
     if !is_named {
         return Some(Finding::new(
             "the path of the request is not that of a webhook: /, /webhook, /webhook/APP or /webhook/APP/TOKEN",
-            "Correct the URL in the EnableX portal; --app default opens the webhook all the same",
+            "Correct the URL in the EnableX portal; to decrypt the webhook nevertheless, give --app default",
         ));
     }
     if known.current(app).is_some() {
@@ -245,8 +239,8 @@ fn not_a_webhook(webhook: &Captured, app: &str, is_named: bool, known: &KnownApp
     }
     let names: Vec<&str> = known.names().collect();
     Some(Finding::new(
-        format!("the webhook came for app {app}, and there is no such app; there are: {}", names.join(", ")),
-        "Correct the URL in the EnableX portal, or the secret; --app NAME opens the webhook as that of another app",
+        format!("the webhook was sent to app {app}, which does not exist; the apps are: {}", names.join(", ")),
+        "Correct the URL in the EnableX portal, or the secret; to decrypt the webhook as another app's, give --app NAME",
     ))
 }
 
@@ -259,11 +253,11 @@ fn with_event(report: Report, event: &Event) -> Report {
     }
 }
 
-fn failed(report: Report, webhook: &Captured, unopened: &Refusal, known: &KnownAppIds) -> Report {
-    let diagnosis = diagnosis::diagnose(webhook, &report.app, unopened, known);
+fn failed(report: Report, webhook: &Captured, refusal: &Refusal, known: &KnownAppIds) -> Report {
+    let diagnosis = diagnosis::diagnose(webhook, &report.app, refusal, known);
     let report = Report {
-        reason: Some(unopened.reason()),
-        detail: Some(diagnosis::reason(unopened)),
+        reason: Some(refusal.reason()),
+        detail: Some(explain::reason(refusal)),
         ciphertext_bytes: diagnosis.ciphertext_bytes,
         findings: diagnosis.findings,
         ..report

@@ -2,18 +2,7 @@
 
 use serde::Serialize;
 
-/// Something that is wrong, and what to try.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
-    pub(super) problem: String,
-    pub(super) next: String,
-}
-
-impl Finding {
-    pub(super) fn new(problem: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { problem: problem.into(), next: next.into() }
-    }
-}
+use crate::{explain::Finding, printable::printable};
 
 /// The report on one webhook.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -47,7 +36,7 @@ impl Report {
         let or_missing = |value: &Option<String>| value.clone().unwrap_or_else(|| "missing".to_owned());
         let size = self.ciphertext_bytes.map_or_else(String::new, |bytes| format!(", {bytes} bytes of ciphertext"));
         let mut text = format!(
-            "this webhook does not open: {}\n\n  read as    {} for app {}\n  headers    algorithm {}, format {}, encoding {}{size}\n",
+            "this webhook cannot be decrypted: {}\n\n  read as    {} for app {}\n  headers    algorithm {}, format {}, encoding {}{size}\n",
             self.detail.as_deref().unwrap_or_default(),
             self.input,
             self.app,
@@ -56,13 +45,12 @@ impl Report {
             or_missing(&self.encoding),
         );
         for finding in &self.findings {
-            text += &format!("\n{}.\n  Next: {}.\n", finding.problem, finding.next);
+            text += &format!("\n{}.\n  Next: {}.\n", finding.problem, finding.next.join(".\n        "));
         }
         if let Some(event_type) = &self.event_type {
             let of_call = self.voice_id.as_ref().map_or_else(String::new, |id| format!(" of call {id}"));
-            text += &format!("\nRead in that way it is the event {event_type}{of_call}; --anyway prints it.\n");
+            text += &format!("\nRead that way, it is the event {event_type}{of_call}; --anyway prints it.\n");
         }
-        // What a stranger sent must not steer the terminal.
-        text.replace(|character: char| character.is_control() && character != '\n', "\u{fffd}")
+        printable(&text)
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use tokio::time::Instant;
 use voicehook_lambda::queue::{MAX_MESSAGE_BYTES, Message, Quarantined, Queue, QueueError, QueueKind, Sent, Sqs};
 
-use crate::console;
+use crate::{console, printable::one_line};
 
 tokio::task_local! {
     /// The message that this task's webhook was turned into.
@@ -95,12 +95,12 @@ fn in_memory(message: &Message) -> Result<Sent, QueueError> {
 
 fn queued(message: &Message) -> String {
     let event_type = message.attribute("event_type").unwrap_or_default();
-    format!("queued  {:<26} {}", console::printable(event_type), console::printable(&message.body))
+    format!("queued  {:<26} {}", one_line(event_type), one_line(&message.body))
 }
 
 /// The line for a quarantined webhook, printed with its last part.
 fn quarantined(message: &Message) -> Option<String> {
     let record: Quarantined = serde_json::from_str(&message.body).ok()?;
     let Quarantined { part, parts, reason, request_id, .. } = record;
-    (part == parts).then(|| format!("quarantined  {reason:<21} request id {}", console::printable(&request_id)))
+    (part == parts).then(|| format!("quarantined  {reason:<21} request id {}", one_line(&request_id)))
 }

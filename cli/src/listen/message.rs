@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{console::printable, json_text::Fields};
+use crate::{json_text::Fields, printable::one_line};
 
 /// The longest value that a line shows whole, in characters.
 const LONGEST_VALUE: usize = 300;
@@ -76,15 +76,15 @@ impl Received {
         let mut line = format!(
             "{dimmed}{}{dimmed:#}  {style}{:<24}{style:#}  {}  {}  {dimmed}{}{dimmed:#}",
             self.time(now),
-            printable(event_type),
-            printable(self.attribute("app").unwrap_or("-")),
-            printable(self.attribute("voice_id").or_else(|| self.attribute("broadcast_id")).unwrap_or("-")),
+            one_line(event_type),
+            one_line(self.attribute("app").unwrap_or("-")),
+            one_line(self.attribute("voice_id").or_else(|| self.attribute("broadcast_id")).unwrap_or("-")),
             self.summary(),
         );
         if let Some(Forwarded { answer, took, again_in }) = forwarded {
             let style = AnsiColor::Green.on_default();
             let style = if again_in.is_some() { AnsiColor::Red.on_default() } else { style };
-            let answer = answer.as_ref().map_or_else(|error| printable(error), |status| format!("answered {status}"));
+            let answer = answer.as_ref().map_or_else(|error| one_line(error), |status| format!("answered {status}"));
             let _ = write!(line, "  {style}{answer} in {} ms", took.as_millis());
             if let Some(seconds) = again_in {
                 let _ = write!(line, "; back on the queue, again in {seconds} s");
@@ -107,10 +107,10 @@ impl Received {
 
     /// The event's other fields, in their order.
     fn summary(&self) -> String {
-        let Some(Fields(fields)) = self.event() else { return shortened(printable(&self.body)) };
+        let Some(Fields(fields)) = self.event() else { return shortened(one_line(&self.body)) };
         let fields = fields.iter().filter(|(name, _)| !SHOWN_ELSEWHERE.contains(&name.as_str()));
         let fields: Vec<String> =
-            fields.map(|(name, value)| format!("{}={}", printable(name), readable(value))).collect();
+            fields.map(|(name, value)| format!("{}={}", one_line(name), readable(value))).collect();
         fields.join(" ")
     }
 
@@ -191,7 +191,7 @@ fn readable(value: &RawValue) -> String {
     let word = serde_json::from_str::<String>(value.get()).ok();
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && c != '"' && c != '=';
     let word = word.filter(|word| !word.is_empty() && word.chars().all(plain));
-    shortened(word.unwrap_or_else(|| printable(value.get())))
+    shortened(word.unwrap_or_else(|| one_line(value.get())))
 }
 
 fn shortened(text: String) -> String {

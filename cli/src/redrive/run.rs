@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     console,
+    printable::one_line,
     queue::{BATCH, QueueReader},
 };
 
@@ -150,7 +151,7 @@ impl<'r> Run<'r> {
         self.named += 1;
         match self.named.cmp(&(MOST_WEBHOOKS_NAMED + 1)) {
             Ordering::Less => {
-                let request_id = console::printable(&record.request_id);
+                let request_id = one_line(&record.request_id);
                 console::note(format_args!("{why}: request id {request_id}, received {}", record.received_at));
             }
             Ordering::Equal => console::note("More are left; they are counted below."),

@@ -10,10 +10,7 @@ mod load;
 mod scenario;
 mod target;
 
-use std::{
-    io::{IsTerminal as _, Read as _},
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
@@ -22,8 +19,9 @@ use voicehook_lambda::app_id::AppId;
 
 use self::{corrupt::Corruption, expectation::Expectation, load::Load, scenario::PlayScenario, target::Target};
 use crate::{
-    console,
+    console, files,
     json_text::{self, Fields},
+    printable::one_line,
     samples::{self, Call, KINDS},
     send::{Answer, Connection, EncryptionArgs, WebhookRequest},
 };
@@ -182,7 +180,7 @@ impl Single {
         }
         let sent = expectation.description();
         console::line(format_args!("sent      {}", sent.as_deref().unwrap_or(event)));
-        console::line(format_args!("answered  {status} {}", console::printable(body)));
+        console::line(format_args!("answered  {status} {}", one_line(body)));
         if let Some(line) = expectation.kept_line(answer, is_local) {
             console::line(line);
         }
@@ -191,17 +189,9 @@ impl Single {
 
 /// Reads an event from a file or from standard input.
 fn read(file: &str) -> anyhow::Result<String> {
-    let text = if file == "-" {
-        let mut input = std::io::stdin().lock();
-        if input.is_terminal() {
-            console::error("type the event's JSON, then press Ctrl-D");
-        }
-        let mut text = String::new();
-        input.read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(file)
-    };
-    let text = text.map_err(|error| anyhow!("--file {file}: {error}"))?;
+    let bytes = files::read(Some(Path::new(file)), "type the event's JSON, then press Ctrl-D");
+    let bytes = bytes.map_err(|error| anyhow!("--file {error}"))?;
+    let text = files::text(bytes).map_err(|_| anyhow!("--file {file} is neither UTF-8 nor UTF-16"))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     match serde_json::from_str::<Fields>(text) {

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     console,
+    printable::one_line,
     scenarios::{self, RECIPIENTS, SCENARIOS, Scenario},
     send::{Answer, Connection, EncryptionArgs, WebhookRequest},
 };
@@ -146,7 +147,7 @@ impl PlayScenario {
             }));
         } else {
             let more = if kept { format!("kept  {}", request_id.unwrap_or_default()) } else { body };
-            let more = console::printable(&more);
+            let more = one_line(&more);
             console::line(format_args!("{seconds:>6.1} s  {event_type:<28} {status}  {more}"));
         }
         Ok(kept)

@@ -1,7 +1,7 @@
 //! `voicehook decrypt`, as a person runs it: a webhook in whatever form it was kept goes in, and out comes the event, or
 //! what is wrong and what to try next.
 
-use std::{fs, path::Path, process::Output};
+use std::{fs, io::Write as _, path::Path, process::Output};
 
 use crate::tool::{given, printed, typing, voicehook};
 use cipher::{Array, BlockModeEncrypt as _, KeyIvInit as _};
@@ -162,7 +162,45 @@ fn every_form() -> Vec<(&'static str, Vec<u8>)> {
                 body.replace('"', "\\\"")
             )
         }),
+        ("curl as Chrome writes it for cmd.exe", {
+            let options: String =
+                HEADERS.iter().map(|(name, value)| format!("  -H ^\"{name}: {value}^\" ^\r\n")).collect();
+            let data = body.replace('"', "^\\^\"").replace('{', "^{").replace('}', "^}");
+            format!("curl ^\"https://a.example/webhook^\" ^\r\n{options}  --data-raw ^\"{data}^\"\r\n")
+        }),
+        ("curl as Firefox writes it for Windows", {
+            let options = options.replace('\'', "\"");
+            format!(
+                "curl.exe \"https://a.example/webhook\" --compressed -X POST{options} --data-raw \"{}\"",
+                body.replace('"', "\"\"")
+            )
+        }),
+        ("curl in PowerShell", {
+            let options = options.replace(" -H", " `\r\n  -H");
+            format!(
+                "PS C:\\Users\\me> curl.exe 'https://a.example/webhook'{options} `\r\n  -d '{body}' | ConvertFrom-Json"
+            )
+        }),
+        ("curl with a comment, a prompt, sudo and what follows it", {
+            format!("# the webhook\n\n% sudo curl https://a.example/webhook{options} -d '{body}'; echo done # end\n")
+        }),
+        ("curl into a file", {
+            format!(
+                "[me@host ~]$ /usr/bin/curl{options} -d '{body}' 'https://a.example/webhook' 2>/dev/null > 'a file'"
+            )
+        }),
+        ("HTTP/2 as curl -v shows it", {
+            let wire = wire.replace("HTTP/1.1", "HTTP/2");
+            let (head, body) = wire.split_once("\r\n\r\n").unwrap();
+            let head = head.lines().map(|line| format!("> {line}\n")).collect::<String>();
+            format!("* Connected to a.example\n{head}> \n}} [237 bytes data]\n{body}\n< HTTP/2 200 \n< \n")
+        }),
         ("a HAR entry", har_entry(&body).to_string()),
+        ("a HAR entry with its body in base64", {
+            let mut entry = har_entry(&base64_simd::STANDARD.encode_to_string(&body));
+            entry["request"]["postData"]["encoding"] = "base64".into();
+            entry.to_string()
+        }),
         ("a HAR file", json!({"log": {"entries": [something_else, har_entry(&body)]}}).to_string()),
         ("a quarantined webhook", record.to_string()),
         ("what aws sqs receive-message prints", messages(std::slice::from_ref(&record))),
@@ -181,8 +219,13 @@ fn every_form() -> Vec<(&'static str, Vec<u8>)> {
         ("a body with a byte order mark", format!("\u{feff}{body}")),
     ];
     let utf_16 = [0xff, 0xfe].into_iter().chain(body.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let big_endian = [0xfe, 0xff].into_iter().chain(wire.encode_utf16().flat_map(u16::to_be_bytes)).collect();
     let mut forms: Vec<_> = forms.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
     forms.push(("a body as PowerShell writes it into a file", utf_16));
+    forms.push(("HTTP in UTF-16, big-endian", big_endian));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(json!({"log": {"entries": [har_entry(&body)]}}).to_string().as_bytes()).unwrap();
+    forms.push(("a HAR file that is compressed", gzip.finish().unwrap()));
     forms
 }
 
@@ -240,7 +283,10 @@ fn the_ready_made_lambda_events_open_where_the_function_would_queue_them_and_els
             opened += 1;
         } else {
             assert_eq!((output.status.code(), event.as_str()), (Some(1), ""), "{name}");
-            assert!(explanation.contains("does not open") && explanation.contains("Next: "), "{name}: {explanation}");
+            assert!(
+                explanation.contains("cannot be decrypted") && explanation.contains("Next: "),
+                "{name}: {explanation}"
+            );
         }
     }
     assert!(opened > 20);
@@ -268,22 +314,20 @@ fn a_form_that_is_not_recognized_can_be_named_and_one_that_it_is_not_is_refused_
         ("event", "not an event of a Lambda function"),
         ("http", "POST /webhook HTTP/1.1"),
         ("har", "not a HAR file"),
-        ("quarantine", "not a message of the quarantine"),
+        ("quarantine", "not a message from the quarantine"),
     ] {
         let said = decrypt("hello", &["--as", form]);
         assert_eq!((said.status, said.event.as_str()), (1, ""), "{form}");
         assert!(said.explanation.contains(says), "{form}: {}", said.explanation);
     }
     let of_the_event_queue = decrypt(json!({"Messages": [{"Body": EVENT}]}).to_string(), &[]);
-    assert!(of_the_event_queue.explanation.contains("decrypted already"), "{}", of_the_event_queue.explanation);
-    let of_windows = decrypt("curl \"https://a.example\" ^\r\n -d \"{^\\\"a^\\\":1}\"", &[]);
-    assert!(of_windows.explanation.contains("copy it for bash"), "{}", of_windows.explanation);
+    assert!(of_the_event_queue.explanation.contains("already decrypted"), "{}", of_the_event_queue.explanation);
     let unclosed = decrypt("curl -d '{\"encrypted_data\":\"00", &[]);
     assert!(unclosed.explanation.contains("not closed"), "{}", unclosed.explanation);
     let without_posts = decrypt(json!({"log": {"entries": []}}).to_string(), &[]);
     assert!(without_posts.explanation.contains("no POST request"), "{}", without_posts.explanation);
     let nothing = decrypt(" \n", &[]);
-    assert!(nothing.explanation.contains("nothing to read"), "{}", nothing.explanation);
+    assert!(nothing.explanation.contains("the input is empty"), "{}", nothing.explanation);
 }
 
 #[test]
@@ -427,16 +471,26 @@ fn readable_mistakes() -> Vec<Mistake> {
         ),
         (http(&[], &body(&utf_16)), vec![], "written in utf16le", "Send the header x-encoding: utf16le"),
         (wire(&[("x-encoding", "utf-7")]), vec![], "\"utf-7\" is not supported", "Send the header x-encoding: utf8"),
-        (double("base64", &base64_simd::STANDARD.encode_to_string(hex())), vec![], "base64, and hex inside", "once"),
-        (double("hex", &hex_of_base64), vec![], "encoded twice: hex, and base64 inside", "once"),
-        (http(&[], &json!(body(&hex())).to_string()), vec![], "JSON inside of a JSON string", "Send the object itself"),
+        (
+            double("base64", &base64_simd::STANDARD.encode_to_string(hex())),
+            vec![],
+            "as hex, and then as base64",
+            "once",
+        ),
+        (double("hex", &hex_of_base64), vec![], "encoded twice: as base64, and then as hex", "once"),
+        (
+            http(&[], &json!(body(&hex())).to_string()),
+            vec![],
+            "a JSON string that contains JSON",
+            "Send the object itself",
+        ),
         (body(&cbc(&json!(EVENT).to_string())), vec![], "encoded as JSON twice", "JSON.stringify"),
         (body(&cbc(&in_base64)), vec![], "the event in base64", "x-format is for the ciphertext"),
         (body(&cbc(&format!("\u{feff}{EVENT}"))), vec![], "byte order mark", "without it"),
         (base64_form(&with_plus), vec![], "spaces where base64 has plus signs", "%2B"),
-        (http(&[], &body(&format!("0x{}", hex()))), vec![], "around or between its digits", "digits alone"),
-        (json!({"encryptedData": hex()}).to_string(), vec![], "field encryptedData", "Name the field encrypted_data"),
-        (json!({"data": {"encrypted_data": hex()}}).to_string(), vec![], "inside of its field data", "the whole body"),
+        (http(&[], &body(&format!("0x{}", hex()))), vec![], "around or between its digits", "only the digits"),
+        (json!({"encryptedData": hex()}).to_string(), vec![], "a field encryptedData", "Name the field encrypted_data"),
+        (json!({"data": {"encrypted_data": hex()}}).to_string(), vec![], "but of its field data", "the whole body"),
         // Without headers there is nobody to send other ones.
         (base64(), vec![], "written in base64", "Give --format base64"),
         (ctr, vec![], "encrypted with aes-128-ctr", "Give --algorithm aes-128-ctr"),
@@ -473,17 +527,20 @@ fn a_webhook_of_which_no_event_can_be_read_is_explained_and_a_wrong_app_id_told_
     let cases = [
         (
             of_another,
-            vec!["it was encrypted with another AppID", "Copy the AppID of the project from the EnableX portal again"],
+            vec![
+                "the usual cause is that it was encrypted with a different AppID",
+                "Copy the AppID from the EnableX portal",
+            ],
         ),
-        (hex[..hex.len() - 6].to_owned(), vec!["at least 3 bytes are missing", "what cut it off", right]),
-        (hex[..hex.len() - 5].to_owned(), vec!["not a whole number of bytes", right]),
-        (hex[..hex.len() - 32].to_owned(), vec![right, "its end", "capture it again, whole"]),
-        (damaged, vec![right, "it was changed", "Find what changed it"]),
-        (wire[..wire.len() - 40].to_owned(), vec!["Content-Length says", "it was cut off"]),
-        (body(&format!("{}…", &hex[..60])), vec!["it has '…' at place 61", "Capture it again, whole"]),
+        (hex[..hex.len() - 6].to_owned(), vec!["at least 3 bytes are missing", "cut off on the way", right]),
+        (hex[..hex.len() - 5].to_owned(), vec!["an odd number, so at least one is missing", right]),
+        (hex[..hex.len() - 32].to_owned(), vec![right, "its end", "capture it again, complete"]),
+        (damaged, vec![right, "something was changed", "Find what changed it"]),
+        (wire[..wire.len() - 40].to_owned(), vec!["Content-Length is", "it was cut off"]),
+        (body(&format!("{}…", &hex[..60])), vec!["character 61 of encrypted_data is '…'", "complete and unchanged"]),
         (body(&encrypted("[1,2]", "aes256", Format::Hex, Encoding::Utf8)), vec![right, "not one JSON object"]),
         (body(&unknown_salt), vec!["begins with Salted__", "without a salt"]),
-        (EVENT.to_owned(), vec!["the event itself, in plain text", "ALLOW_PLAINTEXT"]),
+        (EVENT.to_owned(), vec!["the event itself, in plaintext", "ALLOW_PLAINTEXT"]),
         (body(EVENT), vec!["encrypted_data is not encrypted", "Encrypt it before it is encoded"]),
         (
             body(&hex_simd::encode_to_string(EVENT, hex_simd::AsciiCase::Lower)),
@@ -491,10 +548,10 @@ fn a_webhook_of_which_no_event_can_be_read_is_explained_and_a_wrong_app_id_told_
         ),
         (body(""), vec!["encrypted_data is empty"]),
         (http(&[("content-type", "text/plain")], &hex), vec!["text/plain", "content-type: application/json"]),
-        (r#"{"a": 1}"#.to_owned(), vec!["no field encrypted_data", "Send the body as EnableX does"]),
+        (r#"{"a": 1}"#.to_owned(), vec!["no field encrypted_data", "what EnableX sends"]),
         ("GET /webhook HTTP/1.1\nhost: a\n\n".to_owned(), vec!["this is a GET request"]),
         (http(&[], ""), vec!["a probe of the URL"]),
-        (wire.replace("/webhook", "/webhook/sales"), vec!["for app sales", "there are: default", "--app NAME"]),
+        (wire.replace("/webhook", "/webhook/sales"), vec!["to app sales", "the apps are: default", "--app NAME"]),
     ];
     for (input, says) in cases {
         for options in [&[][..], &["--anyway"]] {
@@ -505,6 +562,36 @@ fn a_webhook_of_which_no_event_can_be_read_is_explained_and_a_wrong_app_id_told_
             }
         }
     }
+}
+
+#[test]
+fn a_cipher_that_is_not_supported_is_named_and_says_nothing_against_the_app_id() {
+    let data = body(&hex_simd::encode_to_string([0xa7; 61], hex_simd::AsciiCase::Lower));
+    for (algorithm, what) in [
+        ("aes-256-gcm", "AES-GCM"),
+        ("AES-128-CCM", "AES-CCM"),
+        ("des-ede3-cbc", "Triple DES"),
+        ("camellia-256-cbc", "Camellia"),
+        ("chacha20-poly1305", "ChaCha20"),
+        ("aes-256-cfb1", "AES-CFB1"),
+    ] {
+        let said = decrypt(http(&[("x-algoritm", algorithm)], &data), &[]);
+        for part in [what, "whether the AppID is right cannot be told", "leave the AppID as it is"] {
+            assert!(said.explanation.contains(part), "{part}: {}", said.explanation);
+        }
+        assert!(!said.explanation.contains("different AppID"), "{}", said.explanation);
+    }
+}
+
+#[test]
+fn an_empty_plaintext_and_the_sample_app_id_are_recognized() {
+    let empty = decrypt(body(&encrypted("", "aes-256-cbc", Format::Hex, Encoding::Utf8)), &[]);
+    for part in ["the AppID is the right one", "the plaintext is empty"] {
+        assert!(empty.explanation.contains(part), "{}", empty.explanation);
+    }
+    let sample = sender::encrypt(EVENT, "voicehook-dev", named("aes256"), Format::Hex, Encoding::Utf8);
+    let sample = decrypt(body(&sample), &[]);
+    assert!(sample.explanation.contains("voicehook's sample AppID"), "{}", sample.explanation);
 }
 
 #[test]
@@ -525,7 +612,11 @@ fn a_large_webhook_with_a_wrong_app_id_is_explained_too() {
     // It took minutes, while every wrong key cost the whole text.
     let large = format!(r#"{{"state":"connected","note":"{}"}}"#, "x".repeat(700_000));
     let said = decrypt(encrypted(&large, "aes256", Format::Hex, Encoding::Utf8), &["--app-id", "another"]);
-    assert!(said.explanation.contains("encrypted with another AppID"), "{}", said.explanation);
+    assert!(
+        said.explanation.contains("the usual cause is that it was encrypted with a different AppID"),
+        "{}",
+        said.explanation
+    );
 }
 
 #[test]
@@ -586,11 +677,23 @@ fn a_wrong_command_line_ends_with_2_and_a_missing_app_id_says_where_to_put_it() 
 
 #[test]
 fn what_a_stranger_sent_does_not_steer_the_terminal() {
-    let event = r#"{"voice_id":"\u001b]0;title\u0007\u009b31m","state":"connected"}"#;
+    let event = r#"{"voice_id":"\u001b]0;title\u0007\u009b31m\u202e","state":"connected"}"#;
     let said = decrypt(encrypted(event, "aes-128-cbc", Format::Hex, Encoding::Utf8), &[]);
     assert!(said.explanation.contains("call.connected"), "{}", said.explanation);
-    let steers = |character: char| character.is_control() && character != '\n';
+    let steers = |character: char| (character.is_control() && character != '\n') || character == '\u{202e}';
     assert!(!said.explanation.contains(steers), "{:?}", said.explanation);
+}
+
+#[test]
+fn an_error_and_a_report_do_not_steer_the_terminal_and_the_report_means_the_same() {
+    let error = decrypt("curl -d @/\u{1b}]0;x\u{7}\u{202e} https://a.example", &[]);
+    assert!(!error.explanation.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", error.explanation);
+    let event = "{\"voice_id\":\"\u{202e}\u{9b}31m\",\"state\":\"connected\"}";
+    let data = encrypted(event, "aes-256-cbc", Format::Hex, Encoding::Utf8);
+    let report = decrypt(&data, &["--json"]).event;
+    assert!(!report.contains(['\u{202e}', '\u{9b}']), "{report:?}");
+    assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["event"], event);
+    assert_eq!(decrypt(&data, &[]).event, format!("{event}\n"), "a pipe gets it byte for byte");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -620,11 +723,11 @@ async fn a_secret_decides_by_app_and_a_webhook_of_another_app_or_of_the_previous
     }
     let swapped = decrypt("/webhook/support/0123456789abcdef", APP_ID, &[]);
     assert_eq!(swapped.status, 1);
-    let says = ["came for app support", "the current AppID of app sales", "Enter the URL of app sales"];
+    let says = ["sent to app support", "the current AppID of app sales", "Enter the URL of app sales"];
     assert!(says.iter().all(|part| swapped.explanation.contains(part)), "{}", swapped.explanation);
     assert!(!swapped.explanation.contains("0123456789abcdef"), "the token is echoed: {}", swapped.explanation);
     let unnamed = decrypt("/webhook", APP_ID, &[]);
-    assert!(unnamed.explanation.contains("there are: sales, support"), "{}", unnamed.explanation);
+    assert!(unnamed.explanation.contains("the apps are: sales, support"), "{}", unnamed.explanation);
 }
 
 #[test]
