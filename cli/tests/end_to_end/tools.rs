@@ -144,7 +144,7 @@ fn install() -> Option<Tools> {
     }
     run(tools
         .command("pip")
-        .args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"])
+        .args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "-r"])
         .arg("cli/tests/end_to_end/requirements.txt"));
     fs::write(installed, REQUIREMENTS).unwrap();
     Some(tools)
