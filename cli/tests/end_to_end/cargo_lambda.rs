@@ -15,8 +15,11 @@ use crate::{
 
 const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
 
-/// Starts `cargo lambda watch`, with cargo's own home and without waiting for changes of the source.
+/// Starts `cargo lambda watch`, with cargo's own home and without waiting for changes of the source. What it would build
+/// on the first invocation is built before, so that a test does not wait for a compiler.
 fn watch(tools: &Tools, aws: &AwsEmulator, port: u16, queue_url: Option<&str>) -> Process {
+    let mut build = tools.command(env!("CARGO"));
+    run(build.args(["build", "--quiet", "--manifest-path", "Cargo.toml", "--bin", "lambda"]));
     let mut watch = tools.command("cargo-lambda");
     watch.args(["lambda", "watch", "--ignore-changes", "-A", "127.0.0.1", "-P", &port.to_string()]);
     let home = std::env::var("HOME").unwrap_or_default();
