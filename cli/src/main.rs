@@ -11,6 +11,7 @@ mod json_text;
 mod known_app_ids;
 mod listen;
 mod queue;
+mod recording;
 mod redrive;
 mod samples;
 mod scenarios;
