@@ -14,6 +14,7 @@ mod known_app_ids;
 mod listen;
 mod printable;
 mod queue;
+mod recording;
 mod redrive;
 mod samples;
 mod scenarios;

@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 use voicehook_lambda::queue::{MAX_MESSAGE_BYTES, Message, Quarantined, Queue, QueueError, QueueKind, Sent, Sqs};
 
@@ -21,6 +23,19 @@ tokio::task_local! {
 /// Runs `work`, and returns the message that it sent to the event queue, whether or not the queue accepted it.
 pub(crate) async fn watched<T>(work: impl Future<Output = T>) -> (T, Option<Message>) {
     MESSAGE.scope(RefCell::default(), async { (work.await, MESSAGE.with(RefCell::take)) }).await
+}
+
+/// The event of a message; in a CloudEvent, its `data`.
+pub(crate) fn event_of(message: &Message) -> Option<&str> {
+    #[derive(Deserialize)]
+    struct CloudEvent<'a> {
+        #[serde(borrow)]
+        data: &'a RawValue,
+    }
+    if message.attribute("content_type") == Some("application/json") {
+        return Some(&message.body);
+    }
+    serde_json::from_str(&message.body).ok().map(|CloudEvent { data }| data.get())
 }
 
 /// What a queue is for.

@@ -1,8 +1,11 @@
 //! Stands in for API Gateway and Lambda: answers HTTP requests, and records each one in the inspector's journal.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
 use axum::{body, extract};
@@ -16,7 +19,8 @@ use voicehook_lambda::{
 
 use super::{
     inspector::{Exchange, Journal, Origin},
-    local_queue::{self, LocalQueue},
+    local_queue::{self, LocalQueue, event_of},
+    record::{Received, Recorder},
 };
 
 /// Receives webhooks on this machine.
@@ -25,6 +29,8 @@ pub(crate) struct LocalReceiver {
     receiver: Receiver<FixedAppId, LocalQueue>,
     /// Records webhooks for the inspector.
     journal: Option<Arc<Journal>>,
+    /// Writes webhooks to a file.
+    recorder: Option<Arc<Recorder>>,
     /// Part of each request id, because several runs of the program may share a queue.
     run: String,
     count: AtomicUsize,
@@ -33,7 +39,12 @@ pub(crate) struct LocalReceiver {
 impl LocalReceiver {
     pub(crate) fn new(receiver: Receiver<FixedAppId, LocalQueue>, journal: Option<Arc<Journal>>) -> Self {
         let run = format!("{:x}", Timestamp::now().as_microsecond());
-        Self { receiver, journal, run, count: AtomicUsize::new(0) }
+        Self { receiver, journal, recorder: None, run, count: AtomicUsize::new(0) }
+    }
+
+    /// Records what arrives.
+    pub(crate) fn recording(self, recorder: Option<Arc<Recorder>>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Handles an HTTP request.
@@ -52,13 +63,17 @@ impl LocalReceiver {
         body: Vec<u8>,
         origin: Origin,
     ) -> (Response<body::Body>, Option<u64>) {
-        let arrived = Timestamp::now();
+        let (arrived, instant) = (Timestamp::now(), Instant::now());
         let request = Request::from_parts(parts, body);
         let origin_of_request = receiver::Origin::local(&self.next_request_id());
         let received = receiver::Request { origin: origin_of_request, ..request.clone().into() };
         let (Answer { response, outcome, record }, message) =
             local_queue::watched(self.receiver.receive(&received)).await;
         telemetry::webhook(&record);
+        if let (Some(recorder), Origin::Received) = (&self.recorder, origin) {
+            let (event, status) = (message.as_ref().and_then(event_of), response.status());
+            recorder.record(&Received { arrived: instant, request: &request, event, outcome: &outcome, status });
+        }
         let id = self.journal.as_ref().map(|journal| {
             let exchange = Exchange::new(arrived, origin, request, message, &response, outcome);
             journal.add(Exchange { app: record.app, stages: record.stages, ..exchange })

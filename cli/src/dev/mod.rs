@@ -4,6 +4,8 @@ mod inspector;
 mod local_queue;
 mod local_receiver;
 mod play;
+mod record;
+mod redact;
 
 use std::{
     future::Future,
@@ -31,6 +33,7 @@ use self::{
     local_queue::LocalQueue,
     local_receiver::LocalReceiver,
     play::Player,
+    record::RecordArgs,
 };
 use crate::{aws, console, send::DEV_APP_ID};
 
@@ -76,6 +79,8 @@ pub(crate) struct Dev {
     /// The token in the inspector's URL, for scripts and for a page that stays open across restarts. Random by default
     #[arg(long, env = "VOICEHOOK_INSPECT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     inspect_token: Option<String>,
+    #[command(flatten)]
+    record: RecordArgs,
 }
 
 impl Dev {
@@ -84,6 +89,7 @@ impl Dev {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::start_for_a_terminal();
         let config = self.config()?;
+        let recorder = self.record.open()?.map(Arc::new);
         let queue_url = self.queue_url.as_ref().map(|_| config.queue_url.clone());
         let queue = LocalQueue::for_events(sqs(queue_url).await);
         let queued = queue.count();
@@ -111,7 +117,8 @@ impl Dev {
         console::line("\nA sample inbound call:");
 
         let journal = access.is_some().then(|| Arc::new(Journal::new()));
-        let receiver = Arc::new(LocalReceiver::new(receiver, journal.clone()));
+        let receiver = LocalReceiver::new(receiver, journal.clone()).recording(recorder.clone());
+        let receiver = Arc::new(receiver);
         let inspector = journal.clone().zip(access).map(|(journal, token)| {
             let (receiver, player) = (Arc::clone(&receiver), player.clone());
             Inspector { journal, receiver, player, queue: queue_name, token }.router()
@@ -124,13 +131,15 @@ impl Dev {
         if self.once {
             return Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        recorder.iter().for_each(|recorder| recorder.start());
         console::line(format_args!(
             "\nSend another one from a second terminal:\n\n  {}\n\nor without voicehook:\n\n  {}\n\nListening; Ctrl-C ends.",
             player.trigger_line(),
             player.curl_line()?,
         ));
         server.await??;
-        Ok(ExitCode::SUCCESS)
+        let has_failed = recorder.is_some_and(|recorder| recorder.has_failed());
+        Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
     /// Prints the inspector's URL, and returns the token in it. `None` if there is to be no inspector.

@@ -1,6 +1,7 @@
-//! `voicehook trigger scenario`: sends the events of a whole call, with the pauses of a real one.
+//! `voicehook trigger scenario`: sends the events of a whole call, or of a recording, with the pauses of a real one.
 
 use std::{
+    path::{Path, PathBuf},
     process::ExitCode,
     thread,
     time::{Duration, Instant},
@@ -19,7 +20,8 @@ use super::{
 use crate::{
     console,
     printable::one_line,
-    scenarios::{self, RECIPIENTS, SCENARIOS, Scenario},
+    recording::Recording,
+    scenarios::{self, Moment, RECIPIENTS, SCENARIOS, Scenario},
     send::{Answer, Connection, EncryptionArgs, WebhookRequest},
 };
 
@@ -36,16 +38,20 @@ Examples:
   voicehook trigger scenario --list
   voicehook trigger scenario inbound-ivr
   voicehook trigger scenario broadcast --recipients 100 --fast
-  voicehook trigger scenario recording-race --fast --json"
+  voicehook trigger scenario recording-race --fast --json
+  voicehook trigger scenario --file call.jsonl"
 )]
 pub(super) struct PlayScenario {
     /// The scenario
-    #[arg(required_unless_present = "list", value_parser = SCENARIOS.iter().map(|scenario| scenario.name).collect::<Vec<_>>())]
+    #[arg(required_unless_present_any = ["list", "file"], value_parser = SCENARIOS.iter().map(|scenario| scenario.name).collect::<Vec<_>>())]
     name: Option<String>,
+    /// Play a recording of `voicehook dev --record`, with its events encrypted again; - reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "list", "recipients"])]
+    file: Option<PathBuf>,
     /// List the scenarios with a description, and exit
     #[arg(long)]
     list: bool,
-    /// Send without delays; the events keep their timestamps, and the last one is now
+    /// Send without delays; the timestamps of a scenario's events end now, and those of a recording stay as they are
     #[arg(long)]
     fast: bool,
     /// How many numbers the broadcast scenario calls
@@ -67,6 +73,19 @@ fn recipients(text: &str) -> anyhow::Result<usize> {
         .ok_or_else(|| anyhow::Error::msg("expected 1 to 10000"))
 }
 
+/// The events of a recording. Says which lines have none.
+fn recorded(file: &Path) -> anyhow::Result<Vec<Moment>> {
+    let recording = Recording::read(file)?;
+    let (moments, file) = (recording.moments(), file.display());
+    if moments.is_empty() {
+        return Err(anyhow!("{file}: no line has an \"event\" to send"));
+    }
+    for line in recording.without_event() {
+        console::note(format_args!("{file}: line {line} is not sent, because it has no \"event\""));
+    }
+    Ok(moments)
+}
+
 /// A sent event and its answer.
 struct Sent {
     event: String,
@@ -75,6 +94,10 @@ struct Sent {
 
 impl PlayScenario {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(file) = &self.file {
+            let moments = recorded(file)?;
+            return self.play(moments);
+        }
         let Some(scenario) = self.name.as_deref().and_then(Scenario::from_name) else {
             for scenario in SCENARIOS {
                 let moments = scenario.moments(Timestamp::now(), RECIPIENTS);
@@ -83,24 +106,26 @@ impl PlayScenario {
             }
             return Ok(ExitCode::SUCCESS);
         };
-        self.play(scenario)
-    }
-
-    #[tokio::main]
-    async fn play(&self, scenario: &Scenario) -> anyhow::Result<ExitCode> {
-        let target = self.target.resolve().await?;
         let mut moments = scenario.moments(Timestamp::now(), self.recipients);
         if self.fast {
             let begin = Timestamp::now() - scenarios::duration(&moments);
             moments = scenario.moments(begin, self.recipients);
         }
+        self.play(moments)
+    }
+
+    #[tokio::main]
+    async fn play(&self, moments: Vec<Moment>) -> anyhow::Result<ExitCode> {
+        let target = self.target.resolve().await?;
         let connections = (0..MAX_CONCURRENCY).map(|_| Connection::new(&target.url));
         let connections = connections.collect::<anyhow::Result<Vec<_>>>()?;
         let start = Instant::now();
+        let mut due = Duration::ZERO;
         let (mut kept, mut all) = (0, 0);
         for moment in moments {
             if !self.fast {
-                tokio::time::sleep(moment.delay).await;
+                due += moment.delay;
+                tokio::time::sleep(due.saturating_sub(start.elapsed())).await;
             }
             for events in moment.events.chunks(MAX_CONCURRENCY) {
                 let at = start.elapsed();

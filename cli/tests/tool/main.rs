@@ -5,6 +5,7 @@ mod command_line;
 mod decrypt;
 mod doctor;
 mod inspector;
+mod record;
 mod redrive;
 mod redrive_app_ids;
 mod release;

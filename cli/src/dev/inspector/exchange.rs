@@ -4,12 +4,12 @@
 
 use http::{HeaderMap, Request, Response, request::Parts};
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 use voicehook_event::VoiceEvent;
 use voicehook_lambda::{event::Event, queue::Message, receiver::Outcome, telemetry::Stages};
 
 use super::explain;
+use crate::dev::local_queue::event_of;
 
 /// Where a webhook came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,16 +69,7 @@ impl Exchange {
 
     /// The decrypted event; in a CloudEvent, its `data`.
     fn event(&self) -> Option<&str> {
-        #[derive(Deserialize)]
-        struct CloudEvent<'a> {
-            #[serde(borrow)]
-            data: &'a RawValue,
-        }
-        let message = self.message.as_ref()?;
-        if message.attribute("content_type") == Some("application/json") {
-            return Some(&message.body);
-        }
-        serde_json::from_str(&message.body).ok().map(|CloudEvent { data }| data.get())
+        event_of(self.message.as_ref()?)
     }
 
     /// The summary for the list and the call view.
