@@ -11,7 +11,7 @@ use crate::console;
 /// Prints shell completions
 #[derive(Args)]
 #[command(after_help = "Examples:
-  voicehook completions bash > ~/.local/share/bash-completion/completions/voicehook
+  source <(voicehook completions bash)
   voicehook completions zsh > ~/.zfunc/_voicehook
   voicehook completions fish > ~/.config/fish/completions/voicehook.fish
   voicehook completions powershell >> $PROFILE")]

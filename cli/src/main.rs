@@ -32,13 +32,14 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 #[command(
     name = "voicehook",
     version,
+    max_term_width = 120,
     after_help = "Examples:
-  voicehook                                  start a local receiver and play a sample call
-  voicehook trigger connected                send a webhook to it
-  voicehook listen --queue-url URL           show the events of a queue as they arrive
-  voicehook decrypt webhook.txt              decrypt a captured webhook, or explain why that fails
-  voicehook doctor --stack voicehook         check a deployment from URL to queue
-  voicehook redrive --from URL --to URL      send quarantined webhooks to the queue
+  voicehook                              start a local receiver and play a sample call
+  voicehook trigger connected            send a webhook to it
+  voicehook listen --queue-url URL       show the events of a queue as they arrive
+  voicehook decrypt webhook.txt          decrypt or explain a webhook
+  voicehook doctor --stack voicehook     check a deployment from URL to queue
+  voicehook redrive --from URL --to URL  send quarantined webhooks to the queue
 
 Run voicehook COMMAND --help for details. Set NO_COLOR to disable colours."
 )]

@@ -29,7 +29,6 @@ use http::Method;
 use tokio::time::Instant;
 use voicehook_lambda::{
     app_id::{AppIdSetting, AppIds, ConfiguredSource, DEFAULT_APP, FixedAppId},
-    aws::Aws,
     config::Config,
     event::Event,
     receiver::{Opener, Refusal, Times},
@@ -210,8 +209,8 @@ async fn app_ids(setting: &AppIdSetting) -> anyhow::Result<(ConfiguredSource, Kn
         AppIdSetting::Environment(app_id) => {
             Ok((ConfiguredSource::Environment(FixedAppId::new(app_id)), KnownAppIds::single(app_id)))
         }
-        AppIdSetting::Secret(_) => {
-            let aws = Aws::new(aws::configuration().await);
+        AppIdSetting::Secret(secret) => {
+            let aws = aws::connect(aws::region_of(secret)).await?;
             let known = KnownAppIds::load(setting, &aws).await?;
             Ok((ConfiguredSource::new(setting.clone(), &aws), known))
         }

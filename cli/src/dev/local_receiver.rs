@@ -11,6 +11,7 @@ use std::{
 use axum::{body, extract};
 use http::{Request, Response, request::Parts};
 use jiff::Timestamp;
+use tokio::sync::RwLock;
 use voicehook_lambda::{
     app_id::FixedAppId,
     receiver::{self, Answer, MAX_BODY_BYTES, Outcome, Receiver},
@@ -34,12 +35,14 @@ pub(crate) struct LocalReceiver {
     /// Part of each request id, because several runs of the program may share a queue.
     run: String,
     count: AtomicUsize,
+    /// Held for reading while a webhook is handled.
+    handling: RwLock<()>,
 }
 
 impl LocalReceiver {
     pub(crate) fn new(receiver: Receiver<FixedAppId, LocalQueue>, journal: Option<Arc<Journal>>) -> Self {
         let run = format!("{:x}", Timestamp::now().as_microsecond());
-        Self { receiver, journal, recorder: None, run, count: AtomicUsize::new(0) }
+        Self { receiver, journal, recorder: None, run, count: AtomicUsize::new(0), handling: RwLock::default() }
     }
 
     /// Records what arrives.
@@ -63,6 +66,7 @@ impl LocalReceiver {
         body: Vec<u8>,
         origin: Origin,
     ) -> (Response<body::Body>, Option<u64>) {
+        let _handling = self.handling.read().await;
         let (arrived, instant) = (Timestamp::now(), Instant::now());
         let request = Request::from_parts(parts, body);
         let origin_of_request = receiver::Origin::local(&self.next_request_id());
@@ -79,6 +83,11 @@ impl LocalReceiver {
             journal.add(Exchange { app: record.app, stages: record.stages, ..exchange })
         });
         (response.map(body::Body::from), id)
+    }
+
+    /// Waits until all webhooks that are being handled now have their answers.
+    pub(crate) async fn drained(&self) {
+        drop(self.handling.write().await);
     }
 
     /// Each request gets its own id, so that two events with the same bytes count as two.

@@ -13,15 +13,15 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::anyhow;
 use axum::{Router, extract::Request};
 use clap::Parser;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 use voicehook_lambda::{
     app_id::{AppIdSetting, AppIds, FixedAppId, trimmed},
-    aws::Aws,
     config::Config,
     queue::{QueueUrl, Sqs},
     receiver::Receiver,
@@ -35,12 +35,16 @@ use self::{
     play::Player,
     record::RecordArgs,
 };
-use crate::{aws, console, send::DEV_APP_ID};
+use crate::{aws, console, queue::QueueReader, send::DEV_APP_ID};
 
 /// The value of `--quarantine` without a URL.
 const QUARANTINE_IN_MEMORY: &str = "in memory";
 /// Placeholder for the queue URL when events stay in memory.
 const IN_MEMORY: &str = "http://localhost/in-memory/voicehook.fifo";
+/// How long SQS may take to say at the start whether a queue exists.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
+/// For the last bytes of the answers once all webhooks are handled. Requests that are still incomplete do not hold up the end.
+const LAST_BYTES: Duration = Duration::from_millis(250);
 
 /// Start a local receiver and send it a sample call
 #[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
@@ -49,23 +53,25 @@ const IN_MEMORY: &str = "http://localhost/in-memory/voicehook.fifo";
   voicehook dev
   voicehook dev --once
   voicehook dev --quarantine
-  AWS_ENDPOINT_URL=http://127.0.0.1:4566 voicehook dev --queue-url http://127.0.0.1:4566/000000000000/events.fifo
+  AWS_ENDPOINT_URL=http://127.0.0.1:4566 voicehook dev --queue-url $QUEUE_URL
 
 The function's variables WEBHOOK_TOKEN, ALLOWED_ALGORITHMS, ALLOW_PLAINTEXT, MAX_EVENT_AGE_SECONDS, ACTIONS and \
-PUBLISH_DEADLINE_MS apply here too. Those for its queues and its AppID secret do not.")]
+PUBLISH_DEADLINE_MS apply here too. QUEUE_URL, FAILOVER_QUEUE_URL and ENABLEX_APP_ID_SECRET do not, so that nothing is \
+sent to a real queue by mistake.")]
 pub(crate) struct Dev {
-    /// Address to listen on; port 0 picks a free port
-    #[arg(long, default_value = "127.0.0.1:3000")]
+    /// Address to listen on, or only a port of this machine; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = address)]
     listen: SocketAddr,
-    /// The AppID to decrypt webhooks with
-    #[arg(long, env = "ENABLEX_APP_ID", hide_env_values = true, default_value = DEV_APP_ID)]
-    app_id: String,
+    /// The AppID to decrypt webhooks with [env: ENABLEX_APP_ID] [default: voicehook-dev]
+    #[arg(long)]
+    app_id: Option<String>,
     /// Send the events to this SQS queue instead of keeping them in memory
     #[arg(long)]
     queue_url: Option<String>,
-    /// Keep webhooks that cannot be decrypted, in memory or in this SQS queue, and answer them with 200, as the function
-    /// does with QUARANTINE_QUEUE_URL. Without it, the answer is a 4xx
-    #[arg(long, value_name = "QUEUE_URL", num_args = 0..=1, require_equals = true, default_missing_value = QUARANTINE_IN_MEMORY)]
+    /// Keep webhooks that cannot be decrypted, in memory or in this SQS queue, and answer them with 200. Without it, the
+    /// answer is a 4xx
+    #[arg(long, env = "QUARANTINE_QUEUE_URL", value_name = "QUEUE_URL", num_args = 0..=1, require_equals = true,
+        default_missing_value = QUARANTINE_IN_MEMORY)]
     quarantine: Option<String>,
     /// Format of the messages: raw (the default) or cloudevents
     #[arg(long, env = "EVENT_FORMAT", value_name = "FORMAT")]
@@ -90,15 +96,10 @@ impl Dev {
         telemetry::start_for_a_terminal();
         let config = self.config()?;
         let recorder = self.record.open()?.map(Arc::new);
-        let queue_url = self.queue_url.as_ref().map(|_| config.queue_url.clone());
-        let queue = LocalQueue::for_events(sqs(queue_url).await);
+        let (queue, quarantine) = self.queues(&config).await?;
         let queued = queue.count();
-        let quarantine = match &self.quarantine {
-            Some(_) => Some(LocalQueue::for_quarantine(sqs(config.quarantine_queue_url.clone()).await)),
-            None => None,
-        };
-        let token = std::env::var("WEBHOOK_TOKEN").ok().filter(|_| config.settings.token.is_some());
-        let app_ids = AppIds::new(FixedAppId::new(&self.app_id), config.app_id_ttl);
+        let token = variable("WEBHOOK_TOKEN").filter(|_| config.settings.token.is_some());
+        let app_ids = AppIds::new(FixedAppId::new(&self.app_id()), config.app_id_ttl);
         let receiver = Receiver::new(config.settings, app_ids, queue).with_quarantine(quarantine);
 
         let listener = TcpListener::bind(self.listen).await.map_err(|error| {
@@ -106,40 +107,80 @@ impl Dev {
         })?;
         let address = listener.local_addr()?;
         let path = token.map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
-        let player = Player::new(format!("http://{address}{path}"), trimmed(&self.app_id).to_owned());
-        let queue_name = self.queue_url.as_deref().unwrap_or("in memory").to_owned();
-        console::line(format_args!("voicehook listens on {}", player.url));
-        let access = self.inspector_access(address)?;
-        console::line(format_args!("queue: {queue_name}"));
-        if let Some(place) = &self.quarantine {
-            console::line(format_args!("quarantine: {place}"));
-        }
-        console::line("\nA sample inbound call:");
+        let player = Player::new(format!("http://{address}{path}"), self.app_id());
+        let access = self.introduce(&player, address)?;
 
         let journal = access.is_some().then(|| Arc::new(Journal::new()));
         let receiver = LocalReceiver::new(receiver, journal.clone()).recording(recorder.clone());
         let receiver = Arc::new(receiver);
         let inspector = journal.clone().zip(access).map(|(journal, token)| {
             let (receiver, player) = (Arc::clone(&receiver), player.clone());
-            Inspector { journal, receiver, player, queue: queue_name, token }.router()
+            Inspector { journal, receiver, player, queue: self.queue_name().to_owned(), token }.router()
         });
-        let server = tokio::spawn(serve(listener, receiver, inspector.unwrap_or_default(), async move {
+        let mut server =
+            tokio::spawn(serve(listener, Arc::clone(&receiver), inspector.unwrap_or_default(), async move {
+                interrupted().await;
+                journal.inspect(|journal| journal.close());
+            }));
+        let ended = async {
             interrupted().await;
-            journal.inspect(|journal| journal.close());
-        }));
-        let missing = player.inbound_call(&queued).await?;
-        if self.once {
-            return Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            receiver.drained().await;
+        };
+        let played = async {
+            let missing = player.inbound_call(&queued).await?;
+            if !self.once {
+                recorder.iter().for_each(|recorder| recorder.start());
+                invite(&player)?;
+                std::future::pending::<()>().await;
+            }
+            anyhow::Ok(missing)
+        };
+        tokio::select! {
+            missing = played => return Ok(if missing? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+            served = &mut server => served??,
+            () = ended => if let Ok(served) = timeout(LAST_BYTES, server).await { served?? },
         }
-        recorder.iter().for_each(|recorder| recorder.start());
-        console::line(format_args!(
-            "\nSend another one from a second terminal:\n\n  {}\n\nor without voicehook:\n\n  {}\n\nListening; Ctrl-C ends.",
-            player.trigger_line(),
-            player.curl_line()?,
-        ));
-        server.await??;
-        let has_failed = recorder.is_some_and(|recorder| recorder.has_failed());
+        let has_failed = self.once || recorder.is_some_and(|recorder| recorder.has_failed());
         Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// The queues for events and for what cannot be decrypted. SQS is asked whether it has them.
+    async fn queues(&self, config: &Config) -> anyhow::Result<(LocalQueue, Option<LocalQueue>)> {
+        let events = match &self.queue_url {
+            Some(_) => Some(sqs("--queue-url", &config.queue_url).await?),
+            None => None,
+        };
+        let quarantine = match (self.quarantine(), &config.quarantine_queue_url) {
+            (None, _) => None,
+            (Some(_), None) => Some(LocalQueue::for_quarantine(None)),
+            (Some(_), Some(url)) => Some(LocalQueue::for_quarantine(Some(sqs("--quarantine", url).await?))),
+        };
+        Ok((LocalQueue::for_events(events), quarantine))
+    }
+
+    /// Prints where everything is. Returns the token of the inspector, if there is to be one.
+    fn introduce(&self, player: &Player, address: SocketAddr) -> anyhow::Result<Option<AccessToken>> {
+        console::line(format_args!("voicehook listens on {}", player.url));
+        let access = self.inspector_access(address)?;
+        console::line(format_args!("queue: {}", self.queue_name()));
+        if let Some(place) = self.quarantine() {
+            console::line(format_args!("quarantine: {place}"));
+        }
+        console::line("\nA sample inbound call:");
+        Ok(access)
+    }
+
+    fn app_id(&self) -> String {
+        let given = self.app_id.clone().or_else(|| variable("ENABLEX_APP_ID"));
+        given.map_or_else(|| DEV_APP_ID.to_owned(), |app_id| trimmed(&app_id).to_owned())
+    }
+
+    fn queue_name(&self) -> &str {
+        self.queue_url.as_deref().unwrap_or("in memory")
+    }
+
+    fn quarantine(&self) -> Option<&str> {
+        self.quarantine.as_deref().map(trimmed).filter(|place| !place.is_empty())
     }
 
     /// Prints the inspector's URL, and returns the token in it. `None` if there is to be no inspector.
@@ -154,10 +195,12 @@ impl Dev {
     /// Reads the function's configuration, with the AppID and the queues from the command line.
     fn config(&self) -> anyhow::Result<Config> {
         let config = Config::read(|name| match name {
-            "ENABLEX_APP_ID" => Some(self.app_id.clone()),
+            "ENABLEX_APP_ID" => Some(self.app_id()),
             "ENABLEX_APP_ID_SECRET" => None,
             "QUEUE_URL" => Some(self.queue_url.clone().unwrap_or_else(|| IN_MEMORY.to_owned())),
-            "QUARANTINE_QUEUE_URL" => self.quarantine.clone().filter(|place| place != QUARANTINE_IN_MEMORY),
+            "QUARANTINE_QUEUE_URL" => {
+                self.quarantine().filter(|place| *place != QUARANTINE_IN_MEMORY).map(str::to_owned)
+            }
             "FAILOVER_QUEUE_URL" => None,
             "EVENT_FORMAT" => self.event_format.clone(),
             _ => std::env::var(name).ok(),
@@ -168,9 +211,39 @@ impl Dev {
     }
 }
 
-async fn sqs(url: Option<QueueUrl>) -> Option<Sqs> {
-    let url = url?;
-    Some(Sqs::new(&Aws::new(aws::configuration().await), url))
+/// A variable as the function reads it: trimmed, and an empty one is not set.
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok()?;
+    Some(trimmed(&value).to_owned()).filter(|value| !value.is_empty())
+}
+
+/// An address, or a port of this machine.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    if let Ok(port) = port.parse() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    text.parse().map_err(|_| "is not an address; expected a port, such as 3000, or 127.0.0.1:3000".to_owned())
+}
+
+/// A real or emulated queue, after a look whether it is there.
+async fn sqs(option: &str, url: &QueueUrl) -> anyhow::Result<Sqs> {
+    let aws = aws::connect(url.region()).await?;
+    match timeout(FIRST_LOOK, QueueReader::new(&aws, url.clone(), 0).about()).await {
+        Ok(about) => about.map_err(|failure| anyhow!("{option}: {failure}"))?,
+        Err(_) => return Err(anyhow!("{option}: SQS did not answer within {} s", FIRST_LOOK.as_secs())),
+    };
+    Ok(Sqs::new(&aws, url.clone()))
+}
+
+/// Says how to send another webhook.
+fn invite(player: &Player) -> anyhow::Result<()> {
+    console::line(format_args!(
+        "\nSend another one from a second terminal:\n\n  {}\n\nor without voicehook:\n\n  {}\n\nListening; Ctrl-C ends.",
+        player.trigger_line(),
+        player.curl_line()?,
+    ));
+    Ok(())
 }
 
 /// The origin of the receiver's URLs for a browser on this machine. `None` if it does not listen on loopback.

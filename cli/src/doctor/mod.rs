@@ -9,7 +9,7 @@ mod queues;
 mod stack;
 mod test_webhook;
 
-use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, process::ExitCode, time::Duration};
 
 use clap::Args;
 use voicehook_lambda::{
@@ -41,7 +41,7 @@ Your credentials must be allowed to read the stack, the function's configuration
     after_help = "Examples:
   voicehook doctor --stack voicehook
   voicehook doctor --stack voicehook --no-send --json
-  voicehook doctor --url https://abc123.execute-api.us-east-1.amazonaws.com/webhook/default/$TOKEN
+  voicehook doctor --url https://example.com/webhook/default/$TOKEN
 
 Exit status: 0 if no check failed (warnings do not count), 1 if one did, 2 on a usage error."
 )]
@@ -81,20 +81,19 @@ impl Doctor {
 
     /// `None` if it stopped early, because the remaining checks depend on one that failed.
     async fn check(&self, checks: &mut Checks) -> Option<()> {
-        let aws = Aws::new(aws::configuration().await);
-        let (variables, stack_url) = match &self.stack {
+        let (aws, variables, stack_url) = match &self.stack {
             Some(name) => {
+                let aws = connect(None, checks).await?;
                 let stack = stack::read(&aws, name, checks).await?;
-                (stack.variables, stack.webhook_url)
+                (Some(aws), stack.variables, stack.webhook_url)
             }
-            None => (
-                std::env::vars_os()
-                    .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                    .collect(),
-                None,
-            ),
+            None => (None, environment(), None),
         };
         let config = configuration(&variables, checks)?;
+        let aws = match aws {
+            Some(aws) => aws,
+            None => connect(config.queue_url.region(), checks).await?,
+        };
         let known = secret(&aws, &config, checks).await;
         let token_of_the_secret = known.as_ref().and_then(|known| known.token.as_ref());
         if config.settings.accept.plaintext && config.settings.token.is_none() && token_of_the_secret.is_none() {
@@ -176,6 +175,22 @@ impl Doctor {
 /// An action tells the sender that its event was decrypted, so the function sends actions only if a token keeps strangers out.
 const fn actions_are_never_sent(has_actions: bool, has_token: bool) -> bool {
     has_actions && !has_token
+}
+
+/// The variables of this process.
+fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+async fn connect(region: Option<&str>, checks: &mut Checks) -> Option<Aws> {
+    match aws::connect(region).await {
+        Ok(aws) => Some(aws),
+        Err(missing) => {
+            checks.failed("AWS", missing.what, missing.next);
+            None
+        }
+    }
 }
 
 /// Parses the variables as the function does on startup.

@@ -12,7 +12,7 @@ use std::{pin::pin, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::anyhow;
 use clap::Args;
 use tokio::time::Instant;
-use voicehook_lambda::{aws::Aws, queue::QueueUrl};
+use voicehook_lambda::queue::QueueUrl;
 
 use self::{
     filter::{Filter, passes},
@@ -38,28 +38,28 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
 #[derive(Args)]
 #[command(
-    after_help = "Received messages are hidden from other readers until they are deleted or the command exits (if it is killed, for up to
---visibility-timeout seconds). This limits --peek, and messages that a --filter excludes:
-  - A FIFO queue delivers the later events of a call only once the earlier ones are deleted or visible again: --peek
-    shows the first few events of each call, and a filter by type can get stuck behind an event that it excludes.
-  - Every receive counts: a queue with a dead-letter queue moves a message there after maxReceiveCount.
-  - Your application does not get these events in the meantime. Use a queue of your own, or a quiet hour.
+    after_help = "Received messages are hidden from other readers until they are deleted or the command exits (if it is \
+killed, for up to --visibility-timeout seconds). This limits --peek, and messages that a --filter excludes:
+- A FIFO queue delivers the later events of a call only once the earlier ones are deleted or visible again: --peek shows \
+the first few events of each call, and a filter by type can get stuck behind an event that it excludes.
+- Every receive counts: a queue with a dead-letter queue moves a message there after maxReceiveCount.
+- Your application does not get these events in the meantime. Use a separate queue, or a quiet hour.
 
---forward-to posts the body as it is, with its content type, and the attributes as headers: event_type is
-x-voicehook-event-type. Redirects are not followed. An event that is answered with another status than 2xx goes back to the
-queue and is posted again after 1, 2, 4 … 60 s; each time counts towards maxReceiveCount. While the application cannot be
-reached, events are held and tried again, which does not count. On a FIFO queue the later events of the call wait. An event can be posted more than once: your application must
-process each x-voicehook-event-id only once. Identical bodies with different ids are different events, such as a key
-pressed twice.
+--forward-to posts the body as it is, with its content type, and the attributes as headers: event_type is \
+x-voicehook-event-type. Redirects are not followed. An event that is answered with another status than 2xx goes back to \
+the queue and is posted again after 1, 2, 4 … 60 s; each time counts towards maxReceiveCount. While the application cannot \
+be reached, events are held and tried again, which does not count. On a FIFO queue the later events of the call wait. An \
+event can be posted more than once: your application must process each x-voicehook-event-id only once. Identical bodies \
+with different ids are different events, such as a key pressed twice.
 
-Exit status: 0, or 1 if --max was not reached before --idle-exit, the application has not taken an event, or the queue
+Exit status: 0, or 1 if --max was not reached before --idle-exit, the application has not taken an event, or the queue \
 cannot be read.
 
 Examples:
-  voicehook listen --queue-url https://sqs.us-east-1.amazonaws.com/123456789012/voicehook-events.fifo
-  voicehook listen --queue-url $QUEUE_URL --filter 'type=call.*' --filter app=sales
-  voicehook listen --queue-url $QUEUE_URL --forward-to http://127.0.0.1:8080/events
-  voicehook listen --queue-url $QUEUE_URL --delete --json --max 10 --idle-exit 30 | jq .attributes.event_type"
+  voicehook listen --queue-url $QUEUE_URL
+  voicehook listen --queue-url $QUEUE_URL --filter 'type=call.*'
+  voicehook listen --queue-url $QUEUE_URL --forward-to http://127.0.0.1:8080/
+  voicehook listen --queue-url $QUEUE_URL --delete --json --max 10 | jq .body"
 )]
 pub(crate) struct Listen {
     /// URL of the queue
@@ -105,7 +105,7 @@ impl Listen {
     #[tokio::main]
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let url = QueueUrl::new(&self.queue_url).map_err(|error| anyhow!("--queue-url {error}"))?;
-        let aws = Aws::new(aws::configuration().await);
+        let aws = aws::connect(url.region()).await?;
         let queue = Arc::new(QueueReader::new(&aws, url, self.visibility_timeout));
         let about = queue.about().await.map_err(|failure| anyhow!("--queue-url: {failure}"))?;
         self.introduce(&queue, about.as_ref());

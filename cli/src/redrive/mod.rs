@@ -13,7 +13,6 @@ use clap::Args;
 use tokio::time::Instant;
 use voicehook_lambda::{
     app_id::{AppIds, ConfiguredSource},
-    aws::Aws,
     config::Config,
     queue::{QueueUrl, Sqs},
     receiver::Opener,
@@ -41,8 +40,8 @@ stay in quarantine, and are visible again at once; so do webhooks with missing p
 Exit status: 0 if every complete webhook was sent, 1 if some were left, 2 if the command line is invalid.
 
 Examples:
-  voicehook redrive --from https://sqs.us-east-1.amazonaws.com/123456789012/voicehook-quarantine --dry-run
-  voicehook redrive --from QUARANTINE_URL --to QUEUE_URL --reason undecryptable --max 100")]
+  voicehook redrive --from $QUARANTINE_QUEUE_URL --to $QUEUE_URL --dry-run
+  voicehook redrive --from $QUARANTINE_QUEUE_URL --to $QUEUE_URL --max 100")]
 pub(crate) struct Redrive {
     /// URL of the quarantine queue
     #[arg(long, env = "QUARANTINE_QUEUE_URL")]
@@ -73,7 +72,6 @@ impl Redrive {
     #[tokio::main]
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::start_for_a_terminal();
-        let aws = Aws::new(aws::configuration().await);
         let variable = |name: &str| match name {
             "QUEUE_URL" => Some(self.to.clone()),
             "FAILOVER_QUEUE_URL" | "QUARANTINE_QUEUE_URL" | "ACTIONS" => None,
@@ -81,6 +79,7 @@ impl Redrive {
             _ => std::env::var(name).ok(),
         };
         let config = Config::read(variable)?;
+        let aws = aws::connect(config.queue_url.region()).await?;
         let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);
         app_ids.first(Instant::now() + DEADLINE).await?;
         let from = QueueUrl::new(&self.from).map_err(|error| anyhow!("--from {error}"))?;

@@ -10,10 +10,13 @@ mod load;
 mod scenario;
 mod target;
 
-use std::{path::Path, process::ExitCode};
+use std::{ffi::OsStr, path::Path, process::ExitCode};
 
 use anyhow::anyhow;
-use clap::{Args, Subcommand};
+use clap::{
+    Arg, Args, Command, Subcommand,
+    builder::{PossibleValue, TypedValueParser},
+};
 use serde_json::{json, value::RawValue};
 use voicehook_lambda::app_id::AppId;
 
@@ -22,7 +25,7 @@ use crate::{
     console, files,
     json_text::{self, Fields},
     printable::one_line,
-    samples::{self, Call, KINDS},
+    samples::{self, Call, KINDS, Kind},
     send::{Answer, Connection, EncryptionArgs, WebhookRequest},
 };
 
@@ -44,9 +47,9 @@ with --corrupt one of those listed for it.
 Examples:
   voicehook trigger --list
   voicehook trigger connected
-  voicehook trigger digitcollected --voice-id 5f2d8a66 --set 'digit=\"7\"' --format base64
+  voicehook trigger digitcollected --voice-id 5f2d8a66 --set 'digit=\"7\"'
   voicehook trigger --file event.json --set call_duration=12.5
-  voicehook trigger disconnected --url https://abc123.execute-api.us-east-1.amazonaws.com/webhook --app-id \"$APP_ID\"
+  voicehook trigger disconnected --url https://example.com/webhook --app-id $APP_ID
   voicehook trigger connected --corrupt tampered
   voicehook trigger connected --curl
   voicehook trigger connected --count 10000 --concurrency 50 --rate 500
@@ -68,7 +71,7 @@ enum TriggerCommand {
 #[derive(Args)]
 struct Single {
     /// The event, by its full name (call.connected) or its last part (connected)
-    #[arg(value_parser = event_type, required_unless_present_any = ["list", "file"])]
+    #[arg(value_parser = EventName, hide_possible_values = true, required_unless_present_any = ["list", "file"])]
     event: Option<String>,
     /// List the events with their meaning, and exit
     #[arg(long)]
@@ -202,10 +205,34 @@ fn read(file: &str) -> anyhow::Result<String> {
     }
 }
 
-fn event_type(name: &str) -> anyhow::Result<String> {
-    let known = samples::event(name, &Call::new(String::new())).is_some();
-    let all = || samples::event_types().collect::<Vec<_>>().join(", ");
-    if known { Ok(name.to_owned()) } else { Err(anyhow!("no such event; choose one of: {}", all())) }
+/// Parses the name of an event, and tells the shells' completions which names there are.
+#[derive(Clone, Copy)]
+struct EventName;
+
+impl EventName {
+    fn parse(name: &str) -> anyhow::Result<String> {
+        let known = samples::event(name, &Call::new(String::new())).is_some();
+        let all = || samples::event_types().collect::<Vec<_>>().join(", ");
+        if known { Ok(name.to_owned()) } else { Err(anyhow!("no such event; choose one of: {}", all())) }
+    }
+}
+
+impl TypedValueParser for EventName {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        Self::parse.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let last_parts = KINDS.iter().filter_map(|kind| Some((kind.name.split_once('.')?.1, kind)));
+        let is_first = |(index, (name, _)): &(usize, (&str, &Kind))| {
+            !KINDS[..*index].iter().any(|before| before.name.ends_with(&format!(".{name}")))
+        };
+        let short = last_parts.enumerate().filter(is_first).map(|(_, named)| named);
+        let full = KINDS.iter().map(|kind| (kind.name, kind));
+        Some(Box::new(full.chain(short).map(|(name, kind)| PossibleValue::new(name).help(kind.meaning))))
+    }
 }
 
 /// Parses `field=value`; the value is returned as JSON.

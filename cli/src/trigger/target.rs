@@ -4,10 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::anyhow;
 use clap::Args;
-use voicehook_lambda::{
-    app_id::{AppId, AppIdSource as _, Apps, DEFAULT_APP, SecretsManager, Version},
-    aws::Aws,
-};
+use voicehook_lambda::app_id::{AppId, AppIdSource as _, Apps, DEFAULT_APP, SecretsManager, Version};
 
 use crate::{
     aws,
@@ -80,7 +77,8 @@ impl Target {
             )),
             (Some(app_id), None) => Ok(single(&app_id)),
             (None, Some(secret)) => {
-                let source = SecretsManager::retrying(&Aws::new(aws::configuration().await), &secret);
+                let aws = aws::connect(aws::region_of(&secret)).await?;
+                let source = SecretsManager::retrying(&aws, &secret);
                 let apps = source.fetch(Version::Current).await.map_err(|error| {
                     anyhow!("{error}. Check the name, AWS_PROFILE and AWS_REGION; `aws sts get-caller-identity` shows which credentials you use")
                 })?;

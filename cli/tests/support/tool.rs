@@ -3,9 +3,9 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{Receiver, channel},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// For something that a process does by itself.
@@ -121,6 +121,21 @@ impl Dev {
         let (sender, later) = channel();
         std::thread::spawn(move || output.map_while(Result::ok).for_each(|line| _ = sender.send(line)));
         Self { child, url, lines, later }
+    }
+
+    /// Presses Ctrl-C, and waits for the end.
+    #[cfg(unix)]
+    pub fn interrupt(mut self) -> ExitStatus {
+        let interrupt = format!("kill -INT {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < LONGEST_WAIT, "it does not end");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
     }
 
     /// Waits until it has printed so many more lines.

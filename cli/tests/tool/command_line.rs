@@ -1,9 +1,13 @@
 //! The command-line tool and the function's start, as a person or Lambda would run them.
 
 use std::{
-    net::TcpListener,
-    process::{Command, Stdio},
+    io::Write as _,
+    net::{TcpListener, TcpStream},
+    process::{Command, Output, Stdio},
 };
+
+use serde_json::json;
+use voicehook_test_support::aws_stub::{AwsStub, error};
 
 use crate::tool::{Dev, given, printed, typing, voicehook};
 
@@ -21,22 +25,118 @@ fn dev_once_plays_a_call_of_different_events_and_ends_with_0() {
     assert!(text.contains("9 of 9 events reached the queue"), "{text}");
 }
 
-#[test]
-fn dev_once_ends_with_1_where_events_do_not_reach_the_queue() {
+/// Runs `dev` against an SQS that has the queues, or does not, and takes no message.
+async fn dev_on_a_queue(options: &[&str], has_queues: bool) -> Output {
+    let sqs = AwsStub::start(move |operation, _| match operation {
+        "GetQueueAttributes" if has_queues => (200, json!({"Attributes": {}})),
+        "GetQueueAttributes" => error("AWS.SimpleQueueService.NonExistentQueue"),
+        _ => error("InternalError"),
+    });
+    let sqs = sqs.await;
     let mut command = voicehook();
-    command.args(["dev", "--once", "--listen", "127.0.0.1:0", "--queue-url", "http://127.0.0.1:9/0/events.fifo"]).envs(
-        [
-            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("PUBLISH_DEADLINE_MS", "300"),
-        ],
-    );
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(printed(&output).contains("0 of 9 events reached the queue"), "{}", printed(&output));
+    command.args(["dev", "--once", "--listen", "0"]).args(options).env("PUBLISH_DEADLINE_MS", "100");
+    tokio::task::block_in_place(|| sqs.point(&mut command).output().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_once_ends_with_1_where_events_do_not_reach_the_queue() {
+    let output = dev_on_a_queue(&["--queue-url", "http://127.0.0.1:9/0/events.fifo"], true).await;
+    let text = printed(&output);
+    assert!(output.status.code() == Some(1) && text.contains("0 of 9 events reached the queue"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_says_at_once_that_a_queue_does_not_exist() {
+    for option in ["--queue-url", "--quarantine"] {
+        let output = dev_on_a_queue(&[&format!("{option}=http://127.0.0.1:9/0/events")], false).await;
+        let text = printed(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("{option}: The queue does not exist")) && text.lines().count() == 1, "{text}");
+    }
+}
+
+#[test]
+fn missing_credentials_are_one_line_with_what_to_do_in_every_command() {
+    let event = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/queued-connected.json");
+    let queue = "https://sqs.us-east-1.amazonaws.com/123456789012/events";
+    let secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:voicehook-1a2b3c";
+    for (arguments, needs_region) in [
+        (&["listen", "--queue-url", queue][..], false),
+        (&["dev", "--queue-url", queue], false),
+        (&["redrive", "--from", "http://127.0.0.1:9/0/quarantine", "--to", queue], false),
+        (&["trigger", "connected", "--app-id-secret", secret], false),
+        (&["trigger", "connected", "--app-id-secret", "voicehook"], true),
+        (&["decrypt", event], true),
+        (&["doctor", "--stack", "voicehook"], true),
+    ] {
+        for region in ["us-east-1", ""] {
+            let mut command = voicehook();
+            command.args(arguments).env("HOME", "/nonexistent").env("AWS_EC2_METADATA_DISABLED", "true");
+            if matches!(arguments[0], "redrive" | "decrypt") {
+                command.env("ENABLEX_APP_ID_SECRET", "voicehook");
+            }
+            for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"] {
+                command.env_remove(name);
+            }
+            if !region.is_empty() {
+                command.env("AWS_REGION", region);
+            }
+            let output = command.output().unwrap();
+            let text = printed(&output);
+            let expected =
+                if needs_region && region.is_empty() { "no AWS region found" } else { "no AWS credentials found" };
+            assert!(
+                output.status.code() == Some(1) && text.contains(expected) && text.contains("AWS_PROFILE"),
+                "{text}"
+            );
+            let is_table = arguments[0] == "doctor";
+            assert!(is_table || text.lines().count() == 1, "{arguments:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn dev_listens_on_a_port_alone() {
+    for address in ["0", ":0", "localhost:0", "[::1]:0"] {
+        let output = voicehook().args(["dev", "--once", "--listen", address]).output().unwrap();
+        let text = printed(&output);
+        let host = if address.starts_with('[') { "[::1]" } else { "127.0.0.1" };
+        assert!(output.status.success() && text.contains(&format!("http://{host}:")), "{text}");
+    }
+    for wrong in ["example.com:3000", "70000", "localhost"] {
+        let output = voicehook().args(["dev", "--listen", wrong]).output().unwrap();
+        let text = printed(&output);
+        assert!(output.status.code() == Some(2) && text.contains("expected a port, such as 3000"), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set_and_white_space_around_one_does_not_count() {
+    let mut command = voicehook();
+    for name in ["ENABLEX_APP_ID", "QUARANTINE_QUEUE_URL", "EVENT_FORMAT", "WEBHOOK_TOKEN", "VOICEHOOK_INSPECT_TOKEN"] {
+        command.env(name, "");
+    }
+    let text = printed(&command.args(["dev", "--once", "--listen", "0"]).output().unwrap());
+    assert!(text.contains("9 of 9 events reached the queue") && !text.contains("quarantine"), "{text}");
+    let mut command = voicehook();
+    command
+        .env("ENABLEX_APP_ID", " my-app-id\n")
+        .env("WEBHOOK_TOKEN", " 0123456789abcdef\n")
+        .env("EVENT_FORMAT", " raw ");
+    let text = printed(&command.args(["dev", "--once", "--listen", "0"]).output().unwrap());
+    assert!(text.contains("9 of 9 events reached the queue"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_dev_while_a_request_is_incomplete() {
+    let dev = Dev::start();
+    let address = dev.url.strip_prefix("http://").unwrap().split('/').next().unwrap().to_owned();
+    let mut sender = TcpStream::connect(address).unwrap();
+    sender.write_all(b"POST /webhook HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{").unwrap();
+    // Answered later than the other one was accepted.
+    assert!(voicehook().args(["trigger", "connected", "--url", &dev.url]).status().unwrap().success());
+    assert_eq!(dev.interrupt().code(), Some(0));
 }
 
 #[test]
@@ -146,6 +246,10 @@ fn the_completions_for_bash_complete_commands_and_options() {
     assert!(complete("voicehook de", 1).split_whitespace().any(|word| word == "decrypt"));
     assert!(complete("voicehook doctor --st", 2).contains("--stack"));
     assert!(complete("voicehook decrypt --as h", 3).contains("har"));
+    for event in ["connected", "call.connected", "digitcollected", "play.digitcollected", "old.incomingcall"] {
+        let words = complete(&format!("voicehook trigger {}", &event[..event.len() - 2]), 2);
+        assert!(words.split_whitespace().any(|word| word == event), "{event}: {words}");
+    }
 }
 
 #[test]
@@ -232,6 +336,21 @@ fn ctrl_c_ends_the_receiver_on_its_terminal_without_an_error() {
     let shown = printed(&output);
     assert_eq!(output.status.code(), Some(0), "{shown:?}");
     assert!(!shown.contains("panicked") && !shown.contains("voicehook: "), "{shown:?}");
+}
+
+#[test]
+fn help_fits_the_terminal_and_examples_fit_a_line() {
+    for command in commands() {
+        let mut help = voicehook();
+        help.args([&command, "--help"]).env("NO_COLOR", "1");
+        let Some(mut terminal) = typing(&help, 80, "", "") else { return };
+        let shown = printed(&terminal.output().unwrap());
+        let shown = shown.replace('\r', "");
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        let (_, examples) = shown.split_once("Examples:\n").unwrap();
+        let examples: Vec<&str> = examples.lines().take_while(|line| !line.is_empty()).collect();
+        assert!(examples.iter().all(|line| line.starts_with("  ")), "{examples:?}");
+    }
 }
 
 #[test]
