@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::anyhow;
 use aws_sdk_sqs::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
@@ -20,6 +21,7 @@ use aws_sdk_sqs::{
 };
 use thiserror::Error;
 use voicehook_lambda::{
+    app_id::trimmed,
     aws::{Aws, described},
     queue::{QueueKind, QueueUrl, Sqs},
 };
@@ -28,6 +30,14 @@ use voicehook_lambda::{
 const DEADLINE: Duration = Duration::from_secs(90);
 /// The most messages in one request.
 pub(crate) const BATCH: usize = 10;
+
+/// The queue that an option or its variable names, read as the function reads its variables.
+pub(crate) fn named(option: &str, variable: &str, value: Option<&str>) -> anyhow::Result<QueueUrl> {
+    match value.map(trimmed).filter(|value| !value.is_empty()) {
+        Some(url) => QueueUrl::new(url).map_err(|error| anyhow!("{option} {error}")),
+        None => Err(anyhow!("no queue given; give {option} URL, or set {variable}")),
+    }
+}
 
 /// A queue that is read.
 pub(crate) struct QueueReader {

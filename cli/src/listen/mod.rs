@@ -12,7 +12,6 @@ use std::{pin::pin, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::anyhow;
 use clap::Args;
 use tokio::time::Instant;
-use voicehook_lambda::queue::QueueUrl;
 
 use self::{
     filter::{Filter, passes},
@@ -22,7 +21,7 @@ use self::{
 };
 use crate::{
     aws, console,
-    queue::{About, Failure, QueueReader},
+    queue::{self, About, Failure, QueueReader},
 };
 
 /// The longest wait for a message in one request, in seconds. SQS allows twenty, but Ctrl-C waits for it: a request that
@@ -64,7 +63,7 @@ Examples:
 pub(crate) struct Listen {
     /// URL of the queue
     #[arg(long, env = "QUEUE_URL")]
-    queue_url: String,
+    queue_url: Option<String>,
     /// Leaves the messages on the queue; this is the default
     #[arg(long, conflicts_with_all = ["delete", "forward_to"])]
     peek: bool,
@@ -104,7 +103,7 @@ impl Listen {
     /// Shows events until there is a reason to end.
     #[tokio::main]
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let url = QueueUrl::new(&self.queue_url).map_err(|error| anyhow!("--queue-url {error}"))?;
+        let url = queue::named("--queue-url", "QUEUE_URL", self.queue_url.as_deref())?;
         let aws = aws::connect(url.region()).await?;
         let queue = Arc::new(QueueReader::new(&aws, url, self.visibility_timeout));
         let about = queue.about().await.map_err(|failure| anyhow!("--queue-url: {failure}"))?;

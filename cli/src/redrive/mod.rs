@@ -14,13 +14,16 @@ use tokio::time::Instant;
 use voicehook_lambda::{
     app_id::{AppIds, ConfiguredSource},
     config::Config,
-    queue::{QueueUrl, Sqs},
+    queue::Sqs,
     receiver::Opener,
     telemetry,
 };
 
 use self::run::Run;
-use crate::{aws, queue::QueueReader};
+use crate::{
+    aws,
+    queue::{self, QueueReader},
+};
 
 /// Time for one event to reach its queue.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -44,11 +47,11 @@ Examples:
   voicehook redrive --from $QUARANTINE_QUEUE_URL --to $QUEUE_URL --max 100")]
 pub(crate) struct Redrive {
     /// URL of the quarantine queue
-    #[arg(long, env = "QUARANTINE_QUEUE_URL")]
-    from: String,
+    #[arg(long, env = "QUARANTINE_QUEUE_URL", value_name = "URL")]
+    from: Option<String>,
     /// URL of the queue that the events go to
-    #[arg(long, env = "QUEUE_URL")]
-    to: String,
+    #[arg(long, env = "QUEUE_URL", value_name = "URL")]
+    to: Option<String>,
     /// How the messages carry their events: raw, the default, or cloudevents
     #[arg(long, env = "EVENT_FORMAT", value_name = "FORMAT")]
     event_format: Option<String>,
@@ -72,8 +75,15 @@ impl Redrive {
     #[tokio::main]
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::start_for_a_terminal();
+        let from = queue::named("--from", "QUARANTINE_QUEUE_URL", self.from.as_deref())?;
+        let to = queue::named("--to", "QUEUE_URL", self.to.as_deref())?;
+        if from == to {
+            return Err(anyhow!(
+                "--from and --to are the same queue; --from is the quarantine, --to the queue of the events"
+            ));
+        }
         let variable = |name: &str| match name {
-            "QUEUE_URL" => Some(self.to.clone()),
+            "QUEUE_URL" => Some(to.as_str().to_owned()),
             "FAILOVER_QUEUE_URL" | "QUARANTINE_QUEUE_URL" | "ACTIONS" => None,
             "EVENT_FORMAT" => self.event_format.clone(),
             _ => std::env::var(name).ok(),
@@ -82,12 +92,6 @@ impl Redrive {
         let aws = aws::connect(config.queue_url.region()).await?;
         let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);
         app_ids.first(Instant::now() + DEADLINE).await?;
-        let from = QueueUrl::new(&self.from).map_err(|error| anyhow!("--from {error}"))?;
-        if from == config.queue_url {
-            return Err(anyhow!(
-                "--from and --to are the same queue; --from is the quarantine, --to the queue of the events"
-            ));
-        }
         let quarantine = QueueReader::new(&aws, from, self.visibility_timeout);
         // A redrive is meant to send events however old they are.
         let opener = Opener { accept: config.settings.accept, max_event_age: None, app_ids };

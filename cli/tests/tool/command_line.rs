@@ -96,6 +96,23 @@ fn missing_credentials_are_one_line_with_what_to_do_in_every_command() {
 }
 
 #[test]
+fn a_missing_queue_is_one_line_with_the_option_and_the_variable() {
+    for (arguments, expected) in [
+        (&["listen"][..], "give --queue-url URL, or set QUEUE_URL"),
+        (&["redrive"], "give --from URL, or set QUARANTINE_QUEUE_URL"),
+        (&["redrive", "--from", "http://127.0.0.1:9/0/quarantine"], "give --to URL, or set QUEUE_URL"),
+    ] {
+        for value in [None, Some(""), Some(" \n")] {
+            let mut command = voicehook();
+            value.map(|value| command.env("QUEUE_URL", value));
+            let output = command.args(arguments).output().unwrap();
+            let text = printed(&output);
+            assert!(output.status.code() == Some(1) && text.contains(expected) && text.lines().count() == 1, "{text}");
+        }
+    }
+}
+
+#[test]
 fn dev_listens_on_a_port_alone() {
     for address in ["0", ":0", "localhost:0", "[::1]:0"] {
         let output = voicehook().args(["dev", "--once", "--listen", address]).output().unwrap();

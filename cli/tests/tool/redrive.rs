@@ -53,6 +53,7 @@ impl Sqs {
                 self.sent.push(request.clone());
                 (200, json!({"MessageId": format!("sent-{}", self.sent.len())}))
             }
+            "GetQueueAttributes" => (200, json!({"Attributes": {}})),
             _ => error("UnsupportedOperation"),
         }
     }

@@ -11,20 +11,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use voicehook_test_support::aws_stub::{AwsStub, error};
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tool/inspector");
 const PATH: &str = "/_inspect";
-/// Variables for a queue that is unreachable.
-const UNREACHABLE: [(&str, &str); 6] = [
-    ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
-    ("AWS_ACCESS_KEY_ID", "test"),
-    ("AWS_SECRET_ACCESS_KEY", "test"),
-    ("AWS_REGION", "us-east-1"),
-    ("AWS_EC2_METADATA_DISABLED", "true"),
-    ("PUBLISH_DEADLINE_MS", "300"),
-];
-
 /// A local receiver on a free port, stopped when the test ends.
 struct Dev {
     child: Child,
@@ -248,9 +239,17 @@ fn what_was_cleared_comes_back_once() {
     assert_eq!(status(&dev.post(&format!("{PATH}/restore"))), "404");
 }
 
-#[test]
-fn an_event_that_the_queue_does_not_have_is_shown_with_the_reason() {
-    let dev = Dev::start_with(&["--queue-url", "http://127.0.0.1:9/0/events.fifo"], &UNREACHABLE);
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_the_queue_does_not_have_is_shown_with_the_reason() {
+    let sqs = AwsStub::start(|operation, _| match operation {
+        "GetQueueAttributes" => (200, json!({"Attributes": {}})),
+        _ => error("InternalError"),
+    });
+    let sqs = sqs.await;
+    let mut command = Command::new("");
+    sqs.point(&mut command).env("PUBLISH_DEADLINE_MS", "300");
+    let variables = command.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
+    let dev = Dev::start_with(&["--queue-url", "http://127.0.0.1:9/0/events.fifo"], &variables.collect::<Vec<_>>());
     let details = dev.details(1);
     assert_eq!(details["failure"]["step"], "Queue");
     assert!(details["failure"]["why"].as_str().unwrap().starts_with("Decrypted, but the queue"), "{details}");
