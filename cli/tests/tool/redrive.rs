@@ -320,8 +320,7 @@ async fn a_webhook_from_a_small_quarantine_queue_is_put_together_again() {
     let event = EVENT.replace("1.50", &format!("\"{}\"", "x".repeat(3000)));
     let mut receiver = voicehook();
     quarantine.aws.point(&mut receiver).env("ENABLEX_APP_ID", "of yesterday");
-    let option = format!("--quarantine={}", quarantine.queue("quarantine"));
-    let dev = Dev::start_with_options(&mut receiver, &[&option]);
+    let dev = Dev::start_with(receiver.env("QUARANTINE_QUEUE_URL", quarantine.queue("quarantine")));
     let file = format!("{}/redrive-{}.json", env!("CARGO_TARGET_TMPDIR"), std::process::id());
     std::fs::write(&file, &event).unwrap();
     let sent = voicehook().args(["trigger", "--file", &file, "--app-id", APP_ID, "--url", &dev.url]).output().unwrap();
