@@ -1,9 +1,9 @@
 //! Keeps what a source of AppIDs said, asks it again when that is due, and lets webhooks wait for fresher AppIDs.
 //!
-//! Each version is requested at most once a second, however many webhooks wait for it: an hour of garbage costs at most 7,200 requests
-//! (0.05 US dollars for 10,000 of them). Each request is a separate task that outlives the webhook that started it, so
-//! that what a slow source says in the end is there for the next webhook. A webhook that waits asks again after a
-//! second, also where the request before is still on its way: its connection may be dead.
+//! Each version is requested at most once a second, however many webhooks wait for it: an hour of garbage costs at most
+//! 7,200 requests (0.05 US dollars for 10,000 of them). Each request is a separate task that outlives the webhook that
+//! started it, so that what a slow source says in the end is there for the next webhook. A webhook that waits asks again
+//! after a second, also where the request before is still on its way: its connection may be dead.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
