@@ -12,7 +12,7 @@ from pathlib import Path
 
 FUZZ = Path(__file__).resolve().parent
 VECTORS = FUZZ.parent / "tests/vectors/reference.jsonl"
-NAMES = FUZZ.parent / "src/webhook/names.rs"
+NAMES = FUZZ.parent / "src/decrypt/names.rs"
 
 # What no reference webhook holds: text that is not quite an event, and values that SQS would refuse.
 EVENTS = [
