@@ -177,7 +177,8 @@ mod tests {
     #[test]
     fn every_code_means_what_the_operator_must_do() {
         use SecretsManagerError as E;
-        let meaning_of: [(&str, u16, fn(String) -> E); _] = [
+        type Meaning = fn(String) -> E;
+        let meanings: [(&str, u16, Meaning); _] = [
             ("ResourceNotFoundException", 400, |_| E::NotFound),
             ("InvalidRequestException", 400, |_| E::DeletionScheduled),
             ("AccessDeniedException", 400, E::Denied),
@@ -205,7 +206,7 @@ mod tests {
             ("InvalidParameterException", 400, E::Refused),
             ("K", 400, E::Refused),
         ];
-        for (code, status, meaning) in meaning_of {
+        for (code, status, meaning) in meanings {
             assert_eq!(E::from_code(code, Some(status)), meaning(code.to_owned()), "{code}");
         }
     }
