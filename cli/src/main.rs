@@ -1,6 +1,7 @@
 //! The command-line tool: develop, test and operate receivers of EnableX voice webhooks.
 
 mod aws;
+mod checks;
 mod console;
 mod decrypt;
 mod dev;
@@ -12,13 +13,16 @@ mod http;
 mod json_text;
 mod known_app_ids;
 mod listen;
+mod page;
 mod printable;
+mod quarantine;
 mod queue;
 mod recording;
 mod redrive;
 mod samples;
 mod scenarios;
 mod send;
+mod stack;
 mod trigger;
 
 use std::process::ExitCode;

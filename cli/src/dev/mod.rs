@@ -29,13 +29,13 @@ use voicehook_lambda::{
 };
 
 use self::{
-    inspector::{AccessToken, Inspector, Journal},
+    inspector::{Inspector, Journal},
     local_queue::LocalQueue,
     local_receiver::LocalReceiver,
     play::Player,
     record::RecordArgs,
 };
-use crate::{aws, console, queue::QueueReader, send::DEV_APP_ID};
+use crate::{aws, console, page::AccessToken, queue::QueueReader, send::DEV_APP_ID};
 
 /// The value of `--quarantine` without a URL.
 const QUARANTINE_IN_MEMORY: &str = "in memory";

@@ -4,9 +4,7 @@
 //! right, what is wrong and what to do. Changes nothing, except that it sends a test webhook and deletes it from the queue.
 
 mod arrival;
-mod checks;
 mod queues;
-mod stack;
 mod test_webhook;
 
 use std::{collections::BTreeMap, ffi::OsString, process::ExitCode, time::Duration};
@@ -20,8 +18,8 @@ use voicehook_lambda::{
     config::Config,
 };
 
-use self::{checks::Checks, queues::Purpose, test_webhook::TestWebhook};
-use crate::{aws, known_app_ids::KnownAppIds};
+use self::{queues::Purpose, test_webhook::TestWebhook};
+use crate::{aws, checks::Checks, known_app_ids::KnownAppIds, stack};
 
 /// Check a configuration or a deployed stack, and send a test webhook through it
 #[derive(Args)]

@@ -9,7 +9,7 @@ use voicehook_lambda::{
     queue::{MAX_MESSAGE_BYTES, QueueKind, QueueUrl, Sqs},
 };
 
-use super::checks::Checks;
+use crate::checks::Checks;
 
 /// Timeout for one request to SQS, long polling included.
 const DEADLINE: Duration = Duration::from_secs(30);

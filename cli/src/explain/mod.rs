@@ -1,5 +1,5 @@
-//! Explains what is wrong with a webhook and what to do about it, for every command that shows one: `decrypt` and the
-//! inspector of `dev`.
+//! Explains what is wrong with a webhook and what to do about it, for every command that shows one: `decrypt`, the
+//! inspector of `dev`, and `inspect`.
 //!
 //! The function never reveals which step of a decryption failed, because that would make it a padding oracle. Here the
 //! AppID is the user's own, and it is safe to tell. A command adds what only it knows: the inspector its URL, `decrypt`
@@ -8,6 +8,7 @@
 mod ciphers;
 pub(crate) mod evidence;
 mod finding;
+mod step;
 
 use http::HeaderMap;
 use voicehook_lambda::{
@@ -19,7 +20,10 @@ use voicehook_lambda::{
 };
 use zeroize::Zeroizing;
 
-pub(crate) use self::finding::Finding;
+pub(crate) use self::{
+    finding::Finding,
+    step::{Step, step_that_refused},
+};
 use crate::{known_app_ids::KnownAppIds, send::DEV_APP_ID};
 
 const BLOCK: usize = 16;

@@ -119,7 +119,9 @@ fn the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_else() {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
-    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/dev/inspector/page")).unwrap() {
+    let folders = ["dev/inspector/page", "page/files"];
+    let folders = folders.map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
+    for file in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let file = file.unwrap().path();
         let text = fs::read_to_string(&file).unwrap().replace("http://www.w3.org/", "");
         assert!(!text.contains("http://") && !text.contains("https://"), "{}", file.display());
@@ -181,7 +183,7 @@ fn a_tunnel_that_forwards_bytes_reads_and_changes_nothing_without_the_token() {
         assert_eq!(status(&dev.ask(&format!("POST {PATH}/clear"), &headers)), "401");
     }
     let page = dev.ask(&format!("GET {PATH}"), &own);
-    assert!(page.contains("Open the whole URL that <code>voicehook dev</code> printed"), "{page}");
+    assert!(page.contains("Open the whole URL that <code>voicehook</code> printed"), "{page}");
     assert!(!page.contains(&dev.token) && page.contains("content-security-policy: "), "{page}");
     assert_eq!(status(&dev.ask("GET /webhook", &own)), "200", "webhooks need no token");
 }
