@@ -87,6 +87,16 @@ impl Checks {
         if self.count(Status::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
+    /// What is not as it should be, each with what to do.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let wrong = self.checks.iter().filter(|check| matches!(check.status, Status::Warning | Status::Failed));
+        let text = |check: &Check| {
+            let next = check.next.as_ref().map_or_else(String::new, |next| format!(". {next}"));
+            format!("{}: {}{next}", check.name, check.detail)
+        };
+        wrong.map(text).collect()
+    }
+
     /// Prints everything.
     pub(crate) fn print(&self, as_json: bool) -> anyhow::Result<()> {
         console::progress("");

@@ -1,7 +1,7 @@
 //! Reads a deployed stack for `doctor --stack` and `inspect --stack`: its outputs, and the environment variables of its
 //! function.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsString};
 
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 use voicehook_lambda::aws::{Aws, described};
@@ -14,6 +14,12 @@ pub(crate) struct Stack {
     pub(crate) variables: BTreeMap<String, String>,
     /// The output `WebhookUrl`.
     pub(crate) webhook_url: Option<String>,
+}
+
+/// The variables of this process, for a command that is given no stack.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// Reads the stack and reports what is wrong with it. `None` if its variables cannot be read.

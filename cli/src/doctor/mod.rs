@@ -7,7 +7,7 @@ mod arrival;
 mod queues;
 mod test_webhook;
 
-use std::{collections::BTreeMap, ffi::OsString, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use clap::Args;
 use voicehook_lambda::{
@@ -85,7 +85,7 @@ impl Doctor {
                 let stack = stack::read(&aws, name, checks).await?;
                 (Some(aws), stack.variables, stack.webhook_url)
             }
-            None => (None, environment(), None),
+            None => (None, stack::environment(), None),
         };
         let config = configuration(&variables, checks)?;
         let aws = match aws {
@@ -173,12 +173,6 @@ impl Doctor {
 /// An action tells the sender that its event was decrypted, so the function sends actions only if a token keeps strangers out.
 const fn actions_are_never_sent(has_actions: bool, has_token: bool) -> bool {
     has_actions && !has_token
-}
-
-/// The variables of this process.
-fn environment() -> BTreeMap<String, String> {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    std::env::vars_os().filter_map(text).collect()
 }
 
 async fn connect(region: Option<&str>, checks: &mut Checks) -> Option<Aws> {

@@ -23,6 +23,11 @@ impl Step {
         (Self::Event, "Event"),
         (Self::Queue, "Queue"),
     ];
+
+    /// Its name.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        Self::ALL.iter().find(|(step, _)| *step == self).map(|(_, name)| *name)
+    }
 }
 
 /// The step at which a webhook is refused, and a short description of what went wrong.

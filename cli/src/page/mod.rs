@@ -7,7 +7,7 @@
 mod guard;
 mod token;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::{
     Router,
@@ -67,6 +67,7 @@ const SHARED: &[File] = &[
     file!("files", "json.js", SCRIPT),
     file!("files", "pane.js", SCRIPT),
     file!("files", "parts.js", SCRIPT),
+    file!("files", "webhook-parts.js", SCRIPT),
 ];
 
 /// The answer to who does not know the token: where to find it.
@@ -147,7 +148,42 @@ fn opened(token: &AccessToken, uri: &Uri) -> Response {
     }
 }
 
+/// An address to listen on, or a port of this machine.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    if let Ok(port) = port.parse() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    text.parse().map_err(|_| "is not an address; expected a port, such as 3000, or 127.0.0.1:3000".to_owned())
+}
+
 /// A JSON document as an answer.
 pub(crate) fn answer(document: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], Body::from(document.to_string())).into_response()
+}
+
+/// A body as text, unless it is binary: not UTF-8, or with control characters that no text has.
+pub(crate) fn as_text(body: &[u8]) -> Option<&str> {
+    let is_binary = |character: char| character.is_control() && !character.is_ascii_whitespace();
+    std::str::from_utf8(body).ok().filter(|text| !text.contains(is_binary))
+}
+
+/// A body that is binary, in hexadecimal.
+pub(crate) fn as_hex(body: &[u8]) -> Option<String> {
+    as_text(body).is_none().then(|| hex_simd::encode_to_string(body, hex_simd::AsciiCase::Lower))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_body_without_control_characters_is_shown_as_text() {
+        for body in ["", "{\"a\":\t1}\r\n", "héllo \u{202e}"] {
+            assert_eq!(as_text(body.as_bytes()), Some(body));
+        }
+        for body in [&b"\x1f\x8b\x08"[..], b"a\0b", b"\xff", b"\x1b[2J"] {
+            assert_eq!(as_text(body), None, "{body:?}");
+        }
+    }
 }

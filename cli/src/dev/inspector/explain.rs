@@ -12,7 +12,7 @@ use voicehook_lambda::{
 
 use super::Exchange;
 use crate::{
-    explain::{Refused, Step, step_that_refused},
+    explain::{GIVE_IT, Refused, Step, step_that_refused},
     known_app_ids::KnownAppIds,
 };
 
@@ -59,10 +59,9 @@ pub(super) fn failure(exchange: &Exchange) -> Option<Failure> {
 impl Failure {
     /// The failure with its reason and what to do next.
     pub(super) fn json(&self, exchange: &Exchange, webhook_url: &str) -> Value {
-        let step = Step::ALL.iter().find(|(step, _)| *step == self.step).map(|(_, name)| *name);
         let (why, next) = advice(exchange, webhook_url);
         let kept = quarantine(&exchange.outcome);
-        json!({ "step": step, "title": self.title, "why": why, "next": next, "kept": kept })
+        json!({ "step": self.step.name(), "title": self.title, "why": why, "next": next, "kept": kept })
     }
 }
 
@@ -120,7 +119,7 @@ fn refused_here(exchange: &Exchange, refusal: &Refusal, webhook_url: &str) -> Ad
     let app = exchange.app.as_deref().unwrap_or(DEFAULT_APP);
     // The receiver does not keep its AppID as text; the sample AppID is known all the same.
     let known = &KnownAppIds::default();
-    Refused { headers, body, app, refusal, known }.explain().in_sentences()
+    Refused { headers, body, app, refusal, known, remedy: GIVE_IT }.explain().in_sentences()
 }
 
 fn not_queued(error: &QueueError) -> Advice {

@@ -119,7 +119,7 @@ fn the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_else() {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
-    let folders = ["dev/inspector/page", "page/files"];
+    let folders = ["dev/inspector/page", "inspect/page", "page/files"];
     let folders = folders.map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
     for file in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let file = file.unwrap().path();
