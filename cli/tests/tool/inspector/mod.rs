@@ -9,6 +9,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
 };
 
 use serde_json::{Value, json};
@@ -326,7 +327,12 @@ fn the_pictures_of_the_documents_are_small() {
 
 /// The browser, and the folder with the tests and their dependencies. Without a browser, CI fails; elsewhere the test is
 /// skipped.
-fn install() -> Option<(PathBuf, PathBuf)> {
+pub(crate) fn install() -> Option<(PathBuf, PathBuf)> {
+    static INSTALLED: OnceLock<Option<(PathBuf, PathBuf)>> = OnceLock::new();
+    INSTALLED.get_or_init(install_once).clone()
+}
+
+fn install_once() -> Option<(PathBuf, PathBuf)> {
     let browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
     let browser = browsers.into_iter().map(PathBuf::from).find(|path| path.exists());
     let has_npm = Command::new("npm").arg("--version").output().is_ok_and(|npm| npm.status.success());
@@ -337,7 +343,7 @@ fn install() -> Option<(PathBuf, PathBuf)> {
     };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("inspector");
     fs::create_dir_all(&folder).unwrap();
-    for name in ["browser.mjs", "local_receiver.mjs", "package.json"] {
+    for name in ["browser.mjs", "local_receiver.mjs", "looks.mjs", "package.json", "production.mjs"] {
         fs::copy(Path::new(FILES).join(name), folder.join(name)).unwrap();
     }
     let install = ["install", "--no-audit", "--no-fund", "--no-save", "--silent"];
