@@ -26,14 +26,20 @@ export const moment = (milliseconds) => {
   return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
 };
 
+/** The same for a list: the year only where it is another one. */
+const brief = (milliseconds) => {
+  const isThisYear = new Date(milliseconds).getFullYear() === new Date().getFullYear();
+  return moment(milliseconds).slice(isThisYear ? 5 : 0, isThisYear ? undefined : 10);
+};
+
 const HOUR = 3_600_000;
 
 /** How long a message is still kept. */
 export const expiry = (at) => {
   const left = at - Date.now();
   const isSoon = left < 24 * HOUR;
-  if (left < HOUR) return { text: `in ${Math.max(0, Math.floor(left / 60_000))} min`, isSoon };
-  return { text: left < 48 * HOUR ? `in ${Math.floor(left / HOUR)} h` : `in ${Math.floor(left / (24 * HOUR))} days`, isSoon };
+  if (left < HOUR) return { text: `${Math.max(0, Math.floor(left / 60_000))} min`, isSoon };
+  return { text: left < 48 * HOUR ? `${Math.floor(left / HOUR)} h` : `${Math.floor(left / (24 * HOUR))} days`, isSoon };
 };
 
 export const nameOf = (item) => item.event_type ?? (item.reason ? `${item.reason} webhook` : 'unknown message');
@@ -58,7 +64,7 @@ const row = (item, kind, pick) => {
   const color = kind === 'quarantine' ? (item.stays ? 'bad' : 'good') : (item.stays ? 'other' : 'good');
   return h('tr', { role: 'row', 'data-id': item.id, 'aria-selected': String(state.open[kind] === item.id), tabindex: '-1', class: color },
     cell('pick', box),
-    cell('time', item.arrived ? moment(item.arrived) : ''),
+    cell('time', item.arrived ? brief(item.arrived) : ''),
     cell('outcome-cell', h('span', { class: 'light', 'aria-hidden': 'true' }), visible(outcome(item, kind))),
     cell('event', item.failed && h('span', { class: 'why' }, visible(item.failed)), h('span', { class: 'name' }, visible(nameOf(item)))),
     cell('app', visible(item.app ?? '')),
@@ -67,7 +73,7 @@ const row = (item, kind, pick) => {
     cell(`number expires${left.isSoon ? ' soon' : ''}`, left.text));
 };
 
-const COLUMNS = [['time', 'Time'], ['', 'State'], ['', 'Event'], ['', 'App'], ['', 'Call'], ['number', 'Received'], ['number', 'Expires']];
+const COLUMNS = [['time', 'Time'], ['', 'State'], ['', 'Event'], ['', 'App'], ['', 'Call'], ['number', 'Received'], ['number', 'Expires in']];
 
 const table = (items, kind, { pick, pickAll }) => {
   const all = h('input', { type: 'checkbox', on: { change: ({ target }) => pickAll(target.checked) } });
