@@ -3,7 +3,8 @@
 use aws_sdk_sqs::{
     Client,
     types::{
-        Message, MessageSystemAttributeName as Name, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+        Message, MessageAttributeValue, MessageSystemAttributeName as Name, MessageSystemAttributeNameForSends,
+        MessageSystemAttributeValue,
     },
 };
 use jiff::Timestamp;
@@ -57,7 +58,7 @@ fn item(look: &Look, message: &Message, max_receive_count: Option<&str>, kind: Q
             "group_id": system(message, &Name::MessageGroupId),
             "deduplication_id": system(message, &Name::MessageDeduplicationId),
             "trace_header": system(message, &Name::AwsTraceHeader),
-            "bytes": body(message).len(),
+            "bytes": bytes(message),
         },
     });
     Item {
@@ -68,6 +69,21 @@ fn item(look: &Look, message: &Message, max_receive_count: Option<&str>, kind: Q
         summary,
         more,
     }
+}
+
+/// The size that SQS counts.
+fn bytes(message: &Message) -> usize {
+    let attributes = message.message_attributes.iter().flatten();
+    let value = |value: &MessageAttributeValue| {
+        value
+            .string_value
+            .as_ref()
+            .map_or_else(|| value.binary_value.as_ref().map_or(0, |bytes| bytes.as_ref().len()), String::len)
+    };
+    let size = |(name, attribute): (&String, &MessageAttributeValue)| {
+        name.len() + attribute.data_type.len() + value(attribute)
+    };
+    body(message).len() + attributes.map(size).sum::<usize>()
 }
 
 fn attributes(message: &Message) -> Vec<(&str, &str)> {

@@ -30,7 +30,7 @@ export const messageDetails = (item, kind, { width, isPicked, pick }) => [
     fact(kind === 'quarantine' ? 'arrived' : 'received', item.arrived && moment(item.arrived)),
     item.app && fact('app', visible(item.app)),
     item.voice_id && fact('call', short(item.voice_id)),
-    fact('expires in', item.expires && expiry(item.expires).text),
+    fact('kept for', item.expires && expiry(item.expires).text),
   ], picker(isPicked, pick)),
   item.steps && steps(item),
   item.failure && failure(item.failure),

@@ -32,7 +32,6 @@ const showButtons = () => {
   byId('redrive').textContent = size ? `Redrive ${count(size)}…` : 'Redrive…';
   byId('redrive').disabled = size === 0 || state.isBusy;
   byId('look').disabled = state.isBusy || !state.queues?.[state.kind];
-  byId('look').textContent = state.isBusy ? 'Busy…' : 'Look';
 };
 
 /** Says what the last look saw, and what it could not see. */
@@ -59,8 +58,9 @@ const showCounts = () => {
 
 const loadQueues = async () => {
   state.queues = await fetched('queues');
-  byId('events').textContent = state.queues.events ?? '';
-  byId('allowed').textContent = state.queues.redrive_is_off ? 'Read only' : 'Redrives to';
+  const off = state.queues.redrive_is_off;
+  byId('events').textContent = off ? '' : state.queues.events;
+  byId('allowed').textContent = off ? `Nothing is moved here: ${off}` : 'Redrives go to';
   showCounts();
   refresh();
 };

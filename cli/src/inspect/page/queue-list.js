@@ -61,19 +61,19 @@ const row = (item, kind, pick) => {
   const left = item.expires ? expiry(item.expires) : { text: '', isSoon: false };
   const box = h('input', { type: 'checkbox', tabindex: '-1', 'aria-label': `Select ${visible(nameOf(item))} for redrive`, on: { click: (event) => { event.stopPropagation(); pick(item.id); } } });
   box.checked = state.picked[kind].has(item.id);
-  const color = kind === 'quarantine' ? (item.stays ? 'bad' : 'good') : (item.stays ? 'other' : 'good');
+  const color = kind === 'quarantine' ? (item.stays ? 'bad' : 'good') : (item.stays ? 'other' : 'letter');
   return h('tr', { role: 'row', 'data-id': item.id, 'aria-selected': String(state.open[kind] === item.id), tabindex: '-1', class: color },
     cell('pick', box),
     cell('time', item.arrived ? brief(item.arrived) : ''),
     cell('outcome-cell', h('span', { class: 'light', 'aria-hidden': 'true' }), visible(outcome(item, kind))),
-    cell('event', item.failed && h('span', { class: 'why' }, visible(item.failed)), h('span', { class: 'name' }, visible(nameOf(item)))),
+    cell('event', item.failed && h('span', { class: 'why' }, visible(item.failed)), (item.event_type || !item.failed) && h('span', { class: 'name' }, visible(nameOf(item)))),
     cell('app', visible(item.app ?? '')),
     cell('call', call ? [h('span', { class: 'swatch', 'aria-hidden': 'true', variables: { '--hue': hue(call) } }), short(call)] : ''),
     cell('number received', item.receive_count ? `${count(item.receive_count)}×` : ''),
-    cell(`number expires${left.isSoon ? ' soon' : ''}`, left.text));
+    cell(`number kept${left.isSoon ? ' soon' : ''}`, left.text));
 };
 
-const COLUMNS = [['time', 'Time'], ['', 'State'], ['', 'Event'], ['', 'App'], ['', 'Call'], ['number', 'Received'], ['number', 'Expires in']];
+const COLUMNS = [['', 'Time'], ['', 'State'], ['', 'Event'], ['', 'App'], ['', 'Call'], ['number', 'Received'], ['number', 'Kept for']];
 
 const table = (items, kind, { pick, pickAll }) => {
   const all = h('input', { type: 'checkbox', on: { change: ({ target }) => pickAll(target.checked) } });
