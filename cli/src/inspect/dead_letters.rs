@@ -115,7 +115,8 @@ fn explained(message: &Message, max_receive_count: Option<&str>, wait: Option<i6
 }
 
 /// Until when a dead letter must not be moved, in milliseconds since 1970: as long as the FIFO queue may remember its
-/// deduplication id, it accepts the message and drops it. A FIFO queue's dead letter has the time at which it became one.
+/// deduplication id, it accepts the message and drops it. On a FIFO queue, `SentTimestamp` is when it became a dead letter.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>
 pub(super) fn not_before(kind: QueueKind, message: &Message) -> Option<i64> {
     let until = number(message, &Name::SentTimestamp)? + DEDUPLICATED;
     (kind == QueueKind::Fifo && until > Timestamp::now().as_millisecond()).then_some(until)

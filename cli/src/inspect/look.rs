@@ -1,6 +1,9 @@
 //! A look at a queue: receives what is there, and gives it back at once.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as Name};
 use jiff::Timestamp;
@@ -31,26 +34,27 @@ pub(super) struct Look {
     pub(super) is_cut: bool,
 }
 
-/// Looks at a queue.
+/// Looks at a queue. `stop` ends the look early.
 ///
 /// # Errors
 /// If SQS refuses a request. What was received until then is given back all the same.
-pub(super) async fn look(reader: &QueueReader, max: usize) -> Result<Look, Failure> {
+pub(super) async fn look(reader: &QueueReader, max: usize, stop: &AtomicBool) -> Result<Look, Failure> {
     let at = Timestamp::now();
     let about = reader.about().await?;
-    let received = receive_all(reader, max).await;
+    let received = receive_all(reader, max, stop).await;
     let released = reader.release().await;
     let (messages, is_cut) = received?;
     released?;
     Ok(Look { at, about, messages, is_cut })
 }
 
-async fn receive_all(reader: &QueueReader, max: usize) -> Result<(Vec<Message>, bool), Failure> {
+async fn receive_all(reader: &QueueReader, max: usize, stop: &AtomicBool) -> Result<(Vec<Message>, bool), Failure> {
     let mut messages: Vec<Message> = Vec::new();
     let (mut nothing_new, mut bytes) = (0, 0);
     let end = Instant::now() + LONGEST;
     while nothing_new < BATCHES_WITH_NOTHING_NEW {
-        if messages.len() >= max || bytes >= MOST_BYTES || Instant::now() >= end {
+        let is_at_its_limit = messages.len() >= max || bytes >= MOST_BYTES || Instant::now() >= end;
+        if is_at_its_limit || stop.load(Ordering::Relaxed) {
             return Ok((messages, true));
         }
         let batch = reader.receive(BATCH.min(max - messages.len()), WAIT).await?;

@@ -2,9 +2,9 @@
 //! explains each, and redrives those that a person selects, in a page or with a script.
 //!
 //! It receives messages only when asked, because SQS hides what is received, counts it towards `maxReceiveCount`, and
-//! delivers nothing else of its message group meanwhile. What is looked at is given back at once. Nothing is moved without
-//! `--allow-redrive`, and a message is deleted only after SQS has accepted it elsewhere. Plaintext and phone numbers are in
-//! the page and in its API alone, never on standard output or in a log.
+//! delivers nothing else of its message group meanwhile. What is looked at is given back at once. Nothing is moved
+//! without `--allow-redrive`, and a message is deleted only after SQS has accepted it elsewhere. Plaintext and phone
+//! numbers are in the page and in its API alone, never on standard output or in a log.
 
 mod dead_letters;
 mod deployment;
@@ -40,28 +40,34 @@ const REQUESTS_END: Duration = Duration::from_secs(1);
 #[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
 #[derive(Args)]
 #[command(
-    long_about = "Show what is in quarantine and among the dead letters of a deployment, explain each message, and redrive what \
-you select.
+    long_about = "Show what is in quarantine and among the dead letters of a deployment, explain each message, and \
+redrive what you select.
 
-It prints the URL of a page, which is served on this machine alone. Nothing is received before you ask for it there: receiving \
-hides messages from other readers, counts towards the queue's maxReceiveCount, and blocks the message groups of a FIFO queue. What \
-was looked at is visible again at once.
+It prints the URL of a page, which is served on this machine alone. Nothing is received before you ask for it there: \
+receiving hides messages from other readers, counts towards the queue's maxReceiveCount, and blocks the message groups of a \
+FIFO queue. What was looked at is visible again at once.
 
-With --stack, the queues, the AppIDs and the settings are those of the stack's function. Otherwise the queues come from the options, \
-and the AppIDs from ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET; without one, webhooks are listed but not decrypted. The variables \
-QUEUE_URL, QUARANTINE_QUEUE_URL, ALLOWED_ALGORITHMS, ALLOW_PLAINTEXT and EVENT_FORMAT apply as for the function.",
+With --stack, the queues, the AppIDs and the settings are those of the stack's function. Otherwise the queues come from \
+the options, and the AppIDs from ENABLEX_APP_ID or ENABLEX_APP_ID_SECRET; without one, webhooks are listed but not \
+decrypted. The variables QUEUE_URL, QUARANTINE_QUEUE_URL, ALLOWED_ALGORITHMS, ALLOW_PLAINTEXT and EVENT_FORMAT apply as \
+for the function.",
     after_help = "Examples:
   voicehook inspect --stack voicehook
   voicehook inspect --stack voicehook --allow-redrive
-  voicehook inspect --quarantine-url QUARANTINE_URL --dead-letter-url DEAD_LETTER_URL
-  voicehook inspect --stack voicehook --json | jq '.quarantine.messages[].failure'
+  voicehook inspect --quarantine-url $QUARANTINE_QUEUE_URL
+  voicehook inspect --stack voicehook --json | jq .quarantine.messages
 
-Your credentials must be allowed to receive from both queues and to change the visibility of messages, with --allow-redrive to \
-delete messages and to send to the event queue; with --stack also to read the stack, the function's configuration and the secret."
+Your credentials must be allowed to receive from both queues and to change the visibility of messages, with \
+--allow-redrive to delete messages and to send to the event queue; with --stack also to read the stack, the function's \
+configuration and the secret."
 )]
 pub(crate) struct Inspect {
     /// Name of a deployed stack
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["quarantine_url", "dead_letter_url", "queue_url", "event_format"])]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with_all = ["quarantine_url", "dead_letter_url", "queue_url", "event_format"]
+    )]
     stack: Option<String>,
     /// URL of the quarantine queue [env: QUARANTINE_QUEUE_URL]
     #[arg(long, value_name = "URL")]
@@ -99,7 +105,8 @@ impl Inspect {
         telemetry::start_for_a_terminal();
         if !self.listen.ip().to_canonical().is_loopback() {
             return Err(anyhow!(
-                "--listen {}: the page shows the content of calls, so it is served on this machine alone; use 127.0.0.1 or [::1]",
+                "--listen {}: the page shows the content of calls, so it is served on this machine alone; use 127.0.0.1 \
+                 or [::1]",
                 self.listen.ip()
             ));
         }
@@ -137,8 +144,14 @@ impl Inspect {
         production.stop();
         let _ = interrupt.send(());
         let _ = tokio::time::timeout(REQUESTS_END, server).await;
-        production.idle().await;
-        Ok(ExitCode::SUCCESS)
+        tokio::select! {
+            () = production.idle() => Ok(ExitCode::SUCCESS),
+            pressed = tokio::signal::ctrl_c() => {
+                pressed?;
+                console::note("Stopped before all messages were given back; they are visible again within two minutes.");
+                Ok(ExitCode::FAILURE)
+            }
+        }
     }
 }
 

@@ -50,7 +50,8 @@ impl Plan<'_> {
                     _ => ("webhooks", "are", "their events"),
                 };
                 let mut sentences = vec![format!(
-                    "{count} {webhooks} {are} decrypted with the current AppIDs, and {their_events} sent to {to}: {types}."
+                    "{count} {webhooks} {are} decrypted with the current AppIDs, and {their_events} sent to {to}: \
+                     {types}."
                 )];
                 if is_fifo {
                     sentences.push(
@@ -76,8 +77,8 @@ impl Plan<'_> {
         sentences
             .push(format!("Each is deleted from {} after SQS has accepted it there, and only then.", self.from.name()));
         sentences.push(format!(
-            "To find them, up to {} messages of {} are received. Those that are not moved are visible again at the end, and each \
-             receive counts towards maxReceiveCount.",
+            "To find them, up to {} messages of {} are received. Those that are not moved are visible again at the end, \
+             and each receive counts towards maxReceiveCount.",
             self.max,
             self.from.name()
         ));

@@ -136,7 +136,7 @@ impl Production {
         }
     }
 
-    /// Ends a redrive after the message that it is at.
+    /// Ends a look or a redrive after the messages that it is at.
     pub(super) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
@@ -176,7 +176,8 @@ impl Production {
         let url = self.url_or_not_found(kind)?;
         let _busy = self.busy.lock().await;
         let reader = QueueReader::new(&self.aws, url.clone(), look::HIDDEN);
-        let look = look(&reader, self.max).await.map_err(|failure| Refused::Failed(failure.to_string()))?;
+        let look = look(&reader, self.max, &self.is_stopped).await;
+        let look = look.map_err(|failure| Refused::Failed(failure.to_string()))?;
         let mut items = match kind {
             Kind::Quarantine => quarantined::items(&look, &self.openers().await).await,
             Kind::DeadLetters => dead_letters::items(&look, self.deployment.max_receive_count.as_deref(), url.kind()),

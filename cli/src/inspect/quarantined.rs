@@ -148,8 +148,8 @@ fn incomplete(mut summary: Value, record: &Quarantined, messages: Vec<String>) -
     let title = "Parts are missing";
     summary["failed"] = title.into();
     let why = format!(
-        "The webhook was kept in {} parts, and not all of them were seen: some are in flight or beyond the limit of this look, or \
-         the quarantine never took them.",
+        "The webhook was kept in {} parts, and not all of them were seen: some are in flight or beyond the limit of this \
+         look, or the quarantine never took them.",
         record.parts
     );
     let next =
@@ -252,8 +252,8 @@ fn explained(left: &Left, webhook: &Complete, headers: &HeaderMap, known: &Known
         Left::Unchecked => Failure {
             step: Step::Route.name(),
             title: "Not encrypted, and its token could not be checked".to_owned(),
-            why: "When it came, the AppIDs and the token could not all be read. Without encryption, only the token tells that \
-                  EnableX sent it, and the token is not kept."
+            why: "When it came, the AppIDs and the token could not all be read. Without encryption, only the token tells \
+                  that EnableX sent it, and the token is not kept."
                 .to_owned(),
             next: vec!["If you know the call, act on it by hand. The webhook expires with the queue.".to_owned()],
             stays: "not encrypted, and its token could not be checked".to_owned(),
@@ -279,7 +279,13 @@ fn explained(left: &Left, webhook: &Complete, headers: &HeaderMap, known: &Known
             let (step, title) = step_that_refused(refusal);
             let remedy = explain::STORE_IT;
             let refused = Refused { headers, body: &webhook.body, app, refusal, known, remedy };
-            let (why, next) = refused.explain().in_sentences();
+            let mut finding = refused.explain();
+            // With a key made of the quotes around an AppID no webhook opens, and nothing else tells why.
+            if matches!(refusal, Refusal::Undecryptable(_)) {
+                let typos = known.typos.iter().filter(|typo| typo.app == *app);
+                finding.next.splice(0..0, typos.map(|typo| format!("{typo}: correct it, and look again")));
+            }
+            let (why, next) = finding.in_sentences();
             Failure { step: step.name(), title: title.to_owned(), why, next, stays: refusal.reason().to_owned() }
         }
     }

@@ -25,13 +25,16 @@ use crate::{
     queue::{BATCH, QueueReader},
 };
 
-/// How long messages stay hidden if this program is killed during a redrive, in seconds. Less than the five minutes of FIFO
-/// deduplication, so that it can be repeated in time.
+/// How long messages stay hidden if this program is killed during a redrive, in seconds. Less than the five minutes of
+/// FIFO deduplication, so that it can be repeated in time.
 pub(super) const HIDDEN: i32 = 120;
 /// Long-poll time on an empty queue, in seconds.
 const WAIT: i32 = 1;
 /// It ends after so many batches of nothing else than what was there before.
 const BATCHES_WITH_NOTHING_NEW: u32 = 3;
+
+/// Why a message was not moved that did not come.
+const NOT_MET: &str = "not met again: another reader has it, it is beyond --max, or it is no longer in the queue";
 
 /// What became of a selected item.
 pub(super) struct Outcome {
@@ -95,7 +98,8 @@ pub(super) trait Mover {
     async fn take(&mut self, reader: &QueueReader, selection: &mut Selection, message: Message) -> Result<(), String>;
 }
 
-/// Receives a queue, at most `max` messages, until everything that was selected was met, and gives back what was not moved.
+/// Receives a queue, at most `max` messages, until everything that was selected was met, and gives back what was not
+/// moved.
 pub(super) async fn run(
     reader: &QueueReader,
     mut mover: impl Mover,
@@ -110,7 +114,7 @@ pub(super) async fn run(
     // Where this fails they become visible by themselves.
     let _ = reader.release().await;
     match worked {
-        Ok(()) => selection.finish("not met again: another reader has it, or it is no longer in the queue"),
+        Ok(()) => selection.finish(NOT_MET),
         Err(why) => selection.finish(&format!("not reached, because the redrive ended: {why}")),
     }
 }

@@ -151,6 +151,13 @@ impl Drop for Dev {
     }
 }
 
+/// The header with the token of a page.
+const TOKEN: &str = "x-voicehook-inspect-token";
+
+fn client() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into()
+}
+
 /// `voicehook inspect` on a free port, ended with the test.
 pub struct Inspect {
     child: Child,
@@ -187,13 +194,22 @@ impl Inspect {
         self.send(path, Some(document))
     }
 
-    fn send(&self, path: &str, document: Option<&serde_json::Value>) -> (u16, serde_json::Value) {
+    /// A request to its API that can be sent from another thread.
+    pub fn request(&self, path: &str) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
+        let (url, token) = self.target(path);
+        client().post(url).header(TOKEN, token)
+    }
+
+    fn target(&self, path: &str) -> (String, &str) {
         let (page, token) = self.url.split_once("?token=").unwrap();
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
-        let (url, header) = (format!("{page}/api/{path}"), "x-voicehook-inspect-token");
+        (format!("{page}/api/{path}"), token)
+    }
+
+    fn send(&self, path: &str, document: Option<&serde_json::Value>) -> (u16, serde_json::Value) {
+        let (url, token) = self.target(path);
         let sent = match document {
-            None => agent.get(&url).header(header, token).call(),
-            Some(document) => agent.post(&url).header(header, token).send(document.to_string()),
+            None => client().get(&url).header(TOKEN, token).call(),
+            Some(document) => self.request(path).send(document.to_string()),
         };
         let mut answer = sent.unwrap();
         let body = answer.body_mut().read_to_string().unwrap();

@@ -158,6 +158,11 @@ struct Deployment {
 
 impl Deployment {
     async fn of(quarantine: Vec<Value>, dead_letters: Vec<Message>, is_fifo: bool) -> Self {
+        Self::slow(Duration::ZERO, quarantine, dead_letters, is_fifo).await
+    }
+
+    /// The same, where each answer of SQS takes so long.
+    async fn slow(takes: Duration, quarantine: Vec<Value>, dead_letters: Vec<Message>, is_fifo: bool) -> Self {
         let suffix = if is_fifo { ".fifo" } else { "" };
         let quarantine = quarantine.into_iter().enumerate().map(|(number, record)| Message {
             id: format!("quarantined-{number}"),
@@ -175,7 +180,8 @@ impl Deployment {
         ]);
         let sqs = Arc::new(Mutex::new(Sqs { queues, ..Sqs::default() }));
         let answering = Arc::clone(&sqs);
-        let aws = AwsStub::start(move |operation, request| answering.lock().unwrap().answer(operation, request)).await;
+        let answer = move |operation: &str, request: &Value| answering.lock().unwrap().answer(operation, request);
+        let aws = AwsStub::start_slow(takes, answer).await;
         Self { aws, sqs, is_fifo }
     }
 
@@ -478,6 +484,37 @@ async fn a_look_ends_at_its_limit_and_says_how_many_it_did_not_see() {
     assert_eq!((&seen["seen"], &seen["unseen"], &seen["is_cut"]), (&json!(12), &json!(13), &json!(true)), "{seen}");
     assert_eq!(deployment.messages("dead").iter().filter(|message| message.receives > 0).count(), 12);
     assert!(deployment.messages("dead").iter().all(|message| !message.is_hidden));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_during_a_look_gives_back_what_was_received() {
+    let letters: Vec<Message> = (0..60).map(|number| dead_letter(&format!("d{number}"), "v1", 600)).collect();
+    let deployment = Deployment::slow(Duration::from_millis(100), vec![], letters, false).await;
+    let inspect = deployment.inspect(&[]);
+    let looking = std::thread::spawn({
+        let request = inspect.request("dead-letters/look");
+        move || request.send("{}").is_ok()
+    });
+    while !deployment.sqs().operations.contains(&"ReceiveMessage".to_owned()) {
+        std::thread::yield_now();
+    }
+    assert_eq!(tokio::task::block_in_place(|| inspect.interrupt()), (Some(0), String::new()));
+    let letters = deployment.messages("dead");
+    assert!(letters.iter().all(|message| !message.is_hidden), "left hidden");
+    assert!(letters.iter().any(|message| message.receives == 0), "it went on to the end");
+    looking.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_looks_wrong_in_an_app_id_is_said_where_a_webhook_does_not_open() {
+    let deployment = Deployment::of(vec![record("a", &encrypted(EVENT))], vec![], false).await;
+    let mut command = deployment.command();
+    let inspect = Inspect::start(command.env("ENABLEX_APP_ID", format!("\"{APP_ID}\"")), &[]);
+    inspect.post("quarantine/look", &json!({}));
+    let (_, details) = inspect.ask("quarantine/messages/quarantined-0");
+    let next = details["failure"]["next"][0].as_str().unwrap();
+    assert!(next.starts_with("The AppID of app default") && next.ends_with("correct it, and look again."), "{next}");
+    assert!(!details.to_string().contains(APP_ID), "{details}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
