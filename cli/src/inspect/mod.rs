@@ -36,7 +36,7 @@ use crate::{
 /// How long requests may take to end after Ctrl-C. What they have begun with the queues is finished in any case.
 const REQUESTS_END: Duration = Duration::from_secs(1);
 
-/// Show what is in quarantine and among the dead letters, explain it, and redrive what you select
+/// Show, explain and redrive what a deployment could not handle
 #[allow(clippy::doc_markdown, reason = "the lines are the text of --help")]
 #[derive(Args)]
 #[command(
