@@ -9,6 +9,19 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+/// The event in the body of a message with this content type; in a CloudEvent, its `data`.
+pub(crate) fn event_in<'b>(body: &'b str, content_type: Option<&str>) -> Option<&'b str> {
+    #[derive(Deserialize)]
+    struct CloudEvent<'a> {
+        #[serde(borrow)]
+        data: &'a RawValue,
+    }
+    if content_type == Some("application/json") {
+        return Some(body);
+    }
+    serde_json::from_str(body).ok().map(|CloudEvent { data }| data.get())
+}
+
 /// Sets a field, named by its path with dots: `disconnect_reason`, `broadcast_call_info.0.result`. Objects that are
 /// missing on the way are made; the number behind an array's last element appends one. `value` is JSON.
 pub(crate) fn set(text: &str, path: &str, value: &str) -> anyhow::Result<String> {

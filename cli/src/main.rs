@@ -1,6 +1,7 @@
 //! The command-line tool: develop, test and operate receivers of EnableX voice webhooks.
 
 mod aws;
+mod checks;
 mod console;
 mod decrypt;
 mod dev;
@@ -9,16 +10,20 @@ mod explain;
 mod files;
 mod generate;
 mod http;
+mod inspect;
 mod json_text;
 mod known_app_ids;
 mod listen;
+mod page;
 mod printable;
+mod quarantine;
 mod queue;
 mod recording;
 mod redrive;
 mod samples;
 mod scenarios;
 mod send;
+mod stack;
 mod trigger;
 
 use std::process::ExitCode;
@@ -40,6 +45,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
   voicehook decrypt webhook.txt          decrypt or explain a webhook
   voicehook doctor --stack voicehook     check a deployment from URL to queue
   voicehook redrive --from URL --to URL  send quarantined webhooks to the queue
+  voicehook inspect --stack voicehook    show what could not be handled
 
 Run voicehook COMMAND --help for details. Set NO_COLOR to disable colours."
 )]
@@ -54,6 +60,7 @@ enum Command {
     Trigger(Box<trigger::Trigger>),
     Listen(Box<listen::Listen>),
     Redrive(redrive::Redrive),
+    Inspect(Box<inspect::Inspect>),
     Decrypt(decrypt::Decrypt),
     Doctor(doctor::Doctor),
     Completions(generate::Completions),
@@ -67,6 +74,7 @@ fn main() -> ExitCode {
         Some(Command::Trigger(trigger)) => trigger.run(),
         Some(Command::Listen(listen)) => listen.run(),
         Some(Command::Redrive(redrive)) => redrive.run(),
+        Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Decrypt(decrypt)) => decrypt.run(),
         Some(Command::Doctor(doctor)) => doctor.run(),
         Some(Command::Completions(completions)) => completions.run(Cli::command()),

@@ -14,11 +14,13 @@ use anyhow::anyhow;
 use aws_sdk_sqs::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
+    operation::get_queue_url::GetQueueUrlError,
     types::{
         ChangeMessageVisibilityBatchRequestEntry as Change, DeleteMessageBatchRequestEntry as Deletion, Message,
         MessageSystemAttributeName, QueueAttributeName as Attribute,
     },
 };
+use aws_smithy_runtime_api::http::Response as HttpResponse;
 use thiserror::Error;
 use voicehook_lambda::{
     app_id::trimmed,
@@ -63,6 +65,10 @@ pub(crate) struct About {
     pub(crate) in_flight: u64,
     /// After how many receives a message goes to the dead-letter queue.
     pub(crate) max_receive_count: Option<String>,
+    /// The ARN of that queue.
+    pub(crate) dead_letter_arn: Option<String>,
+    /// How long a message is kept.
+    pub(crate) retention: Duration,
 }
 
 /// What one receive gave.
@@ -109,6 +115,7 @@ impl QueueReader {
             Attribute::ApproximateNumberOfMessages,
             Attribute::ApproximateNumberOfMessagesNotVisible,
             Attribute::RedrivePolicy,
+            Attribute::MessageRetentionPeriod,
         ];
         let ask =
             self.client.get_queue_attributes().queue_url(self.url.as_str()).set_attribute_names(Some(names.into()));
@@ -120,12 +127,20 @@ impl QueueReader {
         let number = |name| attributes.get(&name).and_then(|number| number.parse().ok()).unwrap_or_default();
         let policy = attributes.get(&Attribute::RedrivePolicy);
         let policy = policy.and_then(|policy| serde_json::from_str::<serde_json::Value>(policy).ok());
-        let max_receive_count = policy.as_ref().and_then(|policy| policy.get("maxReceiveCount"));
+        let field = |name| policy.as_ref().and_then(|policy| policy.get(name));
         Ok(Some(About {
             waiting: number(Attribute::ApproximateNumberOfMessages),
             in_flight: number(Attribute::ApproximateNumberOfMessagesNotVisible),
-            max_receive_count: max_receive_count.map(|count| count.to_string().replace('"', "")),
+            max_receive_count: field("maxReceiveCount").map(|count| count.to_string().replace('"', "")),
+            dead_letter_arn: field("deadLetterTargetArn").and_then(|arn| arn.as_str().map(str::to_owned)),
+            retention: Duration::from_secs(number(Attribute::MessageRetentionPeriod)),
         }))
+    }
+
+    /// The URL of a queue in the same region, by its ARN.
+    pub(crate) async fn url_of(&self, arn: &str) -> Result<QueueUrl, Failure> {
+        let url = url_of(&self.client, arn).await.map_err(|error| failure(&error))?;
+        QueueUrl::new(&url).map_err(|error| Failure { message: format!("{url} {error}"), is_passing: false })
     }
 
     /// The next messages, at most so many, after a wait of at most so many seconds.
@@ -230,7 +245,16 @@ impl QueueReader {
     }
 }
 
-fn failure<E, R>(error: &SdkError<E, R>) -> Failure
+/// Asks for the URL of a queue by its ARN.
+pub(crate) async fn url_of(client: &Client, arn: &str) -> Result<String, SdkError<GetQueueUrlError, HttpResponse>> {
+    let mut parts = arn.rsplit(':');
+    let (queue, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let answer = client.get_queue_url().queue_name(queue).queue_owner_aws_account_id(account).send().await?;
+    Ok(answer.queue_url.unwrap_or_default())
+}
+
+/// What is wrong where SQS refused a request, and what to do.
+pub(crate) fn failure<E, R>(error: &SdkError<E, R>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,

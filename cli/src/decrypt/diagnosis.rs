@@ -20,7 +20,7 @@ use super::{
     search::{self, Declared, Search},
 };
 use crate::{
-    explain::{self, Finding, Refused},
+    explain::{self, Finding, GIVE_IT, Refused},
     known_app_ids::KnownAppIds,
 };
 
@@ -58,7 +58,7 @@ pub(super) fn diagnose(captured: &Captured, app: &str, refusal: &Refusal, known:
         return Diagnosis { findings, event: None, ciphertext_bytes: None };
     }
     if let Refusal::Malformed(malformed) = refusal {
-        findings.push(envelope(Refused { headers, body, app, refusal, known }.explain(), malformed));
+        findings.push(envelope(Refused { headers, body, app, refusal, known, remedy: GIVE_IT }.explain(), malformed));
     }
     let ciphertexts: Vec<_> = data.iter().flat_map(|data| candidates::ciphertexts(data, declared)).collect();
     let usual = ciphertexts.iter().find(|candidate| candidate.cost == 0);
@@ -173,6 +173,7 @@ impl Unreadable<'_> {
         explain::usual_cause(
             "none of it can be read with this AppID, nor with another supported algorithm, format or encoding, nor with \
              a key derivation known here",
+            GIVE_IT,
         )
         .or(&app)
     }

@@ -8,12 +8,10 @@ use std::{
     },
 };
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 use voicehook_lambda::queue::{MAX_MESSAGE_BYTES, Message, Quarantined, Queue, QueueError, QueueKind, Sent, Sqs};
 
-use crate::{console, printable::one_line};
+use crate::{console, json_text::event_in, printable::one_line};
 
 tokio::task_local! {
     /// The message that this task's webhook was turned into.
@@ -27,15 +25,7 @@ pub(crate) async fn watched<T>(work: impl Future<Output = T>) -> (T, Option<Mess
 
 /// The event of a message; in a CloudEvent, its `data`.
 pub(crate) fn event_of(message: &Message) -> Option<&str> {
-    #[derive(Deserialize)]
-    struct CloudEvent<'a> {
-        #[serde(borrow)]
-        data: &'a RawValue,
-    }
-    if message.attribute("content_type") == Some("application/json") {
-        return Some(&message.body);
-    }
-    serde_json::from_str(&message.body).ok().map(|CloudEvent { data }| data.get())
+    event_in(&message.body, message.attribute("content_type"))
 }
 
 /// What a queue is for.

@@ -29,13 +29,18 @@ use voicehook_lambda::{
 };
 
 use self::{
-    inspector::{AccessToken, Inspector, Journal},
+    inspector::{Inspector, Journal},
     local_queue::LocalQueue,
     local_receiver::LocalReceiver,
     play::Player,
     record::RecordArgs,
 };
-use crate::{aws, console, queue::QueueReader, send::DEV_APP_ID};
+use crate::{
+    aws, console,
+    page::{self, AccessToken},
+    queue::QueueReader,
+    send::DEV_APP_ID,
+};
 
 /// The value of `--quarantine` without a URL.
 const QUARANTINE_IN_MEMORY: &str = "in memory";
@@ -60,7 +65,7 @@ PUBLISH_DEADLINE_MS apply here too. QUEUE_URL, FAILOVER_QUEUE_URL and ENABLEX_AP
 sent to a real queue by mistake.")]
 pub(crate) struct Dev {
     /// Address to listen on, or only a port of this machine; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = address)]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = page::address)]
     listen: SocketAddr,
     /// The AppID to decrypt webhooks with [env: ENABLEX_APP_ID] [default: voicehook-dev]
     #[arg(long)]
@@ -215,15 +220,6 @@ impl Dev {
 fn variable(name: &str) -> Option<String> {
     let value = std::env::var(name).ok()?;
     Some(trimmed(&value).to_owned()).filter(|value| !value.is_empty())
-}
-
-/// An address, or a port of this machine.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
-    if let Ok(port) = port.parse() {
-        return Ok((Ipv4Addr::LOCALHOST, port).into());
-    }
-    text.parse().map_err(|_| "is not an address; expected a port, such as 3000, or 127.0.0.1:3000".to_owned())
 }
 
 /// A real or emulated queue, after a look whether it is there.

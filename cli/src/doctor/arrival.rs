@@ -12,8 +12,11 @@ use voicehook_lambda::{
     queue::{Quarantined, QueueUrl},
 };
 
-use super::{checks::Checks, test_webhook::Posted};
-use crate::queue::{BATCH, QueueReader};
+use super::test_webhook::Posted;
+use crate::{
+    checks::Checks,
+    queue::{BATCH, QueueReader},
+};
 
 /// How many other messages are held at most during the search. SQS counts a receive for each.
 const MOST_OTHERS: usize = 100;

@@ -4,12 +4,10 @@
 //! right, what is wrong and what to do. Changes nothing, except that it sends a test webhook and deletes it from the queue.
 
 mod arrival;
-mod checks;
 mod queues;
-mod stack;
 mod test_webhook;
 
-use std::{collections::BTreeMap, ffi::OsString, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use clap::Args;
 use voicehook_lambda::{
@@ -20,8 +18,8 @@ use voicehook_lambda::{
     config::Config,
 };
 
-use self::{checks::Checks, queues::Purpose, test_webhook::TestWebhook};
-use crate::{aws, known_app_ids::KnownAppIds};
+use self::{queues::Purpose, test_webhook::TestWebhook};
+use crate::{aws, checks::Checks, known_app_ids::KnownAppIds, stack};
 
 /// Check a configuration or a deployed stack, and send a test webhook through it
 #[derive(Args)]
@@ -87,7 +85,7 @@ impl Doctor {
                 let stack = stack::read(&aws, name, checks).await?;
                 (Some(aws), stack.variables, stack.webhook_url)
             }
-            None => (None, environment(), None),
+            None => (None, stack::environment(), None),
         };
         let config = configuration(&variables, checks)?;
         let aws = match aws {
@@ -175,12 +173,6 @@ impl Doctor {
 /// An action tells the sender that its event was decrypted, so the function sends actions only if a token keeps strangers out.
 const fn actions_are_never_sent(has_actions: bool, has_token: bool) -> bool {
     has_actions && !has_token
-}
-
-/// The variables of this process.
-fn environment() -> BTreeMap<String, String> {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    std::env::vars_os().filter_map(text).collect()
 }
 
 async fn connect(region: Option<&str>, checks: &mut Checks) -> Option<Aws> {

@@ -9,7 +9,7 @@ use voicehook_lambda::{
     queue::{MAX_MESSAGE_BYTES, QueueKind, QueueUrl, Sqs},
 };
 
-use super::checks::Checks;
+use crate::{checks::Checks, queue};
 
 /// Timeout for one request to SQS, long polling included.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -140,11 +140,9 @@ async fn dead_letters(client: &Client, attributes: &Attributes, purpose: Purpose
         checks.warning(NAME, format!("the {} has none", purpose.name()), next);
         return;
     };
-    let mut parts = arn.rsplit(':');
-    let (queue, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let request = client.get_queue_url().queue_name(queue).queue_owner_aws_account_id(account);
-    let url = request.send().await.map_err(|error| described(&error));
-    let counted = match url.map(|answer| answer.queue_url.unwrap_or_default()) {
+    let queue = arn.rsplit(':').next().unwrap_or_default();
+    let url = queue::url_of(client, arn).await.map_err(|error| described(&error));
+    let counted = match url {
         Err(error) => Err(error),
         Ok(url) => {
             let request =

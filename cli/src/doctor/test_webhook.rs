@@ -9,8 +9,8 @@ use aws_sdk_sqs::types::Message;
 use jiff::Timestamp;
 use voicehook_lambda::{app_id::Token, config::Config, decrypt::Algorithm, queue::Quarantined};
 
-use super::checks::Checks;
 use crate::{
+    checks::Checks,
     http,
     send::{Answer, EncryptionArgs, WebhookRequest},
 };

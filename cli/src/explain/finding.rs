@@ -21,11 +21,22 @@ impl Finding {
         Self { problem: problem.into(), next: next.into_iter().map(str::to_owned).collect() }
     }
 
+    /// What is wrong and what to try, in whole sentences.
+    pub(crate) fn in_sentences(&self) -> (String, Vec<String>) {
+        (sentence(&self.problem), self.next.iter().map(|step| sentence(step)).collect())
+    }
+
     /// The same with one more thing to try.
     pub(crate) fn or(mut self, next: &str) -> Self {
         self.next.push(next.to_owned());
         self
     }
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map_or_else(String::new, |first| first.to_uppercase().to_string());
+    format!("{first}{}.", characters.as_str())
 }
 
 /// One text, as the reports of `decrypt --json` have it.

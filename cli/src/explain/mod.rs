@@ -1,5 +1,5 @@
-//! Explains what is wrong with a webhook and what to do about it, for every command that shows one: `decrypt` and the
-//! inspector of `dev`.
+//! Explains what is wrong with a webhook and what to do about it, for every command that shows one: `decrypt`, the
+//! inspector of `dev`, and `inspect`.
 //!
 //! The function never reveals which step of a decryption failed, because that would make it a padding oracle. Here the
 //! AppID is the user's own, and it is safe to tell. A command adds what only it knows: the inspector its URL, `decrypt`
@@ -8,6 +8,7 @@
 mod ciphers;
 pub(crate) mod evidence;
 mod finding;
+mod step;
 
 use http::HeaderMap;
 use voicehook_lambda::{
@@ -19,8 +20,16 @@ use voicehook_lambda::{
 };
 use zeroize::Zeroizing;
 
-pub(crate) use self::finding::Finding;
+pub(crate) use self::{
+    finding::Finding,
+    step::{Step, step_that_refused},
+};
 use crate::{known_app_ids::KnownAppIds, send::DEV_APP_ID};
+
+/// What to do with the right AppID where a command takes it.
+pub(crate) const GIVE_IT: &str = "give it with --app-id or ENABLEX_APP_ID";
+/// The same where a deployment has it.
+pub(crate) const STORE_IT: &str = "store it in the deployment's secret (ENABLEX_APP_ID_SECRET), or set ENABLEX_APP_ID";
 
 const BLOCK: usize = 16;
 const TURN_ON_ENCRYPTION: &str = "Turn on webhook encryption for the project in the EnableX portal";
@@ -37,6 +46,8 @@ pub(crate) struct Refused<'a> {
     pub(crate) refusal: &'a Refusal,
     /// The AppIDs that it may have been encrypted with. Without any, the sample AppID is tried alone.
     pub(crate) known: &'a KnownAppIds,
+    /// What to do with the right AppID: [`GIVE_IT`] or [`STORE_IT`].
+    pub(crate) remedy: &'static str,
 }
 
 impl Refused<'_> {
@@ -160,7 +171,7 @@ impl Refused<'_> {
 
     fn wrong_app_id(&self, envelope: &Envelope<'_>, why: &str) -> Finding {
         let other = other_app_ids(self.known, self.app).into_iter().find(|other| other.opens(envelope));
-        other.map_or_else(|| usual_cause(why), |other| other.finding)
+        other.map_or_else(|| usual_cause(why, self.remedy), |other| other.finding)
     }
 }
 
@@ -201,12 +212,14 @@ pub(crate) fn other_app_ids(known: &KnownAppIds, app: &str) -> Vec<OtherAppId> {
 }
 
 /// The explanation of a failure that has many causes. It is a guess, and says so.
-pub(crate) fn usual_cause(why: &str) -> Finding {
+pub(crate) fn usual_cause(why: &str, remedy: &str) -> Finding {
     Finding::with_steps(
         format!("{why}; the usual cause is that it was encrypted with a different AppID than this one"),
         [
-            "Copy the AppID from the EnableX portal (the project's App ID, not its App Key), check that the webhook \
-             belongs to that project, and give it with --app-id or ENABLEX_APP_ID",
+            &format!(
+                "Copy the AppID from the EnableX portal (the project's App ID, not its App Key), check that the webhook \
+                 belongs to that project, and {remedy}"
+            ),
             "If the AppID is right, x-algoritm may name a different cipher than the one it was encrypted with",
             "If both are right, the ciphertext was changed on the way",
         ],

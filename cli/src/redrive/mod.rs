@@ -3,34 +3,20 @@
 //! A message is deleted from the quarantine only after SQS has accepted its event. If the process is killed in between, the
 //! next run sends the event again with the same deduplication id, and a FIFO queue drops it within five minutes.
 
-mod parts;
 mod run;
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::Args;
-use tokio::time::Instant;
-use voicehook_lambda::{
-    app_id::{AppIds, ConfiguredSource},
-    config::Config,
-    queue::Sqs,
-    receiver::Opener,
-    telemetry,
-};
+use voicehook_lambda::{config::Config, telemetry};
 
 use self::run::Run;
 use crate::{
     aws,
+    quarantine::{APP_ID_UNAVAILABLE, Reopener},
     queue::{self, QueueReader},
 };
-
-/// Time for one event to reach its queue.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// The reason of webhooks whose app and token could not be checked.
-const APP_ID_UNAVAILABLE: &str = "app_id_unavailable";
-/// The reason of webhooks that no AppID can decrypt.
-const UNDECRYPTABLE: &str = "undecryptable";
 
 /// Sends quarantined webhooks to the queue once the cause is fixed
 #[derive(Args)]
@@ -90,12 +76,8 @@ impl Redrive {
         };
         let config = Config::read(variable)?;
         let aws = aws::connect(config.queue_url.region()).await?;
-        let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);
-        app_ids.first(Instant::now() + DEADLINE).await?;
+        let reopener = Reopener::new(config, &aws).await?;
         let quarantine = QueueReader::new(&aws, from, self.visibility_timeout);
-        // A redrive is meant to send events however old they are.
-        let opener = Opener { accept: config.settings.accept, max_event_age: None, app_ids };
-        let to = Sqs::new(&aws, config.queue_url);
-        Run::new(&self, quarantine, opener, to, config.settings.event_format).finish().await
+        Run::new(&self, quarantine, reopener).finish().await
     }
 }

@@ -7,23 +7,17 @@ use std::{
 };
 
 use anyhow::anyhow;
-use tokio::time::Instant;
 use voicehook_lambda::{
-    app_id::{Apps, ConfiguredSource, Token},
-    event::Event,
-    queue::{Delivery, EventFormat, Quarantined, Queue, QueueError, Sent, Sqs},
-    receiver::{Opener, Refusal, Times},
-    telemetry::Stages,
-    webhook::{ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED},
+    app_id::Token,
+    queue::{Quarantined, QueueError},
+    receiver::Refusal,
 };
 
-use super::{
-    APP_ID_UNAVAILABLE, DEADLINE, Redrive, UNDECRYPTABLE,
-    parts::{Assembly, Complete, Meaning},
-};
+use super::Redrive;
 use crate::{
     console,
     printable::one_line,
+    quarantine::{APP_ID_UNAVAILABLE, Assembly, Complete, Left, Meaning, Reopener, UNDECRYPTABLE},
     queue::{BATCH, QueueReader},
 };
 
@@ -45,9 +39,7 @@ const INCOMPLETE: &str = "incomplete: parts missing";
 pub(super) struct Run<'r> {
     options: &'r Redrive,
     quarantine: QueueReader,
-    opener: Opener<ConfiguredSource>,
-    event_format: EventFormat,
-    to: Sqs,
+    reopener: Reopener,
     assembly: Assembly,
     /// How many webhooks have which result.
     results: BTreeMap<String, usize>,
@@ -57,15 +49,9 @@ pub(super) struct Run<'r> {
 }
 
 impl<'r> Run<'r> {
-    pub(super) fn new(
-        options: &'r Redrive,
-        quarantine: QueueReader,
-        opener: Opener<ConfiguredSource>,
-        to: Sqs,
-        event_format: EventFormat,
-    ) -> Self {
+    pub(super) fn new(options: &'r Redrive, quarantine: QueueReader, reopener: Reopener) -> Self {
         let (assembly, results, apps_named, named) = Default::default();
-        Self { options, quarantine, opener, event_format, to, assembly, results, apps_named, named }
+        Self { options, quarantine, reopener, assembly, results, apps_named, named }
     }
 
     /// Works through the quarantine and prints the table, also of a run that an error ended.
@@ -88,7 +74,7 @@ impl<'r> Run<'r> {
     /// An AppID that looks wrong is the most likely cause if webhooks cannot be decrypted.
     fn warn_about_app_ids(&self) {
         if self.results.keys().any(|result| result.starts_with(&format!("left: {UNDECRYPTABLE}"))) {
-            for typo in self.opener.app_ids.known().versions().flat_map(Apps::typos) {
+            for typo in self.reopener.typos() {
                 console::line(format_args!("{typo}; fix the AppID and redrive again"));
             }
         }
@@ -165,9 +151,10 @@ impl<'r> Run<'r> {
         if self.options.reason.as_ref().is_some_and(|reason| *reason != record.reason) {
             return Ok(SKIPPED.to_owned());
         }
-        let event = match self.open(webhook).await? {
+        let event = match self.reopener.open(webhook).await {
             Ok(event) => event,
             Err(why) => {
+                let why = self.left(why, record);
                 self.name(record, &why);
                 return Ok(why);
             }
@@ -175,43 +162,28 @@ impl<'r> Run<'r> {
         if self.options.dry_run {
             return Ok(WOULD_SEND.to_owned());
         }
-        match self.send(event, record).await {
+        match self.reopener.send(event, record).await {
             Ok(_) => {
                 self.assembly.sent(webhook);
                 self.delete(&webhook.messages).await?;
                 Ok(SENT.to_owned())
             }
-            Err(QueueError::TooLarge { limit }) => Ok(left(Refusal::TooLarge { limit }.reason(), record)),
+            Err(QueueError::TooLarge { limit }) => Ok(left_for(Refusal::TooLarge { limit }.reason(), record)),
             Err(error) => Err(anyhow!("--to: {error}; what was not sent is still in quarantine")),
         }
     }
 
-    /// The event, or why the webhook is left in quarantine.
-    async fn open(&mut self, webhook: &Complete) -> anyhow::Result<Result<Event, String>> {
-        let Complete { record, body, .. } = webhook;
-        let headers = record.header_map();
-        let is_encrypted =
-            [ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED].iter().any(|name| headers.contains_key(*name));
-        // Only encryption or a token tells an event of EnableX, and of the token nothing is known here.
-        if record.reason == APP_ID_UNAVAILABLE && !is_encrypted {
-            return Ok(Err("left: not encrypted, and its token could not be checked".to_owned()));
-        }
-        // The app of an encrypted webhook is checked where it is opened.
-        if !is_encrypted && !self.opener.app_ids.known().versions().any(|apps| apps.get(&record.app).is_some()) {
-            return Ok(Err(self.app_not_configured(&record.app)));
-        }
-        let arrived = Instant::now();
-        let times = Times { arrived, deadline: arrived + DEADLINE };
-        let reason = match self.opener.open(&headers, body, &record.app, times, &mut Stages::default()).await {
-            Ok(event) => return Ok(Ok(event)),
-            Err(Refusal::AppIdUnavailable(error)) => {
+    /// Why a webhook is left in quarantine, for the summary.
+    fn left(&mut self, why: Left, record: &Quarantined) -> String {
+        match why {
+            Left::Unchecked => "left: not encrypted, and its token could not be checked".to_owned(),
+            Left::NoSuchApp => self.app_not_configured(&record.app),
+            Left::Refused(Refusal::AppIdUnavailable(error)) => {
                 tracing::warn!(%error, request_id = record.request_id, "left: a version of the secret that may open it could not be read");
-                APP_ID_UNAVAILABLE
+                left_for(APP_ID_UNAVAILABLE, record)
             }
-            Err(Refusal::NotFound) => return Ok(Err(self.app_not_configured(&record.app))),
-            Err(refusal) => refusal.reason(),
-        };
-        Ok(Err(left(reason, record)))
+            Left::Refused(refusal) => left_for(refusal.reason(), record),
+        }
     }
 
     /// Names the app, unless it could be a token in the wrong place of a URL.
@@ -225,19 +197,10 @@ impl<'r> Run<'r> {
         }
         "left: its app is not configured".to_owned()
     }
-
-    /// Sends the message that the function would have made when the webhook came.
-    async fn send(&self, event: Event, record: &Quarantined) -> Result<Sent, QueueError> {
-        let Quarantined { app, received_at, request_id, .. } = record;
-        let invocation_id = record.invocation_id();
-        let delivery = Delivery { app, received_at: *received_at, request_id, invocation_id, trace_header: None };
-        let message = self.event_format.message(event, &delivery, self.to.kind()).message;
-        self.to.send(message, Instant::now() + DEADLINE).await
-    }
 }
 
 /// A webhook that did not open: for which reason, and for which other one it came into quarantine.
-fn left(reason: &str, record: &Quarantined) -> String {
+fn left_for(reason: &str, record: &Quarantined) -> String {
     if reason == record.reason {
         format!("left: {reason}")
     } else {

@@ -134,6 +134,15 @@ impl AwsEmulator {
         self.secrets_manager().describe_secret().secret_id(name).send().await.unwrap().arn.unwrap()
     }
 
+    /// Receives one message after the other without deleting any, as a subscriber that fails does, until none is left.
+    pub(crate) async fn fail_all(&self, queue_url: &str) {
+        let sqs = self.sqs();
+        while self.messages_left(queue_url).await > 0 {
+            let receive = sqs.receive_message().queue_url(queue_url).visibility_timeout(0).wait_time_seconds(1);
+            receive.send().await.unwrap();
+        }
+    }
+
     /// Takes every message off a queue: as many as are expected, and then whatever else is there.
     pub(crate) async fn receive_all(&self, queue_url: &str, expected: usize) -> Vec<Received> {
         let sqs = self.sqs();

@@ -15,6 +15,7 @@ mod cargo_lambda;
 mod cloud_events;
 mod deployment;
 mod doctor;
+mod inspect;
 mod lambda_emulator;
 mod listen;
 mod nothing_lost;

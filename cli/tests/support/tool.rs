@@ -150,3 +150,86 @@ impl Drop for Dev {
         let _ = self.child.wait();
     }
 }
+
+/// The header with the token of a page.
+const TOKEN: &str = "x-voicehook-inspect-token";
+
+fn client() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into()
+}
+
+/// `voicehook inspect` on a free port, ended with the test.
+pub struct Inspect {
+    child: Child,
+    /// The page's URL, with its token.
+    pub url: String,
+    /// What it printed.
+    pub lines: Vec<String>,
+}
+
+impl Inspect {
+    /// Starts it with further options, and reads what it prints until it listens.
+    pub fn start(command: &mut Command, options: &[&str]) -> Self {
+        command.args(["inspect", "--listen", "127.0.0.1:0"]).args(options);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = Vec::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            lines.push(line.unwrap());
+            if lines.last().is_some_and(|line| line.starts_with("Nothing is received")) {
+                break;
+            }
+        }
+        let url = lines.iter().find_map(|line| line.strip_prefix("inspector: ")).unwrap_or_default().to_owned();
+        assert!(!url.is_empty(), "it ended: {}", String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap());
+        Self { child, url, lines }
+    }
+
+    /// Asks its API. Returns the status and the document.
+    pub fn ask(&self, path: &str) -> (u16, serde_json::Value) {
+        self.send(path, None)
+    }
+
+    /// Posts to its API.
+    pub fn post(&self, path: &str, document: &serde_json::Value) -> (u16, serde_json::Value) {
+        self.send(path, Some(document))
+    }
+
+    /// A request to its API that can be sent from another thread.
+    pub fn request(&self, path: &str) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
+        let (url, token) = self.target(path);
+        client().post(url).header(TOKEN, token)
+    }
+
+    fn target(&self, path: &str) -> (String, &str) {
+        let (page, token) = self.url.split_once("?token=").unwrap();
+        (format!("{page}/api/{path}"), token)
+    }
+
+    fn send(&self, path: &str, document: Option<&serde_json::Value>) -> (u16, serde_json::Value) {
+        let (url, token) = self.target(path);
+        let sent = match document {
+            None => client().get(&url).header(TOKEN, token).call(),
+            Some(document) => self.request(path).send(document.to_string()),
+        };
+        let mut answer = sent.unwrap();
+        let body = answer.body_mut().read_to_string().unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&body).unwrap_or(serde_json::Value::Null))
+    }
+
+    /// Ends it as Ctrl-C does, and returns its status and what it wrote to standard error.
+    pub fn interrupt(mut self) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut text).unwrap();
+        (status.code(), text)
+    }
+}
+
+impl Drop for Inspect {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

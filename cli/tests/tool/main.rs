@@ -4,6 +4,7 @@
 mod command_line;
 mod decrypt;
 mod doctor;
+mod inspect;
 mod inspector;
 mod record;
 mod redrive;

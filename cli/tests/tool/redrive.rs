@@ -15,8 +15,8 @@ use voicehook_lambda::{
 };
 use voicehook_test_support::aws_stub::{AwsStub, error};
 
-const APP_ID: &str = "an-app-id";
-const EVENT: &str =
+pub(crate) const APP_ID: &str = "an-app-id";
+pub(crate) const EVENT: &str =
     r#"{"voice_id": "5f2d8a66", "state":"connected", "timestamp":"2026-11-23T10:52:06.007Z", "n":1.50}"#;
 
 /// What SQS has.
@@ -143,21 +143,21 @@ impl Redriven {
     }
 }
 
-fn encrypted(event: &str) -> Vec<u8> {
+pub(crate) fn encrypted(event: &str) -> Vec<u8> {
     encrypted_with(APP_ID, event)
 }
 
-fn encrypted_with(app_id: &str, event: &str) -> Vec<u8> {
+pub(crate) fn encrypted_with(app_id: &str, event: &str) -> Vec<u8> {
     let algorithm = Algorithm::named("aes-256-cbc").unwrap();
     let data = sender::encrypt(event, app_id, algorithm, Format::Hex, Encoding::Utf8);
     format!(r#"{{"encrypted_data":"{data}"}}"#).into_bytes()
 }
 
-fn record(id: &str, body: &[u8]) -> Value {
+pub(crate) fn record(id: &str, body: &[u8]) -> Value {
     part(id, 1, 1, body)
 }
 
-fn part(id: &str, part: usize, parts: usize, body: &[u8]) -> Value {
+pub(crate) fn part(id: &str, part: usize, parts: usize, body: &[u8]) -> Value {
     json!({
         "version": 1, "id": id, "part": part, "parts": parts, "reason": "undecryptable", "app": "default",
         "received_at": "2026-11-23T10:52:06Z", "request_id": format!("request of {id}"),
@@ -169,7 +169,7 @@ fn part(id: &str, part: usize, parts: usize, body: &[u8]) -> Value {
 }
 
 /// A record with some fields that are otherwise.
-fn with(mut record: Value, otherwise: Value) -> Value {
+pub(crate) fn with(mut record: Value, otherwise: Value) -> Value {
     for (name, value) in otherwise.as_object().unwrap() {
         record[name] = value.clone();
     }

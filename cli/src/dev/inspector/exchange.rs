@@ -9,7 +9,10 @@ use voicehook_event::VoiceEvent;
 use voicehook_lambda::{event::Event, queue::Message, receiver::Outcome, telemetry::Stages};
 
 use super::explain;
-use crate::dev::local_queue::event_of;
+use crate::{
+    dev::local_queue::event_of,
+    page::{as_hex, as_text},
+};
 
 /// Where a webhook came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +109,8 @@ impl Exchange {
             "line": format!("{} {} {:?}", self.request.method(), self.request.uri(), self.request.version()),
             "target": self.request.uri().to_string(),
             "headers": headers(self.request.headers()),
-            "body": text(body),
-            "body_hex": text(body).is_none().then(|| hex_simd::encode_to_string(body, hex_simd::AsciiCase::Lower)),
+            "body": as_text(body),
+            "body_hex": as_hex(body),
         });
         details["plaintext"] = self.event().into();
         details["message"] = self.message.as_ref().map(|message| self.message_details(message)).into();
@@ -192,12 +195,6 @@ fn all_fields(event: &str) -> Value {
     }
 }
 
-/// A body as text, unless it is binary: not UTF-8, or with control characters that no text has.
-fn text(body: &[u8]) -> Option<&str> {
-    let is_binary = |character: char| character.is_control() && !character.is_ascii_whitespace();
-    std::str::from_utf8(body).ok().filter(|text| !text.contains(is_binary))
-}
-
 /// Headers with their values; bytes that are not UTF-8 as escapes.
 fn headers(headers: &HeaderMap) -> Vec<(&str, String)> {
     let shown = |value: &[u8]| str::from_utf8(value).map_or_else(|_| value.escape_ascii().to_string(), str::to_owned);
@@ -213,16 +210,6 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-
-    #[test]
-    fn only_a_body_without_control_characters_is_shown_as_text() {
-        for body in ["", "{\"a\":\t1}\r\n", "héllo \u{202e}"] {
-            assert_eq!(text(body.as_bytes()), Some(body));
-        }
-        for body in [&b"\x1f\x8b\x08"[..], b"a\0b", b"\xff", b"\x1b[2J"] {
-            assert_eq!(text(body), None, "{body:?}");
-        }
-    }
 
     #[test]
     fn header_values_that_are_not_text_are_escaped() {

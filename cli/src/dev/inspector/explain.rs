@@ -6,39 +6,15 @@
 use serde_json::{Value, json};
 use voicehook_lambda::{
     app_id::DEFAULT_APP,
-    decrypt::Fault,
     queue::QueueError,
     receiver::{MAX_BODY_BYTES, Outcome, Refusal},
-    webhook::Malformed,
 };
 
 use super::Exchange;
 use crate::{
-    explain::{Finding, Refused},
+    explain::{GIVE_IT, Refused, Step, step_that_refused},
     known_app_ids::KnownAppIds,
 };
-
-/// A step in handling a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    Route,
-    Envelope,
-    AppId,
-    Decrypt,
-    Event,
-    Queue,
-}
-
-impl Step {
-    const ALL: [(Self, &str); 6] = [
-        (Self::Route, "Route"),
-        (Self::Envelope, "Envelope"),
-        (Self::AppId, "AppID"),
-        (Self::Decrypt, "Decrypt"),
-        (Self::Event, "Event"),
-        (Self::Queue, "Queue"),
-    ];
-}
 
 /// What went wrong.
 #[derive(Debug)]
@@ -73,53 +49,19 @@ pub(super) fn failure(exchange: &Exchange) -> Option<Failure> {
         Outcome::BodyTooLarge => (Step::Route, "The request is too large"),
         Outcome::NotQueued(_) => (Step::Queue, "The event is not on the queue"),
         Outcome::Refused(refusal) | Outcome::Quarantined(refusal) | Outcome::NotQuarantined(refusal, _) => {
-            refused(refusal)
+            step_that_refused(refusal)
         }
         _ => (Step::Route, "voicehook itself failed"),
     };
     Some(Failure { step, title: title.to_owned() })
 }
 
-const fn refused(refusal: &Refusal) -> (Step, &'static str) {
-    match refusal {
-        Refusal::NotFound => (Step::Route, "No webhooks are received at this path"),
-        Refusal::Malformed(malformed) => (
-            Step::Envelope,
-            match malformed {
-                Malformed::MissingHeader { .. } => "A header is missing",
-                Malformed::UnsupportedValue { .. } => "A header has an unsupported value",
-                Malformed::NotAllowed { .. } => "The algorithm is not allowed here",
-                Malformed::PlainEvent => "The event is not encrypted",
-                Malformed::AmbiguousHeader(_) => "A header was sent twice",
-                Malformed::UnsupportedContentEncoding(_) => "The body is compressed",
-                Malformed::UnsupportedMediaType(_) => "The body is neither JSON nor a form",
-                Malformed::NotJson { .. } => "The body is not valid JSON",
-                Malformed::PlainNotAnEvent(_) => "The body is not a JSON object",
-                _ => "The body has no encrypted_data",
-            },
-        ),
-        Refusal::Undecryptable(Fault::Format) => {
-            (Step::Decrypt, "The ciphertext is not in the format named by x-format")
-        }
-        Refusal::Undecryptable(Fault::Length) => (Step::Decrypt, "Invalid ciphertext length"),
-        Refusal::Undecryptable(Fault::Padding) => (Step::Decrypt, "Wrong AppID: decryption failed"),
-        Refusal::Undecryptable(Fault::Text) => (Step::Decrypt, "The decrypted bytes are not text"),
-        Refusal::Undecryptable(Fault::Json) => (Step::Event, "The decrypted text is not JSON"),
-        Refusal::Undecryptable(_) => (Step::Event, "The decrypted JSON is not an object"),
-        Refusal::TooOld => (Step::Event, "The event is too old"),
-        Refusal::TooLarge { .. } => (Step::Queue, "The event is too large for the queue"),
-        Refusal::AppIdUnavailable(_) => (Step::AppId, "No AppID available"),
-        _ => (Step::Envelope, "The request was refused"),
-    }
-}
-
 impl Failure {
     /// The failure with its reason and what to do next.
     pub(super) fn json(&self, exchange: &Exchange, webhook_url: &str) -> Value {
-        let step = Step::ALL.iter().find(|(step, _)| *step == self.step).map(|(_, name)| *name);
         let (why, next) = advice(exchange, webhook_url);
         let kept = quarantine(&exchange.outcome);
-        json!({ "step": step, "title": self.title, "why": why, "next": next, "kept": kept })
+        json!({ "step": self.step.name(), "title": self.title, "why": why, "next": next, "kept": kept })
     }
 }
 
@@ -177,8 +119,7 @@ fn refused_here(exchange: &Exchange, refusal: &Refusal, webhook_url: &str) -> Ad
     let app = exchange.app.as_deref().unwrap_or(DEFAULT_APP);
     // The receiver does not keep its AppID as text; the sample AppID is known all the same.
     let known = &KnownAppIds::default();
-    let Finding { problem, next } = Refused { headers, body, app, refusal, known }.explain();
-    (sentence(&problem), next.iter().map(|step| sentence(step)).collect())
+    Refused { headers, body, app, refusal, known, remedy: GIVE_IT }.explain().in_sentences()
 }
 
 fn not_queued(error: &QueueError) -> Advice {
@@ -196,10 +137,4 @@ fn not_queued(error: &QueueError) -> Advice {
         _ => &["Check what SQS rejects in the message below."],
     };
     (format!("Decrypted, but {error}."), next.iter().map(|next| (*next).to_owned()).collect())
-}
-
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map_or_else(String::new, |first| first.to_uppercase().to_string());
-    format!("{first}{}.", characters.as_str())
 }

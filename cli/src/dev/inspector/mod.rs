@@ -1,20 +1,17 @@
 //! The web inspector of `voicehook dev`: shows each webhook, its outcome and, if it failed, what to do.
 //!
-//! The local receiver records its [`Exchange`]s in the [`Journal`]. The page at [`PATH`] is only for browsers on this
-//! machine that know its [`AccessToken`], because it shows plaintext and the exact reason of a failed decryption. The function reveals neither, and
-//! contains nothing of this module.
+//! The local receiver records its [`Exchange`]s in the [`Journal`]. The [`page`](crate::page) is only for browsers on this
+//! machine that know its token, because it shows plaintext and the exact reason of a failed decryption. The function
+//! reveals neither, and contains nothing of this module.
 
 mod exchange;
 mod explain;
-mod guard;
 mod journal;
 mod page;
 mod server;
-mod token;
 
 pub(crate) use self::{
     exchange::{Exchange, Origin},
     journal::Journal,
-    server::{Inspector, PATH},
-    token::AccessToken,
+    server::Inspector,
 };

@@ -1,38 +1,33 @@
 //! HTTP server of the inspector: its page, the webhooks as server-sent events, and the actions of its buttons.
 //!
-//! Everything is below [`PATH`]. A request that `guard` rejects is answered as if there were no inspector, or is
-//! told why. What says where to find the token needs no token itself.
+//! Everything is below [`PATH`]. A request from elsewhere is answered as if there were no inspector.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{ConnectInfo, Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode},
     middleware::{self, Next},
-    response::{IntoResponse, Redirect, Response, Sse, sse},
+    response::{IntoResponse, Response, Sse, sse},
     routing::{get, post},
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    Journal, Origin, guard,
-    guard::Refusal,
+    Journal, Origin,
     journal::{Change, MAX_WEBHOOKS},
-    page,
-    token::AccessToken,
+    page::FILES,
 };
 use crate::{
     dev::{local_receiver::LocalReceiver, play::Player},
+    page::{self, AccessToken, PATH, answer},
     samples,
     scenarios::{SCENARIOS, Scenario},
 };
-
-/// The inspector's path on the local receiver.
-pub(crate) const PATH: &str = "/_inspect";
 
 /// How soon a browser reconnects after it lost the connection.
 const RECONNECT: Duration = Duration::from_secs(1);
@@ -53,12 +48,7 @@ impl Inspector {
     /// The inspector's routes.
     pub(crate) fn router(self) -> Router {
         let inspector = Arc::new(self);
-        let mut router = Router::new();
-        for page::File { path, media_type, text, .. } in page::FILES {
-            let path = if path.is_empty() { PATH.to_owned() } else { format!("{PATH}/{path}") };
-            router = router.route(&path, get(move || async move { ([(header::CONTENT_TYPE, *media_type)], *text) }));
-        }
-        router
+        page::with_files(Router::new(), FILES)
             .route(&format!("{PATH}/setup"), get(setup))
             .route(&format!("{PATH}/events"), get(events))
             .route(&format!("{PATH}/webhooks/{{id}}"), get(details))
@@ -78,38 +68,9 @@ async fn guarded(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_page = request.uri().path() == PATH;
-    let mut response = match guard::check(peer, request.method(), request.headers(), &inspector.token) {
-        Ok(()) if is_page && inspector.token.token_in(request.uri()).is_some() => Redirect::to(PATH).into_response(),
-        Ok(()) => next.run(request).await,
-        Err(Refusal::NoToken) if is_page => opened(&inspector.token, request.uri()),
-        Err(Refusal::NoToken) if is_public(request.uri()) => next.run(request).await,
-        Err(refusal) => match refusal.answer() {
-            Some((status, why)) => (status, answer(&json!({ "error": why.trim_end() }))).into_response(),
-            None => return inspector.receiver.respond(request).await,
-        },
-    };
-    response.headers_mut().extend(page::HEADERS);
-    if response.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
-}
-
-/// Whether it is a file that needs no token.
-fn is_public(uri: &Uri) -> bool {
-    let path = uri.path().strip_prefix(PATH).and_then(|path| path.strip_prefix('/'));
-    page::FILES.iter().any(|file| file.is_public && path == Some(file.path))
-}
-
-/// Exchanges the token in the URL for a cookie, or says where to find the URL.
-fn opened(token: &AccessToken, uri: &Uri) -> Response {
-    let html = (header::CONTENT_TYPE, page::HTML.to_owned());
-    if token.opens(uri) {
-        ([html, (header::SET_COOKIE, token.set_cookie())], page::UNLOCKED).into_response()
-    } else {
-        (StatusCode::UNAUTHORIZED, [html], page::LOCKED).into_response()
-    }
+    // To who must not learn of the inspector, its paths are like any other.
+    let elsewhere = async |request| inspector.receiver.respond(request).await;
+    page::guarded(&inspector.token, peer, request, next, elsewhere).await
 }
 
 /// What the page needs to know about this receiver.
@@ -220,10 +181,6 @@ async fn scenario(State(inspector): Shared, Path(name): Path<String>, body: Byte
         }
     });
     answer(&json!({}))
-}
-
-fn answer(document: &Value) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], Body::from(document.to_string())).into_response()
 }
 
 fn gone(why: &str) -> Response {

@@ -8,6 +8,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 
 import { Call, LocalReceiver } from './local_receiver.mjs';
+import { WIDTHS, eventually, leastContrast, unreadable } from './looks.mjs';
 
 const SCREENSHOTS = 'screenshots';
 const VOICE_ID = '8d0c7a44-1b5e-4d7f-9f62-2f6f0d1f3a10';
@@ -50,16 +51,6 @@ const open = async ({ args, token, url, expectedErrors = /net::ERR_(CONNECTION|I
   await page.goto(url?.(receiver) ?? receiver.inspector);
   await page.getByRole('row', { name: /call\.incomingcall/ }).first().waitFor();
   return all;
-};
-
-/** Waits, with a bound, until something is true. */
-const eventually = async (what, check) => {
-  const end = Date.now() + 15_000;
-  for (;;) {
-    if (await check()) return;
-    assert.ok(Date.now() < end, `never: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 };
 
 const rows = (page) => page.getByRole('grid', { name: 'Webhooks' }).locator('tbody').getByRole('row');
@@ -680,27 +671,6 @@ test('on a phone the details cover the list, and a button leads back', async () 
   await shot(page, 'phone-help');
 });
 
-/** The least contrast between a text and what is behind it, with the text. */
-const leastContrast = (page) => page.evaluate(() => {
-  const channels = (color) => color.match(/[\d.]+/g).map(Number);
-  const luminance = ([r, g, b]) => [r, g, b].map((value) => value / 255)
-    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = channels(getComputedStyle(at).backgroundColor);
-      if (color[3] === undefined || color[3] === 1) return color;
-    }
-    return [255, 255, 255];
-  };
-  const texts = [...document.querySelectorAll('body *:not(svg, svg *)')].filter((element) =>
-    element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
-  return texts.map((element) => {
-    const [a, b] = [luminance(channels(getComputedStyle(element).color)), luminance(behind(element))];
-    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), element.textContent.slice(0, 60)];
-  }).reduce((least, one) => (one[0] < least[0] ? one : least), [21, '']);
-});
-
 for (const colorScheme of ['light', 'dark']) {
   test(`every text can be read in ${colorScheme} mode`, async () => {
     const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce', viewport: { width: 1280, height: 740 } });
@@ -732,13 +702,6 @@ for (const colorScheme of ['light', 'dark']) {
     assert.equal(Number(back.match(/\d+/)[0]) < 128, colorScheme === 'dark');
   });
 }
-
-/** What of the list cannot be read: cells that are hidden or cut. */
-const unreadable = (list) => list.locator('tbody tr:not([hidden]) td').evaluateAll((cells) => cells
-  .filter((cell) => cell.textContent.trim() && (!cell.checkVisibility() || cell.scrollWidth > cell.clientWidth + 1))
-  .map((cell) => `${cell.className}: ${cell.textContent}`));
-
-const WIDTHS = [390, 760, 1024, 1280, 1600, 1920];
 
 for (const colorScheme of ['light', 'dark']) {
   test(`at every width from a phone to a large screen nothing is hidden or cut, in ${colorScheme} mode`, async () => {

@@ -9,6 +9,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
 };
 
 use serde_json::{Value, json};
@@ -119,7 +120,9 @@ fn the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_else() {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
-    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/dev/inspector/page")).unwrap() {
+    let folders = ["dev/inspector/page", "inspect/page", "page/files"];
+    let folders = folders.map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
+    for file in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let file = file.unwrap().path();
         let text = fs::read_to_string(&file).unwrap().replace("http://www.w3.org/", "");
         assert!(!text.contains("http://") && !text.contains("https://"), "{}", file.display());
@@ -181,7 +184,7 @@ fn a_tunnel_that_forwards_bytes_reads_and_changes_nothing_without_the_token() {
         assert_eq!(status(&dev.ask(&format!("POST {PATH}/clear"), &headers)), "401");
     }
     let page = dev.ask(&format!("GET {PATH}"), &own);
-    assert!(page.contains("Open the whole URL that <code>voicehook dev</code> printed"), "{page}");
+    assert!(page.contains("Open the whole URL that <code>voicehook</code> printed"), "{page}");
     assert!(!page.contains(&dev.token) && page.contains("content-security-policy: "), "{page}");
     assert_eq!(status(&dev.ask("GET /webhook", &own)), "200", "webhooks need no token");
 }
@@ -324,7 +327,12 @@ fn the_pictures_of_the_documents_are_small() {
 
 /// The browser, and the folder with the tests and their dependencies. Without a browser, CI fails; elsewhere the test is
 /// skipped.
-fn install() -> Option<(PathBuf, PathBuf)> {
+pub(crate) fn install() -> Option<(PathBuf, PathBuf)> {
+    static INSTALLED: OnceLock<Option<(PathBuf, PathBuf)>> = OnceLock::new();
+    INSTALLED.get_or_init(install_once).clone()
+}
+
+fn install_once() -> Option<(PathBuf, PathBuf)> {
     let browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
     let browser = browsers.into_iter().map(PathBuf::from).find(|path| path.exists());
     let has_npm = Command::new("npm").arg("--version").output().is_ok_and(|npm| npm.status.success());
@@ -335,7 +343,7 @@ fn install() -> Option<(PathBuf, PathBuf)> {
     };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("inspector");
     fs::create_dir_all(&folder).unwrap();
-    for name in ["browser.mjs", "local_receiver.mjs", "package.json"] {
+    for name in ["browser.mjs", "local_receiver.mjs", "looks.mjs", "package.json", "production.mjs"] {
         fs::copy(Path::new(FILES).join(name), folder.join(name)).unwrap();
     }
     let install = ["install", "--no-audit", "--no-fund", "--no-save", "--silent"];

@@ -3,26 +3,11 @@
 import { curl } from './curl.js';
 import { bytes, clock, copyButton, count, h, micros, short, visible } from './dom.js';
 import { text } from './fold.js';
-import { hexDump } from './hex.js';
 import { json } from './json.js';
 import { title } from './names.js';
 import { fact, head, section, table } from './parts.js';
 import { replayControls } from './replay.js';
-
-const STEP_MARKS = { passed: '✓', failed: '✕', skipped: '–' };
-const STEP_WORDS = { passed: 'passed', failed: 'failed', skipped: 'not reached' };
-
-const steps = (webhook) =>
-  h('ol', { class: 'steps', 'aria-label': 'Steps' }, webhook.steps.map(([step, state]) =>
-    h('li', { class: state }, h('span', { class: 'step-mark', 'aria-hidden': 'true' }, STEP_MARKS[state]), step,
-      h('span', { class: 'visually-hidden' }, ` ${STEP_WORDS[state]}`))));
-
-const failure = ({ step, title: what, why, next, kept }) =>
-  h('section', { class: 'failure', 'aria-label': 'What went wrong' },
-    h('h3', {}, `${step}: ${what}`),
-    h('p', {}, visible(why)),
-    kept && h('p', {}, kept),
-    next.length > 0 && [h('h4', {}, 'What to do'), h('ol', {}, next.map((line) => h('li', {}, visible(line))))]);
+import { body, failure, isBinary, message, steps } from './webhook-parts.js';
 
 const timing = (webhook) => {
   const known = webhook.stages.reduce((sum, [, time]) => sum + time, 0);
@@ -33,22 +18,6 @@ const timing = (webhook) => {
       h('tr', {}, h('th', { scope: 'row' }, stage),
         h('td', { class: 'track' }, h('span', { class: `stage stage-${stage}`, variables: { '--share': String(time / most) } })),
         h('td', { class: 'number' }, micros(time)))))));
-};
-
-const message = ({ message: sent }) => {
-  if (!sent) return undefined;
-  const fields = [['MessageId', sent.message_id], ['MessageGroupId', sent.group_id], ['MessageDeduplicationId', sent.deduplication_id], ['AWSTraceHeader', sent.trace_header]];
-  return section('SQS message', h('span', { class: 'muted' }, `${bytes(sent.bytes)}, body and attributes`),
-    table('SQS message', fields.filter(([, value]) => value)),
-    h('h4', {}, 'Attributes'), table('Attributes', sent.attributes));
-};
-
-const isBinary = (webhook) => webhook.request.body === null;
-
-const body = (webhook, width) => {
-  if (webhook.bytes === 0) return h('p', { class: 'muted' }, 'empty');
-  if (!isBinary(webhook)) return text(webhook.request.body, 'Body');
-  return hexDump(webhook.request.body_hex, width < 620 ? 8 : 16, 'Body as a hex dump');
 };
 
 const request = (webhook, { origin, width }) => {

@@ -1,7 +1,7 @@
 //! The inspector's token. Whoever opens the inspector must know it, because a tunnel that forwards bytes (`ssh -R`, a TLS
 //! terminator) makes a stranger's request look like one from this machine.
 //!
-//! It is part of the URL that `voicehook dev` prints. The first request exchanges it for a cookie, so that it leaves the
+//! It is part of the URL that the command prints. The first request exchanges it for a cookie, so that it leaves the
 //! address bar; scripts send it in a header.
 
 use anyhow::anyhow;
@@ -24,7 +24,7 @@ pub(super) enum Proof {
     Cookie,
 }
 
-/// The token of one local receiver.
+/// The token of one page.
 pub(crate) struct AccessToken {
     token: Token,
     text: String,
@@ -33,7 +33,7 @@ pub(crate) struct AccessToken {
 }
 
 impl AccessToken {
-    /// The given token, or else a random one, for the receiver on this port.
+    /// The given token, or else a random one, for the server on this port.
     ///
     /// # Errors
     /// If the given one is too short or not fit for a URL, or the system has no random numbers.

@@ -47,7 +47,7 @@ impl Refusal {
             )),
             Self::NoToken => Some((
                 StatusCode::UNAUTHORIZED,
-                "The inspector needs its token, which is in the URL that voicehook dev printed. Scripts send it in the \
+                "The inspector needs its token, which is in the URL that voicehook printed. Scripts send it in the \
                  header x-voicehook-inspect-token.\n",
             )),
             Self::OtherOrigin => {

@@ -11,7 +11,7 @@ use voicehook_lambda::queue::Quarantined;
 const VERSION: u64 = 1;
 
 /// What a message means for the webhook that it belongs to.
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// Nothing to do: other parts are missing, or it was decided about before.
     Nothing,
     /// Its webhook is complete.
@@ -23,17 +23,17 @@ pub(super) enum Meaning {
 }
 
 /// A webhook with all of its parts.
-pub(super) struct Complete {
+pub(crate) struct Complete {
     /// The record, without what differs from part to part.
-    pub(super) record: Quarantined,
-    pub(super) body: Vec<u8>,
+    pub(crate) record: Quarantined,
+    pub(crate) body: Vec<u8>,
     /// The messages that it is in.
-    pub(super) messages: Vec<String>,
+    pub(crate) messages: Vec<String>,
 }
 
 /// Everything that was received.
 #[derive(Default)]
-pub(super) struct Assembly {
+pub(crate) struct Assembly {
     webhooks: HashMap<Quarantined, State>,
     /// The ids of messages that were deleted: SQS may deliver them once more.
     deleted: HashSet<String>,
@@ -48,7 +48,7 @@ enum State {
 
 impl Assembly {
     /// Takes in a message.
-    pub(super) fn add(&mut self, message_id: &str, body: &str) -> Meaning {
+    pub(crate) fn add(&mut self, message_id: &str, body: &str) -> Meaning {
         if self.deleted.contains(message_id) {
             return Meaning::Superfluous;
         }
@@ -81,18 +81,29 @@ impl Assembly {
     }
 
     /// A webhook was sent: what comes of it from now on is superfluous.
-    pub(super) fn sent(&mut self, webhook: &Complete) {
+    pub(crate) fn sent(&mut self, webhook: &Complete) {
         self.webhooks.insert(webhook.record.clone(), State::Sent);
     }
 
     /// Messages are no longer on the queue.
-    pub(super) fn deleted(&mut self, message_ids: &[String]) {
+    pub(crate) fn deleted(&mut self, message_ids: &[String]) {
         self.deleted.extend(message_ids.iter().cloned());
     }
 
     /// How many webhooks have parts that did not come.
-    pub(super) fn incomplete(&self) -> usize {
-        self.webhooks.values().filter(|state| matches!(state, State::Collecting(_))).count()
+    pub(crate) fn incomplete(&self) -> usize {
+        self.incomplete_webhooks().count()
+    }
+
+    /// The webhooks that have parts that did not come: their records, and the messages that came.
+    pub(crate) fn incomplete_webhooks(&self) -> impl Iterator<Item = (&Quarantined, Vec<&str>)> {
+        self.webhooks.iter().filter_map(|(record, state)| match state {
+            State::Collecting(parts) => {
+                let messages = parts.values().flat_map(|(_, messages)| messages.iter().map(String::as_str));
+                Some((record, messages.collect()))
+            }
+            State::Left | State::Sent => None,
+        })
     }
 }
 

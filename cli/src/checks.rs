@@ -1,4 +1,5 @@
-//! The results of `doctor`'s checks, each with what to do next, printed as a table or as JSON.
+//! The results of checks of a deployment, each with what to do next. `doctor` prints them as a table or as JSON; another
+//! command that reads a stack reports only what is wrong.
 
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ use crate::console;
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Status {
+pub(crate) enum Status {
     Ok,
     /// Events get through, but something is wrong.
     Warning,
@@ -51,24 +52,24 @@ struct Check {
 
 /// All checks of a run, in the order they were made.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Checks {
+pub(crate) struct Checks {
     checks: Vec<Check>,
 }
 
 impl Checks {
-    pub(super) fn ok(&mut self, name: &str, detail: impl Into<String>) {
+    pub(crate) fn ok(&mut self, name: &str, detail: impl Into<String>) {
         self.add(name, Status::Ok, detail, None);
     }
 
-    pub(super) fn warning(&mut self, name: &str, detail: impl Into<String>, next: impl Into<String>) {
+    pub(crate) fn warning(&mut self, name: &str, detail: impl Into<String>, next: impl Into<String>) {
         self.add(name, Status::Warning, detail, Some(next.into()));
     }
 
-    pub(super) fn failed(&mut self, name: &str, detail: impl Into<String>, next: impl Into<String>) {
+    pub(crate) fn failed(&mut self, name: &str, detail: impl Into<String>, next: impl Into<String>) {
         self.add(name, Status::Failed, detail, Some(next.into()));
     }
 
-    pub(super) fn skipped(&mut self, name: &str, detail: impl Into<String>, next: impl Into<String>) {
+    pub(crate) fn skipped(&mut self, name: &str, detail: impl Into<String>, next: impl Into<String>) {
         self.add(name, Status::Skipped, detail, Some(next.into()));
     }
 
@@ -82,12 +83,22 @@ impl Checks {
     }
 
     /// Failure if any check failed. Warnings do not count.
-    pub(super) fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         if self.count(Status::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
+    /// What is not as it should be, each with what to do.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let wrong = self.checks.iter().filter(|check| matches!(check.status, Status::Warning | Status::Failed));
+        let text = |check: &Check| {
+            let next = check.next.as_ref().map_or_else(String::new, |next| format!(". {next}"));
+            format!("{}: {}{next}", check.name, check.detail)
+        };
+        wrong.map(text).collect()
+    }
+
     /// Prints everything.
-    pub(super) fn print(&self, as_json: bool) -> anyhow::Result<()> {
+    pub(crate) fn print(&self, as_json: bool) -> anyhow::Result<()> {
         console::progress("");
         if as_json {
             console::line(serde_json::to_string(self)?);

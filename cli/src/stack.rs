@@ -1,22 +1,29 @@
-//! Reads a deployed stack for `doctor --stack`: its outputs, and the environment variables of its function.
+//! Reads a deployed stack for `doctor --stack` and `inspect --stack`: its outputs, and the environment variables of its
+//! function.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsString};
 
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 use voicehook_lambda::aws::{Aws, described};
 
-use super::checks::Checks;
+use crate::checks::Checks;
 
-/// What doctor needs to know of a stack.
-pub(super) struct Stack {
+/// What a command needs to know of a stack.
+pub(crate) struct Stack {
     /// The function's environment variables.
-    pub(super) variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, String>,
     /// The output `WebhookUrl`.
-    pub(super) webhook_url: Option<String>,
+    pub(crate) webhook_url: Option<String>,
+}
+
+/// The variables of this process, for a command that is given no stack.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// Reads the stack and reports what is wrong with it. `None` if its variables cannot be read.
-pub(super) async fn read(aws: &Aws, name: &str, checks: &mut Checks) -> Option<Stack> {
+pub(crate) async fn read(aws: &Aws, name: &str, checks: &mut Checks) -> Option<Stack> {
     let mut config = aws_sdk_cloudformation::config::Builder::from(aws.shared());
     config.set_endpoint_url(aws.endpoint_url("CLOUDFORMATION"));
     let client = aws_sdk_cloudformation::Client::from_conf(config.build());
