@@ -7,6 +7,7 @@ mod dev;
 mod doctor;
 mod explain;
 mod files;
+mod forward;
 mod generate;
 mod http;
 mod json_text;
