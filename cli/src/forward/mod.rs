@@ -8,9 +8,11 @@ use std::{
     fmt,
     io::{self, Read as _},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
+use tokio::sync::oneshot;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 
 use crate::http;
@@ -130,8 +132,14 @@ impl Application {
     /// Posts an event and waits for the answer.
     pub(crate) async fn post(&self, delivery: Arc<Delivery>) -> Result<Reply, NoAnswer> {
         let application = self.clone();
-        let posted = tokio::task::spawn_blocking(move || application.send(&delivery)).await;
-        posted.unwrap_or_else(|error| Err(self.no_answer(&error.to_string(), true)))
+        let (sender, answer) = oneshot::channel();
+        // A thread of its own: at its end a program does not wait for one, as it would for tokio's.
+        let post = move || _ = sender.send(application.send(&delivery));
+        let started = thread::Builder::new().spawn(post);
+        match started {
+            Ok(_) => answer.await.unwrap_or_else(|error| Err(self.no_answer(&error.to_string(), true))),
+            Err(error) => Err(self.no_answer(&error.to_string(), false)),
+        }
     }
 
     /// As if it had not answered.

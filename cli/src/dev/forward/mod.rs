@@ -284,7 +284,7 @@ impl Forwarder {
         let then = match again_in {
             _ if attempt.is_taken() => String::new(),
             Some(seconds) => format!("; again in {seconds} s"),
-            None => format!("; given up after {tries} attempts"),
+            None => format!("; given up after {tries} {}", if tries == 1 { "attempt" } else { "attempts" }),
         };
         let took = if attempt.counts() { format!(" in {} ms", attempt.took.as_millis()) } else { String::new() };
         format!("posted  {event_type:<26} {}{took}{then}", one_line(&attempt.text()))

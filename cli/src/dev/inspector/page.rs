@@ -40,6 +40,7 @@ pub(super) const FILES: &[File] = &[
     file!("dom.js", SCRIPT),
     file!("filter.js", SCRIPT),
     file!("fold.js", SCRIPT),
+    file!("forwarding.js", SCRIPT),
     file!("hex.js", SCRIPT),
     file!("inspector.js", SCRIPT),
     file!("json.js", SCRIPT),

@@ -3,14 +3,15 @@
 import { curl } from './curl.js';
 import { bytes, clock, copyButton, count, h, micros, short, visible } from './dom.js';
 import { text } from './fold.js';
+import { application } from './forwarding.js';
 import { hexDump } from './hex.js';
 import { json } from './json.js';
 import { title } from './names.js';
 import { fact, head, section, table } from './parts.js';
 import { replayControls } from './replay.js';
 
-const STEP_MARKS = { passed: '✓', failed: '✕', skipped: '–' };
-const STEP_WORDS = { passed: 'passed', failed: 'failed', skipped: 'not reached' };
+const STEP_MARKS = { passed: '✓', failed: '✕', skipped: '–', waiting: '…' };
+const STEP_WORDS = { passed: 'passed', failed: 'failed', skipped: 'not reached', waiting: 'waiting' };
 
 const steps = (webhook) =>
   h('ol', { class: 'steps', 'aria-label': 'Steps' }, webhook.steps.map(([step, state]) =>
@@ -82,7 +83,9 @@ export const webhookDetails = (webhook, { origin, width, duplicateOf, isEventOfI
     steps(webhook),
     webhook.failure && failure(webhook.failure),
     webhook.failed && [request(webhook, { origin, width }), answer(webhook)],
+    webhook.forwarding?.state !== 'taken' && application(webhook),
     webhook.plaintext !== null && section('Decrypted event', copyButton('Copy', () => webhook.plaintext), json(webhook.plaintext, 'Decrypted event')),
+    webhook.forwarding?.state === 'taken' && application(webhook),
     timing(webhook),
     message(webhook),
     webhook.message && webhook.message.body !== webhook.plaintext
