@@ -6,7 +6,6 @@ mod local_queue;
 mod local_receiver;
 mod play;
 mod record;
-mod redact;
 
 use std::{
     future::Future,

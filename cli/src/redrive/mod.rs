@@ -6,13 +6,13 @@
 mod parts;
 mod run;
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::anyhow;
 use clap::Args;
 use tokio::time::Instant;
 use voicehook_lambda::{
-    app_id::{AppIds, ConfiguredSource},
+    app_id::{AppIds, ConfiguredSource, trimmed},
     config::Config,
     queue::Sqs,
     receiver::Opener,
@@ -23,10 +23,13 @@ use self::run::Run;
 use crate::{
     aws,
     queue::{self, QueueReader},
+    recording::Writer,
 };
 
 /// Time for one event to reach its queue.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Placeholder for the queue of the events, where nothing is sent.
+const NO_QUEUE: &str = "http://localhost/no/queue";
 /// The reason of webhooks whose app and token could not be checked.
 const APP_ID_UNAVAILABLE: &str = "app_id_unavailable";
 /// The reason of webhooks that no AppID can decrypt.
@@ -44,12 +47,13 @@ Exit status: 0 if every complete webhook was sent, 1 if some were left, 2 if the
 
 Examples:
   voicehook redrive --from $QUARANTINE_QUEUE_URL --to $QUEUE_URL --dry-run
-  voicehook redrive --from $QUARANTINE_QUEUE_URL --to $QUEUE_URL --max 100")]
+  voicehook redrive --from $QUARANTINE_QUEUE_URL --to $QUEUE_URL --max 100
+  voicehook redrive --from $QUARANTINE_QUEUE_URL --dry-run --record quarantine.jsonl --redact")]
 pub(crate) struct Redrive {
     /// URL of the quarantine queue
     #[arg(long, env = "QUARANTINE_QUEUE_URL", value_name = "URL")]
     from: Option<String>,
-    /// URL of the queue that the events go to
+    /// URL of the queue that the events go to; not needed for a recording
     #[arg(long, env = "QUEUE_URL", value_name = "URL")]
     to: Option<String>,
     /// How the messages carry their events: raw, the default, or cloudevents
@@ -58,6 +62,13 @@ pub(crate) struct Redrive {
     /// Decrypts the webhooks and reports what would happen, without sending or deleting anything
     #[arg(long)]
     dry_run: bool,
+    /// With --dry-run: appends the webhooks to a recording, which voicehook trigger scenario --file plays back
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    record: Option<PathBuf>,
+    /// Replaces phone numbers, ids, URLs and `custom_data` in the recording, equal ones by the same replacement, and leaves
+    /// the bodies out. Other text stays; its fields are named on standard error
+    #[arg(long, requires = "record")]
+    redact: bool,
     /// Only webhooks that are in quarantine for this reason
     #[arg(long, value_parser = ["undecryptable", "malformed", "too_old", "too_large", APP_ID_UNAVAILABLE])]
     reason: Option<String>,
@@ -76,7 +87,9 @@ impl Redrive {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::start_for_a_terminal();
         let from = queue::named("--from", "QUARANTINE_QUEUE_URL", self.from.as_deref())?;
-        let to = queue::named("--to", "QUEUE_URL", self.to.as_deref())?;
+        let is_given = self.to.as_deref().is_some_and(|url| !trimmed(url).is_empty());
+        let to = if self.record.is_some() && !is_given { Some(NO_QUEUE) } else { self.to.as_deref() };
+        let to = queue::named("--to", "QUEUE_URL", to)?;
         if from == to {
             return Err(anyhow!(
                 "--from and --to are the same queue; --from is the quarantine, --to the queue of the events"
@@ -89,13 +102,14 @@ impl Redrive {
             _ => std::env::var(name).ok(),
         };
         let config = Config::read(variable)?;
-        let aws = aws::connect(config.queue_url.region()).await?;
+        let aws = aws::connect(config.queue_url.region().or(from.region())).await?;
         let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, &aws), config.app_id_ttl);
         app_ids.first(Instant::now() + DEADLINE).await?;
+        let writer = self.record.as_deref().map(|path| Writer::open(path, self.redact)).transpose()?;
         let quarantine = QueueReader::new(&aws, from, self.visibility_timeout);
         // A redrive is meant to send events however old they are.
         let opener = Opener { accept: config.settings.accept, max_event_age: None, app_ids };
         let to = Sqs::new(&aws, config.queue_url);
-        Run::new(&self, quarantine, opener, to, config.settings.event_format).finish().await
+        Run::new(&self, quarantine, opener, to, config.settings.event_format).finish(writer).await
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::anyhow;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use voicehook_lambda::{
     app_id::{Apps, ConfiguredSource, Token},
@@ -25,6 +26,7 @@ use crate::{
     console,
     printable::one_line,
     queue::{BATCH, QueueReader},
+    recording::{Webhook, Writer},
 };
 
 /// A run that takes longer than the visibility timeout meets what it left behind again. After so many batches of
@@ -54,6 +56,8 @@ pub(super) struct Run<'r> {
     apps_named: BTreeSet<String>,
     /// How many of the webhooks that are left were named.
     named: usize,
+    /// With `--record`: what was read.
+    recorded: Vec<(Option<Timestamp>, Webhook)>,
 }
 
 impl<'r> Run<'r> {
@@ -64,12 +68,12 @@ impl<'r> Run<'r> {
         to: Sqs,
         event_format: EventFormat,
     ) -> Self {
-        let (assembly, results, apps_named, named) = Default::default();
-        Self { options, quarantine, opener, event_format, to, assembly, results, apps_named, named }
+        let (assembly, results, apps_named, named, recorded) = Default::default();
+        Self { options, quarantine, opener, event_format, to, assembly, results, apps_named, named, recorded }
     }
 
-    /// Works through the quarantine and prints the table, also of a run that an error ended.
-    pub(super) async fn finish(mut self) -> anyhow::Result<ExitCode> {
+    /// Works through the quarantine, writes the recording and prints the table, also of a run that an error ended.
+    pub(super) async fn finish(mut self, writer: Option<Writer>) -> anyhow::Result<ExitCode> {
         let worked = self.work().await;
         // Where this fails they become visible by themselves.
         let _ = self.quarantine.release().await;
@@ -80,6 +84,10 @@ impl<'r> Run<'r> {
         console::table("webhooks", &self.results);
         self.warn_about_messages_in_flight().await;
         self.warn_about_app_ids();
+        let recorded = std::mem::take(&mut self.recorded);
+        if let Some((path, mut writer)) = self.options.record.as_deref().zip(writer) {
+            writer.write_all(path, recorded)?;
+        }
         worked?;
         let is_fine = |result: &String| [SENT, WOULD_SEND, SKIPPED, INCOMPLETE].contains(&result.as_str());
         Ok(if self.results.keys().all(is_fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -165,7 +173,13 @@ impl<'r> Run<'r> {
         if self.options.reason.as_ref().is_some_and(|reason| *reason != record.reason) {
             return Ok(SKIPPED.to_owned());
         }
-        let event = match self.open(webhook).await? {
+        let opened = self.open(webhook).await?;
+        // The name of an app that is not configured may be a token in the wrong place of a URL.
+        if self.options.record.is_some() && self.has_app(&record.app) {
+            let event = opened.as_ref().ok().map(|event| event.text().to_owned());
+            self.recorded.push((Some(record.received_at), recorded(webhook, event)));
+        }
+        let event = match opened {
             Ok(event) => event,
             Err(why) => {
                 self.name(record, &why);
@@ -197,7 +211,7 @@ impl<'r> Run<'r> {
             return Ok(Err("left: not encrypted, and its token could not be checked".to_owned()));
         }
         // The app of an encrypted webhook is checked where it is opened.
-        if !is_encrypted && !self.opener.app_ids.known().versions().any(|apps| apps.get(&record.app).is_some()) {
+        if !is_encrypted && !self.has_app(&record.app) {
             return Ok(Err(self.app_not_configured(&record.app)));
         }
         let arrived = Instant::now();
@@ -212,6 +226,10 @@ impl<'r> Run<'r> {
             Err(refusal) => refusal.reason(),
         };
         Ok(Err(left(reason, record)))
+    }
+
+    fn has_app(&self, app: &str) -> bool {
+        self.opener.app_ids.known().versions().any(|apps| apps.get(app).is_some())
     }
 
     /// Names the app, unless it could be a token in the wrong place of a URL.
@@ -233,6 +251,20 @@ impl<'r> Run<'r> {
         let delivery = Delivery { app, received_at: *received_at, request_id, invocation_id, trace_header: None };
         let message = self.event_format.message(event, &delivery, self.to.kind()).message;
         self.to.send(message, Instant::now() + DEADLINE).await
+    }
+}
+
+/// A webhook as it is recorded. What is kept in quarantine was answered with 200.
+fn recorded(webhook: &Complete, event: Option<String>) -> Webhook {
+    let Quarantined { app, headers, .. } = &webhook.record;
+    Webhook {
+        method: "POST".to_owned(),
+        app: app.clone(),
+        headers: headers.clone(),
+        body: webhook.body.clone(),
+        event,
+        outcome: Some("quarantined".to_owned()),
+        status: Some(200),
     }
 }
 

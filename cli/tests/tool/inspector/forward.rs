@@ -241,6 +241,32 @@ async fn a_replayed_webhook_is_posted_again_and_one_that_cannot_be_decrypted_is_
     assert_eq!((&details["forwarding"], &details["outcome"]), (&Value::Null, &"refused".into()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_is_a_fixture_for_a_test_of_the_application() {
+    let events = [
+        r#"{"voice_id":"fixture","state":"incomingcall","from":"+999000000001"}"#,
+        r#"{"voice_id":"fixture","state":"connected"}"#,
+        r#"{"voice_id":"fixture","playstate":"digitcollected","digit":"7"}"#,
+    ];
+    let line =
+        |(number, event): (usize, &&str)| format!("{{\"version\":1,\"at_ms\":{},\"event\":{event}}}\n", number * 1000);
+    let fixture = format!("{}/fixture-{}.jsonl", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    std::fs::write(&fixture, events.iter().enumerate().map(line).collect::<String>()).unwrap();
+    let (application, address) = Application::start(|_, _| answered(200, "")).await;
+    let dev = Dev::start(&["--forward-to", &address.port().to_string()]);
+    // The sample call is another call, and is posted at the same time otherwise.
+    settled(&dev, 9);
+    let url = format!("http://{}/webhook", dev.host);
+    let play = ["trigger", "scenario", "--file", &fixture, "--fast", "--url", &url];
+    let output = voicehook().args(play).output().unwrap();
+    std::fs::remove_file(&fixture).unwrap();
+    assert!(output.status.success(), "{}", printed(&output));
+    let last = settled(&dev, u64::try_from(EVENTS + events.len()).unwrap());
+    assert_eq!(last["state"], "taken");
+    let posted: Vec<String> = application.posted()[EVENTS..].iter().map(|posted| posted.body.clone()).collect();
+    assert_eq!(posted, events);
+}
+
 #[test]
 fn what_cannot_be_forwarded_to_is_named() {
     for (arguments, why) in [
