@@ -87,18 +87,19 @@ impl LocalReceiver {
             let (event, status) = (message.as_ref().and_then(event_of), response.status());
             recorder.record(&Received { arrived: instant, request: &request, event, outcome: &outcome, status });
         }
-        let event = message.clone().filter(|_| matches!(outcome, Outcome::Queued { .. }));
-        let to_post = self.forwarder.as_ref().zip(event).map(|(forwarder, event)| {
-            let forwarding = forwarder.prepare(&event);
-            (forwarder, event, forwarding)
-        });
+        let is_queued = matches!(outcome, Outcome::Queued { .. });
+        let to_post =
+            self.forwarder.as_ref().zip(message.as_ref()).filter(|_| is_queued).map(|(forwarder, message)| {
+                let forwarding = forwarder.prepare(message);
+                (forwarder, message.clone(), forwarding)
+            });
         let id = self.journal.as_ref().map(|journal| {
             let forwarding = to_post.as_ref().map(|(_, _, forwarding)| Arc::clone(forwarding));
             let exchange = Exchange::new(arrived, origin, request, message, &response, outcome);
             journal.add(Exchange { app: record.app, stages: record.stages, forwarding, ..exchange })
         });
-        if let Some((forwarder, event, forwarding)) = to_post {
-            forwarder.post(event, forwarding, self.journal.clone().zip(id));
+        if let Some((forwarder, message, forwarding)) = to_post {
+            forwarder.post(message, forwarding, self.journal.clone().zip(id));
         }
         (response.map(body::Body::from), id)
     }

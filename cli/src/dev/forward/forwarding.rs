@@ -75,6 +75,34 @@ impl Attempt {
         if self.is_rehearsed { format!("{text} (rehearsed)") } else { text }
     }
 
+    /// What to do about it.
+    fn advice(&self) -> Option<&'static str> {
+        let status = match &self.result {
+            _ if self.is_rehearsed => return Some("This failure was rehearsed: --forward-fail asks for it."),
+            Err(error) if error.was_reached => {
+                return Some(
+                    "Let your application answer first, and then do what takes long. Its log may say what failed.",
+                );
+            }
+            Err(_) => return Some("Start your application, or correct the host and the port of --forward-to."),
+            Ok(reply) => reply.status,
+        };
+        Some(match status.as_u16() {
+            200..300 => return None,
+            300..400 => {
+                "Give --forward-to the address that your application redirects to. It may want a slash at the end."
+            }
+            401 | 403 => {
+                "Let your application accept POST requests at this path without a login and without a CSRF token."
+            }
+            404 | 405 | 410 => "Correct the path of --forward-to, and let your application accept POST requests there.",
+            400 | 413 | 415 | 422 => {
+                "Let your application accept this body and this content type. Its answer or its log may say why not."
+            }
+            _ => "Look at the log of your application.",
+        })
+    }
+
     fn json(&self) -> Value {
         json!({
             "at": self.at.as_millisecond(),
@@ -152,6 +180,7 @@ impl Forwarding {
         let reply = progress.attempts.back().and_then(|attempt| attempt.result.as_ref().ok());
         let action = reply.and_then(|reply| action::entry(reply, &self.event_type));
         details["url"] = self.url.as_str().into();
+        details["advice"] = progress.attempts.back().and_then(Attempt::advice).into();
         details["each"] = progress.attempts.iter().map(Attempt::json).collect();
         details["reply"] = reply.map_or(Value::Null, |reply| {
             json!({

@@ -221,6 +221,8 @@ test('what the application answers is a step of the webhook and of its call, wit
   await mine('call.hold').click();
   await part.getByText('answered 500, attempt 2, given up').waitFor();
   assert.match((await steps()).at(-1), /Application failed/);
+  await part.getByText('Look at the log of your application').waitFor();
+  await shot(page, 'application-failed');
   assert.equal(await part.getByRole('table', { name: 'Attempts' }).getByRole('row').count(), 2);
   await mine('call.disconnected').locator('.note.application.taken').waitFor();
   assert.equal(await mine('call.hold').getAttribute('aria-selected'), 'true');

@@ -183,6 +183,7 @@ async fn the_answer_of_the_application_is_shown_with_the_variable_that_would_giv
     let (first, connected, initiated) = (settled(&dev, 1), settled(&dev, 2), settled(&dev, 3));
     assert_eq!((&first["state"], &first["status"], &first["action"]), (&"given_up".into(), &404.into(), &Value::Null));
     assert_eq!(first["reply"]["body"], r#"{"error": "no such event"}"#);
+    assert!(first["advice"].as_str().unwrap().contains("the path of --forward-to"), "{first}");
     assert_eq!(dev.details(1)["steps"].as_array().unwrap().last().unwrap(), &json!(["Application", "failed"]));
     assert_eq!((&connected["state"], &connected["attempts"]), (&"taken".into(), &1.into()));
     assert_eq!(connected["reply"]["status"], "200 OK");

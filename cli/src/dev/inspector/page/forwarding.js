@@ -18,7 +18,8 @@ export const applicationResult = ({ state, result, attempts }) => {
 /** A short note for a list. */
 export const applicationNote = ({ forwarding }) => forwarding
   && h('span', { class: `note application ${forwarding.state}`, title: visible(`Your application: ${applicationResult(forwarding)}`) },
-    `app ${APPLICATION_MARKS[forwarding.state]} ${forwarding.status ?? ''}`.trim());
+    h('span', { 'aria-hidden': 'true' }, `→ ${APPLICATION_MARKS[forwarding.state]} ${forwarding.status ?? ''}`.trim()),
+    h('span', { class: 'visually-hidden' }, visible(`your application: ${applicationResult(forwarding)}, `)));
 
 const each = ({ each: attempts, attempts: all }) =>
   h('table', { class: 'pairs', 'aria-label': 'Attempts' }, h('tbody', {}, attempts.map(({ at, result, micros: took }, index) =>
@@ -54,4 +55,5 @@ const headers = ({ reply }) => reply?.headers.length > 0
 /** The part of the details. */
 export const application = ({ forwarding }) => forwarding
   && section('Your application', h('span', { class: `application-result ${forwarding.state}` }, visible(applicationResult(forwarding))),
-    h('p', { class: 'muted' }, visible(`POST ${forwarding.url}`)), forwarding.each.length > 0 && each(forwarding), answer(forwarding), action(forwarding), headers(forwarding));
+    h('p', { class: 'muted' }, visible(`POST ${forwarding.url}`)), forwarding.each.length > 0 && each(forwarding),
+    forwarding.advice && h('p', {}, h('strong', {}, 'What to do: '), forwarding.advice), answer(forwarding), action(forwarding), headers(forwarding));
