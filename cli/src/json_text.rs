@@ -71,6 +71,18 @@ fn member(name: &str, value: &str) -> String {
     format!("{}:{value}", serde_json::Value::from(name))
 }
 
+/// The text without white space between its values.
+pub(crate) fn compact(json: &str) -> String {
+    let (mut is_string, mut is_escaped) = (false, false);
+    let is_kept = |character: &char| {
+        let is_kept = is_string || !character.is_ascii_whitespace();
+        is_string ^= *character == '"' && !is_escaped;
+        is_escaped = is_string && *character == '\\' && !is_escaped;
+        is_kept
+    };
+    json.chars().filter(is_kept).collect()
+}
+
 /// The fields of an object in their order.
 pub(crate) struct Fields(pub(crate) Vec<(String, Box<RawValue>)>);
 
@@ -114,6 +126,12 @@ mod tests {
         assert_eq!(set("{}", "a.b.c", "1").unwrap(), r#"{"a":{"b":{"c":1}}}"#);
         assert_eq!(set(r#"{"a":[{"b":1},2]}"#, "a.0.b", "3").unwrap(), r#"{"a":[{"b":3},2]}"#);
         assert_eq!(set(r#"{"a":[1]}"#, "a.1", "2").unwrap(), r#"{"a":[1,2]}"#);
+    }
+
+    #[test]
+    fn white_space_is_removed_between_values_and_kept_in_strings() {
+        let json = "{ \"a b\" :\t[ 1.50,\r\n \"c \\\\\" , \"\\\" \\\\\\\" \" ] }";
+        assert_eq!(compact(json), "{\"a b\":[1.50,\"c \\\\\",\"\\\" \\\\\\\" \"]}");
     }
 
     #[test]

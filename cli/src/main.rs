@@ -8,6 +8,7 @@ mod dev;
 mod doctor;
 mod explain;
 mod files;
+mod forward;
 mod generate;
 mod http;
 mod inspect;

@@ -6,7 +6,8 @@
 use anyhow::anyhow;
 use clap::ValueEnum;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, value::RawValue};
 use voicehook_lambda::{
     decrypt::{self, Format},
     event::Event,
@@ -22,7 +23,7 @@ use crate::{explain::Finding, send::EncryptionArgs};
 /// The forms in which a webhook may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {
-    /// The event of a Lambda function: API Gateway (payload 1.0 or 2.0), Function URL or ALB
+    /// Events of a Lambda function, one or several: API Gateway (payload 1.0 or 2.0), Function URL or ALB
     Event,
     /// An HTTP request as it goes over the wire
     Http,
@@ -65,7 +66,7 @@ impl Form {
             Self::Har
         } else if has("/body_base64") || has("/Messages") || has("/Body") || has("/0/Body") || has("/Records/0/body") {
             Self::Quarantine
-        } else if has("/requestContext") || has("/httpMethod") {
+        } else if ["/requestContext", "/httpMethod", "/0/requestContext", "/0/httpMethod"].into_iter().any(has) {
             Self::Event
         } else {
             Self::Body
@@ -86,6 +87,18 @@ pub(super) struct Captured {
     /// The app that its path, or its record, names.
     pub(super) app: Option<String>,
     pub(super) noticed: Vec<Finding>,
+    pub(super) known: Known,
+}
+
+/// What the input says of a request beside the request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// When it was sent, or arrived.
+    pub(super) at: Option<Timestamp>,
+    /// What became of it.
+    pub(super) outcome: Option<&'static str>,
+    /// The status of the answer.
+    pub(super) status: Option<u16>,
 }
 
 impl Captured {
@@ -119,7 +132,7 @@ impl Captured {
             add_header(request.headers_mut(), &name, &value);
         }
         let app = named_app(request.uri().path(), None).map(str::to_owned);
-        Ok(Self { form, request, app, noticed: Vec::new() })
+        Ok(Self { form, request, app, noticed: Vec::new(), known: Known::default() })
     }
 }
 
@@ -136,7 +149,7 @@ pub(super) fn read(text: &str, form: Option<Form>, writing: &EncryptionArgs) -> 
         return Err(anyhow::Error::msg("the input is empty; give a file, or the webhook on standard input"));
     }
     let captured = match form.unwrap_or_else(|| Form::detect(text)) {
-        Form::Event => vec![event(text)?],
+        Form::Event => events(text)?,
         Form::Http => vec![http_request::read(text)?],
         Form::Curl => vec![curl::read(text)?],
         Form::Har => har(&json(text, "a HAR file")?)?,
@@ -168,6 +181,19 @@ fn alone(text: &str) -> String {
     if text.is_ascii() { text.trim().trim_matches(['"', '\'']).replace(['\r', '\n'], "") } else { text.to_owned() }
 }
 
+/// Events, one after the other or in an array.
+fn events(text: &str) -> anyhow::Result<Vec<Captured>> {
+    let mut captured = Vec::new();
+    for json in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let json = json.map_err(|error| no_json("an event of a Lambda function", &error))?;
+        let several: Result<Vec<&RawValue>, _> = serde_json::from_str(json.get());
+        for json in several.unwrap_or_else(|_| vec![json]) {
+            captured.push(event(json.get())?);
+        }
+    }
+    Ok(captured)
+}
+
 fn event(text: &str) -> anyhow::Result<Captured> {
     let json = json(text, "an event of a Lambda function")?;
     let no_event = |error: &dyn std::fmt::Display| anyhow!("this is not a gateway event: {error}");
@@ -176,6 +202,7 @@ fn event(text: &str) -> anyhow::Result<Captured> {
     let headers = json["headers"].as_object().or_else(|| json["multiValueHeaders"].as_object());
     let text_of = |value: &Value| value.as_str().or_else(|| value[0].as_str()).unwrap_or_default().to_owned();
     let app = named_app(&received.path, received.origin.stage.as_deref()).map(str::to_owned);
+    let at = received.origin.taken.and_then(|taken| Timestamp::from_millisecond(taken.try_into().ok()?).ok());
     let mut request = Request::new(received.body);
     (*request.method_mut(), *request.headers_mut()) = (received.method, received.headers);
     for (name, value) in headers.into_iter().flatten() {
@@ -183,7 +210,8 @@ fn event(text: &str) -> anyhow::Result<Captured> {
             add_header(request.headers_mut(), name, &text_of(value));
         }
     }
-    Ok(Captured { form: INVOCATION, request, app, noticed: Vec::new() })
+    let known = Known { at, ..Known::default() };
+    Ok(Captured { form: INVOCATION, request, app, noticed: Vec::new(), known })
 }
 
 /// A body without the headers that say how to read it.
@@ -205,8 +233,8 @@ fn without_headers(form: &'static str, body: Vec<u8>, writing: &EncryptionArgs) 
 fn har(json: &Value) -> anyhow::Result<Vec<Captured>> {
     let entries =
         json.pointer("/log/entries").and_then(Value::as_array).map_or(std::slice::from_ref(json), Vec::as_slice);
-    let requests = entries.iter().map(|entry| &entry["request"]);
-    let posts = requests.filter(|request| request["method"] == "POST" && request["postData"].is_object());
+    let is_post = |request: &Value| request["method"] == "POST" && request["postData"].is_object();
+    let posts = entries.iter().filter(|entry| is_post(&entry["request"]));
     let mut captured = posts.map(har_entry).collect::<Result<Vec<_>, _>>()?;
     if captured.len() > 1 {
         captured.retain(|post| looks_like_a_webhook(post.request.headers(), post.request.body()));
@@ -214,7 +242,12 @@ fn har(json: &Value) -> anyhow::Result<Vec<Captured>> {
     Ok(captured)
 }
 
-fn har_entry(request: &Value) -> anyhow::Result<Captured> {
+fn har_entry(entry: &Value) -> anyhow::Result<Captured> {
+    let request = &entry["request"];
+    let at = entry["startedDateTime"].as_str().and_then(|time| time.parse().ok());
+    // 0 where there was no answer.
+    let status = entry.pointer("/response/status").and_then(Value::as_u64).filter(|status| (100..600).contains(status));
+    let known = Known { at, outcome: None, status: status.and_then(|status| status.try_into().ok()) };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let headers = request["headers"].as_array().into_iter().flatten();
     let headers = headers.map(|header| (text(&header["name"]), text(&header["value"]))).collect();
@@ -233,7 +266,8 @@ fn har_entry(request: &Value) -> anyhow::Result<Captured> {
             form.finish().into_bytes()
         }
     };
-    Captured::request("a HAR entry", &text(&request["method"]), &text(&request["url"]), headers, body)
+    let captured = Captured::request("a HAR entry", &text(&request["method"]), &text(&request["url"]), headers, body)?;
+    Ok(Captured { known, ..captured })
 }
 
 /// Records, or messages of SQS with records in them, one or several; parts of one webhook are joined.
@@ -280,6 +314,8 @@ fn joined(mut parts: Vec<Quarantined>) -> anyhow::Result<Captured> {
     let headers = first.headers.clone().into_iter().collect();
     let mut captured = Captured::request("a quarantined webhook", "POST", "/webhook", headers, body)?;
     captured.app = Some(first.app.clone());
+    // What is kept in quarantine was answered with 200.
+    captured.known = Known { at: Some(first.received_at), outcome: Some("quarantined"), status: Some(200) };
     if parts.len() < first.parts {
         captured.noticed.push(Finding::new(
             format!("only {} of the {} parts of this webhook were given", parts.len(), first.parts),

@@ -18,12 +18,12 @@ mod shell;
 
 use std::{
     io::{self, IsTerminal as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use http::Method;
 use tokio::time::Instant;
@@ -33,6 +33,7 @@ use voicehook_lambda::{
     event::Event,
     receiver::{Opener, Refusal, Times},
     telemetry::Stages,
+    webhook::kept_headers,
 };
 
 use self::{
@@ -45,11 +46,15 @@ use crate::{
     files,
     known_app_ids::KnownAppIds,
     printable::{printable, printable_json},
+    recording::{Webhook, Writer},
     send::EncryptionArgs,
 };
 
 /// Longest wait for the AppIDs of one webhook.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The reason of requests that the function answers without decrypting anything.
+const NOT_A_WEBHOOK: &str = "not_found";
 
 /// Decrypts a captured webhook, or explains why it cannot be decrypted
 #[derive(Args)]
@@ -68,13 +73,15 @@ function, and so does ALLOWED_ALGORITHMS if it is set; otherwise every supported
   pbpaste | voicehook decrypt --as curl
   echo 9f86d081… | voicehook decrypt --algorithm aes-256-cbc --format hex
   aws sqs receive-message --queue-url $QUARANTINE_QUEUE_URL | voicehook decrypt
+  voicehook decrypt tunnel.har --record call.jsonl --redact
 
 Exit status: 0 if the function would have decrypted every webhook, 1 if it would not or the input cannot be read, 2 if the \
 command line is invalid."
 )]
 pub(crate) struct Decrypt {
-    /// The file; without it, or with -, standard input
-    file: Option<PathBuf>,
+    /// The files; without one, or with -, standard input
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// The form of the input, if it is not detected correctly
     #[arg(long = "as", value_enum, value_name = "FORM")]
     form: Option<Form>,
@@ -102,6 +109,14 @@ pub(crate) struct Decrypt {
     /// Prints the event even if only a reading that the function would not try yields one; the exit status is still 1
     #[arg(long)]
     anyway: bool,
+    /// Appends the webhooks to a recording, which voicehook trigger scenario --file plays back. Their times are those of the
+    /// HAR file, the gateway's event or the quarantine
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Replaces phone numbers, ids, URLs and `custom_data` in the recording, equal ones by the same replacement, and leaves
+    /// the bodies out. Other text stays; its fields are named on standard error
+    #[arg(long, requires = "record")]
+    redact: bool,
 }
 
 impl Decrypt {
@@ -113,16 +128,8 @@ impl Decrypt {
     }
 
     async fn decrypt(self) -> anyhow::Result<ExitCode> {
-        let bytes = files::read(self.file.as_deref(), "reading the webhook from the terminal; Ctrl-D ends it")?;
-        // Bytes that are not text are a raw ciphertext.
-        let text = files::text(bytes).unwrap_or_else(|bytes| bytes.into_iter().map(char::from).collect());
-        let writing = EncryptionArgs {
-            algorithm: self.algorithm.clone(),
-            format: self.format.clone(),
-            encoding: self.encoding.clone(),
-            ..EncryptionArgs::default()
-        };
-        let webhooks = input::read(&text, self.form, &writing)?;
+        let webhooks = self.webhooks()?;
+        let mut writer = self.record.as_deref().map(|path| Writer::open(path, self.redact)).transpose()?;
         let config = self.config()?;
         let (source, known) = app_ids(&config.app_id).await?;
         // Someone inspecting a webhook wants to see it however old it is.
@@ -132,12 +139,57 @@ impl Decrypt {
             app_ids: AppIds::new(source, config.app_id_ttl),
         };
         let mut all_opened = true;
+        let mut recorded = Vec::new();
         for webhook in &webhooks {
             let report = self.report(webhook, &opener, &known).await;
             all_opened &= report.opened;
             self.print(&report)?;
+            // A recording has webhooks only.
+            if report.reason != Some(NOT_A_WEBHOOK) {
+                recorded.push((webhook.known.at, self.recorded(webhook, &report)));
+            }
+        }
+        if let Some((path, writer)) = self.record.as_deref().zip(writer.as_mut()) {
+            writer.write_all(path, recorded)?;
         }
         Ok(if all_opened { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Reads what was given.
+    fn webhooks(&self) -> anyhow::Result<Vec<Captured>> {
+        let writing = EncryptionArgs {
+            algorithm: self.algorithm.clone(),
+            format: self.format.clone(),
+            encoding: self.encoding.clone(),
+            ..EncryptionArgs::default()
+        };
+        let read = |file: Option<&Path>| {
+            let bytes = files::read(file, "reading the webhook from the terminal; Ctrl-D ends it")?;
+            // Bytes that are not text are a raw ciphertext.
+            let text = files::text(bytes).unwrap_or_else(|bytes| bytes.into_iter().map(char::from).collect());
+            input::read(&text, self.form, &writing)
+        };
+        match &self.files[..] {
+            [] => read(None),
+            [file] => read(Some(file)),
+            files => files.iter().try_fold(Vec::new(), |mut all, file| {
+                all.extend(read(Some(file)).with_context(|| file.display().to_string())?);
+                Ok(all)
+            }),
+        }
+    }
+
+    /// A webhook as it is recorded.
+    fn recorded(&self, webhook: &Captured, report: &Report) -> Webhook {
+        Webhook {
+            method: webhook.request.method().to_string(),
+            app: report.app.clone(),
+            headers: kept_headers(webhook.request.headers()),
+            body: webhook.request.body().clone(),
+            event: report.event.clone().filter(|_| report.opened || self.anyway),
+            outcome: webhook.known.outcome.map(str::to_owned),
+            status: webhook.known.status,
+        }
     }
 
     /// The function's configuration, as far as it decides how a webhook is opened.
@@ -174,7 +226,7 @@ impl Decrypt {
         let is_named = self.app.is_some() || webhook.app.is_some() || !webhook.is_invocation();
         if let Some(finding) = not_a_webhook(webhook, app, is_named, known) {
             let detail = Some("the function answers it without decrypting anything".to_owned());
-            return Report { reason: Some("not_found"), detail, findings: vec![finding], ..report };
+            return Report { reason: Some(NOT_A_WEBHOOK), detail, findings: vec![finding], ..report };
         }
         let body = webhook.request.body().as_slice();
         let arrived = Instant::now();

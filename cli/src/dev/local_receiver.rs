@@ -19,6 +19,7 @@ use voicehook_lambda::{
 };
 
 use super::{
+    forward::Forwarder,
     inspector::{Exchange, Journal, Origin},
     local_queue::{self, LocalQueue, event_of},
     record::{Received, Recorder},
@@ -32,6 +33,8 @@ pub(crate) struct LocalReceiver {
     journal: Option<Arc<Journal>>,
     /// Writes webhooks to a file.
     recorder: Option<Arc<Recorder>>,
+    /// Posts events to the developer's application.
+    forwarder: Option<Arc<Forwarder>>,
     /// Part of each request id, because several runs of the program may share a queue.
     run: String,
     count: AtomicUsize,
@@ -42,12 +45,18 @@ pub(crate) struct LocalReceiver {
 impl LocalReceiver {
     pub(crate) fn new(receiver: Receiver<FixedAppId, LocalQueue>, journal: Option<Arc<Journal>>) -> Self {
         let run = format!("{:x}", Timestamp::now().as_microsecond());
-        Self { receiver, journal, recorder: None, run, count: AtomicUsize::new(0), handling: RwLock::default() }
+        let (recorder, forwarder, count, handling) = Default::default();
+        Self { receiver, journal, recorder, forwarder, run, count, handling }
     }
 
     /// Records what arrives.
     pub(crate) fn recording(self, recorder: Option<Arc<Recorder>>) -> Self {
         Self { recorder, ..self }
+    }
+
+    /// Posts events to the developer's application.
+    pub(crate) fn forwarding(self, forwarder: Option<Arc<Forwarder>>) -> Self {
+        Self { forwarder, ..self }
     }
 
     /// Handles an HTTP request.
@@ -78,10 +87,20 @@ impl LocalReceiver {
             let (event, status) = (message.as_ref().and_then(event_of), response.status());
             recorder.record(&Received { arrived: instant, request: &request, event, outcome: &outcome, status });
         }
+        let is_queued = matches!(outcome, Outcome::Queued { .. });
+        let to_post =
+            self.forwarder.as_ref().zip(message.as_ref()).filter(|_| is_queued).map(|(forwarder, message)| {
+                let forwarding = forwarder.prepare(message);
+                (forwarder, message.clone(), forwarding)
+            });
         let id = self.journal.as_ref().map(|journal| {
+            let forwarding = to_post.as_ref().map(|(_, _, forwarding)| Arc::clone(forwarding));
             let exchange = Exchange::new(arrived, origin, request, message, &response, outcome);
-            journal.add(Exchange { app: record.app, stages: record.stages, ..exchange })
+            journal.add(Exchange { app: record.app, stages: record.stages, forwarding, ..exchange })
         });
+        if let Some((forwarder, message, forwarding)) = to_post {
+            forwarder.post(message, forwarding, self.journal.clone().zip(id));
+        }
         (response.map(body::Body::from), id)
     }
 

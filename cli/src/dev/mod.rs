@@ -1,11 +1,11 @@
 //! `voicehook dev`: runs the receiver on this machine, sends it a sample call, and serves the inspector.
 
+mod forward;
 mod inspector;
 mod local_queue;
 mod local_receiver;
 mod play;
 mod record;
-mod redact;
 
 use std::{
     future::Future,
@@ -29,6 +29,7 @@ use voicehook_lambda::{
 };
 
 use self::{
+    forward::ForwardArgs,
     inspector::{Inspector, Journal},
     local_queue::LocalQueue,
     local_receiver::LocalReceiver,
@@ -58,6 +59,8 @@ const LAST_BYTES: Duration = Duration::from_millis(250);
   voicehook dev
   voicehook dev --once
   voicehook dev --quarantine
+  voicehook dev --forward-to 3001
+  voicehook dev --forward-to localhost:3001/events --forward-fail 1/3 --forward-fail-as timeout
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 voicehook dev --queue-url $QUEUE_URL
 
 The function's variables WEBHOOK_TOKEN, ALLOWED_ALGORITHMS, ALLOW_PLAINTEXT, MAX_EVENT_AGE_SECONDS, ACTIONS and \
@@ -92,6 +95,8 @@ pub(crate) struct Dev {
     inspect_token: Option<String>,
     #[command(flatten)]
     record: RecordArgs,
+    #[command(flatten)]
+    forward: ForwardArgs,
 }
 
 impl Dev {
@@ -113,10 +118,12 @@ impl Dev {
         let address = listener.local_addr()?;
         let path = token.map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
         let player = Player::new(format!("http://{address}{path}"), self.app_id());
+        let forwarder = self.forward.forwarder(address, self.once)?;
         let access = self.introduce(&player, address)?;
 
         let journal = access.is_some().then(|| Arc::new(Journal::new()));
-        let receiver = LocalReceiver::new(receiver, journal.clone()).recording(recorder.clone());
+        let receiver =
+            LocalReceiver::new(receiver, journal.clone()).recording(recorder.clone()).forwarding(forwarder.clone());
         let receiver = Arc::new(receiver);
         let inspector = journal.clone().zip(access).map(|(journal, token)| {
             let (receiver, player) = (Arc::clone(&receiver), player.clone());
@@ -133,19 +140,20 @@ impl Dev {
         };
         let played = async {
             let missing = player.inbound_call(&queued).await?;
-            if !self.once {
-                recorder.iter().for_each(|recorder| recorder.start());
-                invite(&player)?;
-                std::future::pending::<()>().await;
+            if self.once {
+                return anyhow::Ok(missing + forward::settled(forwarder.as_deref()).await);
             }
-            anyhow::Ok(missing)
+            recorder.iter().for_each(|recorder| recorder.start());
+            invite(&player)?;
+            std::future::pending().await
         };
         tokio::select! {
             missing = played => return Ok(if missing? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
             served = &mut server => served??,
             () = ended => if let Ok(served) = timeout(LAST_BYTES, server).await { served?? },
         }
-        let has_failed = self.once || recorder.is_some_and(|recorder| recorder.has_failed());
+        let not_taken = forward::not_taken(forwarder.as_deref());
+        let has_failed = self.once || not_taken > 0 || recorder.is_some_and(|recorder| recorder.has_failed());
         Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
@@ -171,6 +179,7 @@ impl Dev {
         if let Some(place) = self.quarantine() {
             console::line(format_args!("quarantine: {place}"));
         }
+        self.forward.introduce();
         console::line("\nA sample inbound call:");
         Ok(access)
     }

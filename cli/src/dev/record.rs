@@ -1,9 +1,7 @@
-//! `voicehook dev --record`: appends each webhook that arrives to a file.
+//! `voicehook dev --record`: appends each webhook that arrives to a recording.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,20 +9,16 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Context as _;
 use clap::Args;
 use http::{Request, StatusCode};
-use serde_json::value::RawValue;
 use voicehook_lambda::{
-    app_id::DEFAULT_APP,
     receiver::{Outcome, named_app},
     webhook::kept_headers,
 };
 
-use super::redact::Redactor;
 use crate::{
     console,
-    recording::{Entry, Recording, VERSION},
+    recording::{Webhook, Writer},
 };
 
 /// The options.
@@ -44,8 +38,7 @@ impl RecordArgs {
     /// Opens the file.
     pub(crate) fn open(&self) -> anyhow::Result<Option<Recorder>> {
         let Some(path) = &self.record else { return Ok(None) };
-        let redactor = self.redact.then(Redactor::new).transpose()?;
-        Recorder::open(path, redactor).with_context(|| format!("--record {}", path.display())).map(Some)
+        Ok(Some(Recorder::new(Writer::open(path, self.redact)?)))
     }
 }
 
@@ -58,7 +51,7 @@ pub(crate) struct Received<'a> {
     pub(crate) status: StatusCode,
 }
 
-/// Writes a recording.
+/// Writes a recording of what arrives.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     is_on: AtomicBool,
@@ -68,29 +61,15 @@ pub(crate) struct Recorder {
 
 #[derive(Debug)]
 struct State {
-    file: File,
-    redactor: Option<Redactor>,
+    writer: Writer,
     /// When the first webhook of this run arrived.
     first: Option<Instant>,
-    /// The time in the recording at which this run begins.
-    begin_ms: u64,
 }
 
 impl Recorder {
-    fn open(path: &Path, redactor: Option<Redactor>) -> anyhow::Result<Self> {
-        let mut begin_ms = 0;
-        let mut is_complete = true;
-        if path.is_file() {
-            let text = std::fs::read_to_string(path)?;
-            begin_ms = Recording::parse(&text)?.last_ms().unwrap_or(0);
-            is_complete = text.is_empty() || text.ends_with('\n');
-        }
-        let mut file = open_for_owner(path)?;
-        if !is_complete {
-            file.write_all(b"\n")?;
-        }
-        let state = Mutex::new(State { file, redactor, first: None, begin_ms });
-        Ok(Self { is_on: AtomicBool::new(false), has_failed: AtomicBool::new(false), state })
+    const fn new(writer: Writer) -> Self {
+        let state = Mutex::new(State { writer, first: None });
+        Self { is_on: AtomicBool::new(false), has_failed: AtomicBool::new(false), state }
     }
 
     /// Records from now on.
@@ -105,71 +84,30 @@ impl Recorder {
 
     /// Writes a webhook, unless the request is none: a probe, or a path or method of no webhook.
     pub(crate) fn record(&self, received: &Received<'_>) {
-        let is_webhook = !matches!(received.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
-            && !matches!(received.outcome, Outcome::Probe);
-        let Some(app) = named_app(received.request.uri().path(), None).filter(|_| is_webhook) else { return };
+        let Received { arrived, request, event, outcome, status } = received;
+        let is_webhook = !matches!(*status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+            && !matches!(outcome, Outcome::Probe);
+        let Some(app) = named_app(request.uri().path(), None).filter(|_| is_webhook) else { return };
         if !self.is_on.load(Ordering::Relaxed) {
             return;
         }
-        let written = self.state.lock().unwrap_or_else(PoisonError::into_inner).write(received, app);
+        let webhook = Webhook {
+            method: request.method().to_string(),
+            app: app.to_owned(),
+            headers: kept_headers(request.headers()),
+            body: request.body().clone(),
+            event: event.map(str::to_owned),
+            outcome: Some(outcome.name().to_owned()),
+            status: Some(status.as_u16()),
+        };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = *state.first.get_or_insert(*arrived);
+        let written = state.writer.write(arrived.saturating_duration_since(first), webhook);
+        drop(state);
         if let Err(error) = written
             && !self.has_failed.swap(true, Ordering::Relaxed)
         {
             console::error(format_args!("--record: a webhook could not be recorded: {error}"));
         }
     }
-}
-
-impl State {
-    fn write(&mut self, received: &Received<'_>, app: &str) -> io::Result<()> {
-        let first = *self.first.get_or_insert(received.arrived);
-        let since = received.arrived.saturating_duration_since(first).as_millis();
-        let event = received.event.map(|event| match &mut self.redactor {
-            Some(redactor) => redactor.redact(event),
-            None => event.to_owned(),
-        });
-        // A line break in JSON is white space: strings have none.
-        let event = event.map(|event| event.replace(['\n', '\r'], " "));
-        let body = received.request.body();
-        let (text, base64) = match std::str::from_utf8(body) {
-            _ if self.redactor.is_some() => (None, None),
-            Ok(text) => (Some(text.to_owned()), None),
-            Err(_) => (None, Some(base64_simd::STANDARD.encode_to_string(body))),
-        };
-        let entry = Entry {
-            version: VERSION,
-            at_ms: self.begin_ms.saturating_add(since.try_into().unwrap_or(u64::MAX)),
-            method: Some(received.request.method().to_string()),
-            path: Some(if app == DEFAULT_APP { "/webhook".to_owned() } else { format!("/webhook/{app}") }),
-            headers: kept_headers(received.request.headers()),
-            body: text,
-            body_base64: base64,
-            event: event.map(RawValue::from_string).transpose()?,
-            app: Some(app.to_owned()),
-            outcome: Some(received.outcome.name().to_owned()),
-            status: Some(received.status.as_u16()),
-        };
-        self.file.write_all(format!("{}\n", serde_json::to_string(&entry)?).as_bytes())
-    }
-}
-
-/// Opens a file to append to. A new one is for its owner alone.
-fn open_for_owner(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    {
-        let metadata = file.metadata()?;
-        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
-        if metadata.is_file() && mode & 0o077 != 0 {
-            let path = path.display();
-            console::note(format_args!(
-                "{path} can be read by others on this machine; `chmod 600 {path}` prevents it."
-            ));
-        }
-    }
-    Ok(file)
 }

@@ -2,7 +2,12 @@
 //!
 //! Nothing is hidden, because this is the developer's own terminal, but control characters in an event are escaped.
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anstyle::{AnsiColor, Style};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
@@ -10,7 +15,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{json_text::Fields, printable::one_line};
+use crate::{
+    forward::{Application, Delivery, Reply, backoff},
+    json_text::Fields,
+    printable::one_line,
+};
 
 /// The longest value that a line shows whole, in characters.
 const LONGEST_VALUE: usize = 300;
@@ -66,6 +75,18 @@ impl Received {
 
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
+    }
+
+    /// Posts it to an application, and waits for the answer.
+    pub(super) async fn forward(&self, application: &Application) -> Forwarded {
+        let attributes = self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let delivery = Delivery::new(&self.id, self.receive_count, attributes, self.body.clone());
+        let start = Instant::now();
+        let reply = application.post(Arc::new(delivery)).await;
+        let is_taken = reply.as_ref().is_ok_and(Reply::is_taken);
+        let again_in = (!is_taken).then(|| backoff(self.receive_count));
+        let answer = reply.map(|reply| reply.status.as_u16()).map_err(|no_answer| no_answer.to_string());
+        Forwarded { answer, took: start.elapsed(), again_in }
     }
 
     /// One line, with colours.

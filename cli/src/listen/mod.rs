@@ -3,7 +3,6 @@
 //! On exit, messages that were received but not deleted become visible to other readers again.
 
 mod filter;
-mod forward;
 mod message;
 mod session;
 
@@ -15,12 +14,12 @@ use tokio::time::Instant;
 
 use self::{
     filter::{Filter, passes},
-    forward::Application,
     message::Received,
     session::{Session, Then},
 };
 use crate::{
     aws, console,
+    forward::{self, Application},
     queue::{self, About, Failure, QueueReader},
 };
 

@@ -16,12 +16,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{
-    forward::{Application, backoff},
-    message::{Forwarded, Received},
-};
+use super::message::{Forwarded, Received};
 use crate::{
     console,
+    forward::{Application, backoff},
     queue::{Failure, QueueReader},
 };
 
@@ -154,7 +152,7 @@ impl Session {
                 return None;
             }
             self.refused().insert(message.id.clone());
-            let forwarded = application.post(message).await;
+            let forwarded = message.forward(application).await;
             let Err(error) = &forwarded.answer else {
                 self.is_unreachable.store(false, Ordering::Relaxed);
                 return Some(forwarded);

@@ -63,6 +63,11 @@ impl Reopener {
         self.opener.app_ids.known().versions().flat_map(Apps::typos).cloned().collect()
     }
 
+    /// Whether an AppID is configured for an app, now or before.
+    pub(crate) fn has_app(&self, app: &str) -> bool {
+        self.opener.app_ids.known().versions().any(|apps| apps.get(app).is_some())
+    }
+
     /// The event of a webhook, or why it is left in quarantine.
     pub(crate) async fn open(&self, webhook: &Complete) -> Result<Event, Left> {
         let Complete { record, body, .. } = webhook;
@@ -74,7 +79,7 @@ impl Reopener {
             return Err(Left::Unchecked);
         }
         // The app of an encrypted webhook is checked where it is opened.
-        if !is_encrypted && !self.opener.app_ids.known().versions().any(|apps| apps.get(&record.app).is_some()) {
+        if !is_encrypted && !self.has_app(&record.app) {
             return Err(Left::NoSuchApp);
         }
         let arrived = Instant::now();

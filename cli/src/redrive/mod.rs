@@ -5,18 +5,22 @@
 
 mod run;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::anyhow;
 use clap::Args;
-use voicehook_lambda::{config::Config, telemetry};
+use voicehook_lambda::{app_id::trimmed, config::Config, telemetry};
 
 use self::run::Run;
 use crate::{
     aws,
     quarantine::{APP_ID_UNAVAILABLE, Reopener},
     queue::{self, QueueReader},
+    recording::Writer,
 };
+
+/// Placeholder for the queue of the events, where nothing is sent.
+const NO_QUEUE: &str = "http://localhost/no/queue";
 
 /// Sends quarantined webhooks to the queue once the cause is fixed
 #[derive(Args)]
@@ -30,12 +34,13 @@ Exit status: 0 if every complete webhook was sent, 1 if some were left, 2 if the
 
 Examples:
   voicehook redrive --from $QUARANTINE_QUEUE_URL --to $QUEUE_URL --dry-run
-  voicehook redrive --from $QUARANTINE_QUEUE_URL --to $QUEUE_URL --max 100")]
+  voicehook redrive --from $QUARANTINE_QUEUE_URL --to $QUEUE_URL --max 100
+  voicehook redrive --from $QUARANTINE_QUEUE_URL --dry-run --record quarantine.jsonl --redact")]
 pub(crate) struct Redrive {
     /// URL of the quarantine queue
     #[arg(long, env = "QUARANTINE_QUEUE_URL", value_name = "URL")]
     from: Option<String>,
-    /// URL of the queue that the events go to
+    /// URL of the queue that the events go to; not needed for a recording
     #[arg(long, env = "QUEUE_URL", value_name = "URL")]
     to: Option<String>,
     /// How the messages carry their events: raw, the default, or cloudevents
@@ -44,6 +49,13 @@ pub(crate) struct Redrive {
     /// Decrypts the webhooks and reports what would happen, without sending or deleting anything
     #[arg(long)]
     dry_run: bool,
+    /// With --dry-run: appends the webhooks to a recording, which voicehook trigger scenario --file plays back
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    record: Option<PathBuf>,
+    /// Replaces phone numbers, ids, URLs and `custom_data` in the recording, equal ones by the same replacement, and leaves
+    /// the bodies out. Other text stays; its fields are named on standard error
+    #[arg(long, requires = "record")]
+    redact: bool,
     /// Only webhooks that are in quarantine for this reason
     #[arg(long, value_parser = ["undecryptable", "malformed", "too_old", "too_large", APP_ID_UNAVAILABLE])]
     reason: Option<String>,
@@ -62,7 +74,9 @@ impl Redrive {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::start_for_a_terminal();
         let from = queue::named("--from", "QUARANTINE_QUEUE_URL", self.from.as_deref())?;
-        let to = queue::named("--to", "QUEUE_URL", self.to.as_deref())?;
+        let is_given = self.to.as_deref().is_some_and(|url| !trimmed(url).is_empty());
+        let to = if self.record.is_some() && !is_given { Some(NO_QUEUE) } else { self.to.as_deref() };
+        let to = queue::named("--to", "QUEUE_URL", to)?;
         if from == to {
             return Err(anyhow!(
                 "--from and --to are the same queue; --from is the quarantine, --to the queue of the events"
@@ -75,9 +89,10 @@ impl Redrive {
             _ => std::env::var(name).ok(),
         };
         let config = Config::read(variable)?;
-        let aws = aws::connect(config.queue_url.region()).await?;
+        let aws = aws::connect(config.queue_url.region().or(from.region())).await?;
         let reopener = Reopener::new(config, &aws).await?;
+        let writer = self.record.as_deref().map(|path| Writer::open(path, self.redact)).transpose()?;
         let quarantine = QueueReader::new(&aws, from, self.visibility_timeout);
-        Run::new(&self, quarantine, reopener).finish().await
+        Run::new(&self, quarantine, reopener).finish(writer).await
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::anyhow;
+use jiff::Timestamp;
 use voicehook_lambda::{
     app_id::Token,
     queue::{Quarantined, QueueError},
@@ -19,6 +20,7 @@ use crate::{
     printable::one_line,
     quarantine::{APP_ID_UNAVAILABLE, Assembly, Complete, Left, Meaning, Reopener, UNDECRYPTABLE},
     queue::{BATCH, QueueReader},
+    recording::{Webhook, Writer},
 };
 
 /// A run that takes longer than the visibility timeout meets what it left behind again. After so many batches of
@@ -46,16 +48,18 @@ pub(super) struct Run<'r> {
     apps_named: BTreeSet<String>,
     /// How many of the webhooks that are left were named.
     named: usize,
+    /// With `--record`: what was read.
+    recorded: Vec<(Option<Timestamp>, Webhook)>,
 }
 
 impl<'r> Run<'r> {
     pub(super) fn new(options: &'r Redrive, quarantine: QueueReader, reopener: Reopener) -> Self {
-        let (assembly, results, apps_named, named) = Default::default();
-        Self { options, quarantine, reopener, assembly, results, apps_named, named }
+        let (assembly, results, apps_named, named, recorded) = Default::default();
+        Self { options, quarantine, reopener, assembly, results, apps_named, named, recorded }
     }
 
-    /// Works through the quarantine and prints the table, also of a run that an error ended.
-    pub(super) async fn finish(mut self) -> anyhow::Result<ExitCode> {
+    /// Works through the quarantine, writes the recording and prints the table, also of a run that an error ended.
+    pub(super) async fn finish(mut self, writer: Option<Writer>) -> anyhow::Result<ExitCode> {
         let worked = self.work().await;
         // Where this fails they become visible by themselves.
         let _ = self.quarantine.release().await;
@@ -66,6 +70,10 @@ impl<'r> Run<'r> {
         console::table("webhooks", &self.results);
         self.warn_about_messages_in_flight().await;
         self.warn_about_app_ids();
+        let recorded = std::mem::take(&mut self.recorded);
+        if let Some((path, mut writer)) = self.options.record.as_deref().zip(writer) {
+            writer.write_all(path, recorded)?;
+        }
         worked?;
         let is_fine = |result: &String| [SENT, WOULD_SEND, SKIPPED, INCOMPLETE].contains(&result.as_str());
         Ok(if self.results.keys().all(is_fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -151,7 +159,13 @@ impl<'r> Run<'r> {
         if self.options.reason.as_ref().is_some_and(|reason| *reason != record.reason) {
             return Ok(SKIPPED.to_owned());
         }
-        let event = match self.reopener.open(webhook).await {
+        let opened = self.reopener.open(webhook).await;
+        // The name of an app that is not configured may be a token in the wrong place of a URL.
+        if self.options.record.is_some() && self.reopener.has_app(&record.app) {
+            let event = opened.as_ref().ok().map(|event| event.text().to_owned());
+            self.recorded.push((Some(record.received_at), recorded(webhook, event)));
+        }
+        let event = match opened {
             Ok(event) => event,
             Err(why) => {
                 let why = self.left(why, record);
@@ -196,6 +210,20 @@ impl<'r> Run<'r> {
             return format!("left: app {app} is not configured");
         }
         "left: its app is not configured".to_owned()
+    }
+}
+
+/// A webhook as it is recorded. What is kept in quarantine was answered with 200.
+fn recorded(webhook: &Complete, event: Option<String>) -> Webhook {
+    let Quarantined { app, headers, .. } = &webhook.record;
+    Webhook {
+        method: "POST".to_owned(),
+        app: app.clone(),
+        headers: headers.clone(),
+        body: webhook.body.clone(),
+        event,
+        outcome: Some("quarantined".to_owned()),
+        status: Some(200),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Records webhooks with `voicehook dev --record`, and plays them with `voicehook trigger scenario --file`.
+//! Records webhooks with `voicehook dev --record` and `voicehook decrypt --record`, and plays them with
+//! `voicehook trigger scenario --file`.
 
 use std::{
     fs,
@@ -6,7 +7,7 @@ use std::{
     process::Output,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::tool::{Dev, given, printed, voicehook};
 
@@ -168,4 +169,124 @@ fn a_played_event_that_is_refused_ends_it_with_1() {
     fs::write(&file, "{\"version\":1,\"at_ms\":0,\"event\":{\"state\":\"hold\"}}\n").unwrap();
     let output = play(&file, &["--app-id", "another"], &Dev::start().url);
     assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+}
+
+const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
+
+/// Decrypts a capture into a recording.
+fn decrypted(input: &[&str], given_input: &[u8], file: &Path, more: &[&str]) -> Output {
+    let mut command = voicehook();
+    command.arg("decrypt").args(input).args(["--app-id", "voicehook-dev", "--record", file.to_str().unwrap()]);
+    given(command.args(more), given_input)
+}
+
+/// A HAR file with the webhooks of a recording, in another order, and with another request between them.
+fn har(recorded: &[Value]) -> Vec<u8> {
+    let entry = |line: &Value| {
+        let second = line["at_ms"].as_u64().unwrap();
+        let headers = line["headers"].as_object().unwrap().iter();
+        let headers: Vec<Value> = headers.map(|(name, value)| json!({"name": name, "value": value})).collect();
+        json!({
+            "startedDateTime": format!("2026-11-23T10:52:{second:02}.500+01:00"),
+            "request": {
+                "method": "POST", "url": "https://hooks.example.com/prod/webhook", "headers": headers,
+                "postData": {"mimeType": "application/json", "text": line["body"]},
+            },
+            "response": {"status": 200},
+        })
+    };
+    let mut entries: Vec<Value> = recorded.iter().rev().map(entry).collect();
+    entries.insert(
+        1,
+        json!({"startedDateTime": "2026-11-23T10:00:00Z", "request": {"method": "GET", "url": "https://a.example/"}}),
+    );
+    json!({"log": {"entries": entries}}).to_string().into_bytes()
+}
+
+#[test]
+fn a_har_file_becomes_a_recording_with_its_times_and_statuses() {
+    let folder = folder("har");
+    let (first, file) = (folder.join("first.jsonl"), folder.join("call.jsonl"));
+    let dev = recording_to(&first, &[]);
+    for event in ["ringing", "connected", "disconnected"] {
+        trigger(&[event, "--set", "text=my words"], &dev);
+    }
+    let mut recorded = lines(&first);
+    recorded.iter_mut().zip([3, 5, 20]).for_each(|(line, second)| line["at_ms"] = second.into());
+    let output = decrypted(&[], &har(&recorded), &file, &[]);
+    assert!(output.status.success(), "{}", printed(&output));
+    assert!(printed(&output).contains("3 webhooks are recorded in"), "{}", printed(&output));
+    let read = lines(&file);
+    assert_eq!(read.iter().map(|line| line["at_ms"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 2000, 17000]);
+    for (read, recorded) in read.iter().zip(&recorded) {
+        for name in ["event", "body", "headers", "method", "path", "app", "status"] {
+            assert_eq!(read[name], recorded[name], "{name}");
+        }
+        assert!(read["outcome"].is_null(), "nobody knows it: {read}");
+    }
+    let played = play(&file, &["--fast"], &dev.url);
+    assert!(played.status.success() && printed(&played).contains("3 of 3 events were kept"), "{}", printed(&played));
+
+    let redacted = folder.join("redacted.jsonl");
+    let output = decrypted(&[], &har(&recorded), &redacted, &["--redact"]);
+    assert!(printed(&output).contains("the text in \"text\" is recorded as it is"), "{}", printed(&output));
+    let text = fs::read_to_string(&redacted).unwrap();
+    let voice_id = recorded[0]["event"]["voice_id"].as_str().unwrap();
+    assert!(!text.contains("2025550") && !text.contains(voice_id) && !text.contains("encrypted_data"), "{text}");
+}
+
+#[test]
+fn events_of_lambda_become_one_recording_from_several_files_or_one_after_the_other() {
+    let folder = folder("lambda");
+    let event = |name: &str, more: i64| {
+        let mut event: Value = serde_json::from_slice(&fs::read(format!("{EVENTS}/{name}")).unwrap()).unwrap();
+        let time = event["requestContext"]["timeEpoch"].as_i64().unwrap() + more;
+        event["requestContext"]["timeEpoch"] = time.into();
+        event.to_string()
+    };
+    let later = event("queued-disconnected.json", 2500);
+    let all = [later.clone(), event("queued-connected.json", 0), event("undecryptable-cut-ciphertext.json", 1000)];
+    let [one, array, several] = ["one.jsonl", "array.jsonl", "several.jsonl"].map(|name| folder.join(name));
+    let names: Vec<String> =
+        (0..all.len()).map(|number| folder.join(format!("{number}.json")).display().to_string()).collect();
+    names.iter().zip(&all).for_each(|(name, event)| fs::write(name, event).unwrap());
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (file, input, given_input) in [
+        (&one, &[][..], all.join("\n")),
+        (&array, &[], format!("[{}]", all.join(","))),
+        (&several, &names, String::new()),
+    ] {
+        let output = decrypted(input, given_input.as_bytes(), file, &[]);
+        let text = printed(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("3 webhooks are recorded") && text.contains("1 of them without an event"), "{text}");
+        let read = lines(file);
+        let states: Vec<_> =
+            read.iter().map(|line| (line["at_ms"].as_u64().unwrap(), line["event"]["state"].as_str())).collect();
+        assert_eq!(states, [(0, Some("connected")), (1000, None), (2500, Some("disconnected"))]);
+    }
+}
+
+#[test]
+fn what_is_no_webhook_is_not_in_a_recording_and_a_file_that_is_none_is_left_alone() {
+    let folder = folder("none");
+    let file = folder.join("call.jsonl");
+    let (probe, unknown) = (format!("{EVENTS}/probe-get.json"), format!("{EVENTS}/not_found-unknown-path.json"));
+    let output = decrypted(&[&probe, &unknown, &format!("{EVENTS}/queued-hold.json")], b"", &file, &[]);
+    assert!(printed(&output).contains("1 webhook is recorded"), "{}", printed(&output));
+    assert_eq!(lines(&file)[0]["event"]["state"], "hold");
+    let other = folder.join("notes.txt");
+    fs::write(&other, "my notes\n").unwrap();
+    let output = decrypted(&[&format!("{EVENTS}/queued-hold.json")], b"", &other, &[]);
+    assert!(output.status.code() == Some(1) && printed(&output).contains("line 1"), "{}", printed(&output));
+    assert_eq!(fs::read_to_string(&other).unwrap(), "my notes\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_recording_of_a_capture_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = folder("capture-owner").join("call.jsonl");
+    decrypted(&[&format!("{EVENTS}/queued-hold.json")], b"", &file, &[]);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }

@@ -314,6 +314,51 @@ async fn the_event_id_is_that_of_the_first_delivery_for_records_of_both_forms() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_records_the_quarantine_and_gives_its_messages_back_at_once() {
+    let at = |time: &str, record: Value| with(record, json!({"received_at": time}));
+    let quarantine = Quarantine::of([
+        at("2026-11-23T10:52:07.5Z", record("second", &encrypted(EVENT))),
+        at("2026-11-23T10:52:06Z", record("first", &encrypted(EVENT))),
+        at("2026-11-23T10:52:09Z", record("foreign", &encrypted_with("another", EVENT))),
+        with(record("token", &encrypted(EVENT)), json!({"app": "0123456789abcdef"})),
+    ])
+    .await;
+    let file = format!("{}/quarantine-{}.jsonl", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let record = |more: &[&str]| {
+        let _ = std::fs::remove_file(&file);
+        let mut command = voicehook();
+        quarantine.aws.point(&mut command).env("ENABLEX_APP_ID", APP_ID);
+        command.args(["redrive", "--from", &quarantine.queue("quarantine"), "--record", &file]);
+        let recorded = Redriven::new(&mut command, more);
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        (recorded, text)
+    };
+    let (recorded, text) = record(&["--dry-run"]);
+    recorded.assert(1, 2, "would be sent to the queue");
+    assert!(
+        recorded.text.contains("3 webhooks are recorded") && recorded.text.contains("1 of them without"),
+        "{}",
+        recorded.text
+    );
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let times: Vec<u64> = lines.iter().map(|line| line["at_ms"].as_u64().unwrap()).collect();
+    assert_eq!(times, [0, 1500, 3000]);
+    assert!(text.contains(EVENT) && !text.contains("0123456789abcdef"), "{text}");
+    assert_eq!(
+        (&lines[0]["outcome"], &lines[0]["status"], &lines[2]["event"]),
+        (&"quarantined".into(), &200.into(), &Value::Null)
+    );
+    let hidden = quarantine.sqs().hidden.len();
+    assert_eq!((quarantine.left(), hidden, quarantine.sent().len()), (4, 0, 0));
+
+    let (_, text) = record(&["--dry-run", "--redact"]);
+    assert!(text.contains("redacted-") && !text.contains("5f2d8a66") && !text.contains("encrypted_data"), "{text}");
+    let (without, _) = record(&[]);
+    assert!(without.status == Some(2) && without.text.contains("--dry-run"), "{}", without.text);
+    let _ = std::fs::remove_file(&file);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_from_a_small_quarantine_queue_is_put_together_again() {
     let quarantine = Quarantine::of([]).await;
     quarantine.sqs().limit = 2048;

@@ -2,6 +2,8 @@
 //!
 //! It has two JSON representations: a summary for the list and the call view, and the full details.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Request, Response, request::Parts};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,7 +12,7 @@ use voicehook_lambda::{event::Event, queue::Message, receiver::Outcome, telemetr
 
 use super::explain;
 use crate::{
-    dev::local_queue::event_of,
+    dev::{forward::Forwarding, local_queue::event_of},
     page::{as_hex, as_text},
 };
 
@@ -37,6 +39,8 @@ pub(crate) struct Exchange {
     /// The app that the path names, if any.
     pub(crate) app: Option<String>,
     pub(crate) stages: Stages,
+    /// What became of the event with `--forward-to`.
+    pub(crate) forwarding: Option<Arc<Forwarding>>,
 }
 
 impl Exchange {
@@ -49,7 +53,8 @@ impl Exchange {
         outcome: Outcome,
     ) -> Self {
         let answer = response.clone();
-        Self { arrived, origin, request, message, answer, outcome, app: None, stages: Stages::default() }
+        let (app, stages, forwarding) = Default::default();
+        Self { arrived, origin, request, message, answer, outcome, app, stages, forwarding }
     }
 
     /// Approximate size in memory, in bytes.
@@ -57,7 +62,8 @@ impl Exchange {
         const REST: usize = 2048;
         let headers = self.request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
         let message = self.message.as_ref().map_or(0, Message::bytes);
-        REST + headers.sum::<usize>() + self.request.body().len() + message + self.answer.body().len()
+        let forwarding = if self.forwarding.is_some() { Forwarding::BYTES } else { 0 };
+        REST + headers.sum::<usize>() + self.request.body().len() + message + self.answer.body().len() + forwarding
     }
 
     /// A copy of the request, for replay.
@@ -94,6 +100,7 @@ impl Exchange {
             "bytes": self.request.body().len(),
             "micros": micros(self.stages.total),
             "event": self.event().map(fields),
+            "forwarding": self.forwarding.as_ref().map(|forwarding| forwarding.summary()),
         });
         if let Origin::Replay(of) = self.origin {
             summary["replay_of"] = of.into();
@@ -119,6 +126,9 @@ impl Exchange {
             "headers": headers(self.answer.headers()),
             "body": self.answer.body(),
         });
+        if let Some(forwarding) = &self.forwarding {
+            details["forwarding"] = forwarding.details(|map| json!(headers(map)), |body| as_text(body).into());
+        }
         details["stages"] = json!([
             ["parse", micros(self.stages.parse)],
             ["AppID", micros(self.stages.app_id)],

@@ -24,7 +24,7 @@ pub(super) struct Failure {
     pub(super) title: String,
 }
 
-/// Each step and its result: `passed`, `failed` or `skipped`.
+/// Each step and its result: `passed`, `failed` or `skipped`; that of the application may be `waiting`.
 pub(super) fn steps(exchange: &Exchange) -> Vec<Value> {
     let failed = failure(exchange).map(|failure| failure.step);
     let mut state = "passed";
@@ -38,7 +38,8 @@ pub(super) fn steps(exchange: &Exchange) -> Vec<Value> {
         }
         json!([name, state])
     });
-    all.collect()
+    let application = exchange.forwarding.as_ref().map(|forwarding| json!(["Application", forwarding.step()]));
+    all.chain(application).collect()
 }
 
 /// What went wrong, if anything did.

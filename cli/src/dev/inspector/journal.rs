@@ -89,6 +89,17 @@ impl Journal {
         id
     }
 
+    /// Notes that there is news of a webhook: readers get it again.
+    pub(crate) fn changed(&self, id: u64) {
+        let mut state = self.state();
+        let change = state.last + 1;
+        let Some(kept) = state.kept.iter_mut().find(|kept| kept.id == id) else { return };
+        kept.change = change;
+        state.last = change;
+        drop(state);
+        self.last.send_replace(change);
+    }
+
     /// Clears all webhooks. They can be brought back by [`restore`](Self::restore).
     pub(crate) fn empty(&self) {
         let mut state = self.state();
@@ -138,8 +149,8 @@ impl Journal {
         self.state().kept.iter().find(|kept| kept.id == id).map(|kept| Arc::clone(&kept.exchange))
     }
 
-    /// The changes after number `seen`, in order, with their numbers. For a reader that has seen nothing (`None`), the first
-    /// one is [`Change::Emptied`].
+    /// The changes after number `seen`, in the order of the webhooks, each with the number up to which everything has been
+    /// seen with it. For a reader that has seen nothing (`None`), the first one is [`Change::Emptied`].
     pub(crate) fn since(&self, seen: Option<u64>) -> Vec<(u64, Change)> {
         let state = self.state();
         let seen = seen.filter(|seen| *seen >= state.emptied && *seen <= state.last);
@@ -150,7 +161,14 @@ impl Journal {
         let added = added.map(|Kept { id, change, exchange }| {
             (*change, Change::Added { id: *id, exchange: Arc::clone(exchange), oldest })
         });
-        emptied.into_iter().chain(added).collect()
+        let mut changes: Vec<(u64, Change)> = emptied.into_iter().chain(added).collect();
+        // A webhook that changed has a higher number than later ones, which a reader that loses the connection in between
+        // has not seen.
+        let mut lowest_behind = state.last + 1;
+        for (number, _) in changes.iter_mut().rev() {
+            (*number, lowest_behind) = (lowest_behind - 1, lowest_behind.min(*number));
+        }
+        changes
     }
 
     /// Notifies of new changes.
@@ -301,6 +319,24 @@ mod tests {
         assert!(journal.restore());
         assert_eq!(journal.since(None).len(), 1 + MAX_WEBHOOKS);
         assert!(journal.get(1).is_none() && journal.get(2).is_some());
+    }
+
+    #[test]
+    fn news_of_a_webhook_is_a_change_in_the_webhooks_order() {
+        let journal = Journal::new();
+        for _ in 0..3 {
+            journal.add(exchange(1));
+        }
+        journal.changed(2);
+        let ids = |changes: &[(u64, Change)]| {
+            let id = |change: &Change| if let Change::Added { id, .. } = change { *id } else { 0 };
+            changes.iter().map(|(number, change)| (*number, id(change))).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&journal.since(None)), [(0, 0), (2, 1), (2, 2), (4, 3)]);
+        assert_eq!(ids(&journal.since(Some(2))), [(2, 2), (4, 3)], "after a connection that was lost before the last");
+        assert_eq!(ids(&journal.since(Some(3))), [(4, 2)]);
+        journal.changed(99);
+        assert_eq!(ids(&journal.since(Some(4))), []);
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ pub(super) const FILES: &[File] = &[
     file!("page", "clear.js", SCRIPT),
     file!("page", "curl.js", SCRIPT),
     file!("page", "filter.js", SCRIPT),
+    file!("page", "forwarding.js", SCRIPT),
     file!("page", "inspector.js", SCRIPT),
     file!("page", "keyboard.js", SCRIPT),
     file!("page", "lists.js", SCRIPT),

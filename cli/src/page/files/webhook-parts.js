@@ -5,8 +5,8 @@ import { text } from './fold.js';
 import { hexDump } from './hex.js';
 import { section, table } from './parts.js';
 
-const STEP_MARKS = { passed: '✓', failed: '✕', skipped: '–' };
-const STEP_WORDS = { passed: 'passed', failed: 'failed', skipped: 'not reached' };
+const STEP_MARKS = { passed: '✓', failed: '✕', skipped: '–', waiting: '…' };
+const STEP_WORDS = { passed: 'passed', failed: 'failed', skipped: 'not reached', waiting: 'waiting' };
 
 export const steps = (webhook) =>
   h('ol', { class: 'steps', 'aria-label': 'Steps' }, webhook.steps.map(([step, state]) =>

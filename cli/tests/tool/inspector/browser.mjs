@@ -1,7 +1,9 @@
 // The inspector in a browser. Assertions check what a person sees, hears or reaches with the keyboard.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 
@@ -171,6 +173,57 @@ test('with a quarantine a webhook that does not open is answered with 200, and s
   await details(page).getByText('200 quarantined').waitFor();
   await page.getByRole('log', { name: 'News' }).getByText('quarantined: Wrong AppID').waitFor();
   assert.match(await refused.getAttribute('class'), /bad/);
+});
+
+/** An application that events are posted to. It refuses the first post of `bridged`, and every `hold`. */
+const startApplication = async () => {
+  let bridged = 0;
+  const server = http.createServer((request, response) => {
+    const type = request.headers['x-voicehook-event-type'];
+    const refuses = type === 'call.hold' || (type === 'call.bridged' && (bridged += 1) === 1);
+    response.writeHead(refuses ? 500 : 200, { 'content-type': 'application/json' });
+    response.end(type === 'call.connected' ? '{"play": {"text": "it\u2019s me"}}' : '');
+    request.resume();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+};
+
+test('what the application answers is a step of the webhook and of its call, with the ACTIONS entry that would give it', async (context) => {
+  const application = await startApplication();
+  context.after(() => application.close());
+  const { receiver, page } = await open({ args: ['--forward-to', String(application.address().port), '--forward-attempts', '2'] });
+  const call = new Call(VOICE_ID);
+  for (const [second, state] of ['incomingcall', 'connected', 'hold', 'disconnected'].entries()) await receiver.send(call.state(state, second));
+  const mine = (name) => rows(page).filter({ hasText: name }).filter({ hasText: '8d0c7a44' }).first();
+  await mine('call.connected').click();
+  const part = details(page).getByRole('region', { name: 'Your application' });
+  await part.getByText('answered 200').first().waitFor();
+  const steps = () => details(page).getByRole('list', { name: 'Steps' }).getByRole('listitem').allTextContents();
+  assert.match((await steps()).at(-1), /Application passed/);
+  await part.getByRole('button', { name: 'Copy ACTIONS' }).click();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  assert.equal(copied, `ACTIONS='{"call.connected":{"play":{"text":"it\u2019s me"}}}'`);
+  const answer = details(page).getByRole('region', { name: 'Answer', exact: true });
+  assert.match(await answer.locator('pre').last().innerText(), /^\{\}$/);
+  await shot(page, 'application');
+
+  await mine('call.hold').click();
+  await part.getByText('answered 500, attempt 2, given up').waitFor();
+  assert.match((await steps()).at(-1), /Application failed/);
+  await part.getByText('Look at the log of your application').waitFor();
+  await shot(page, 'application-failed');
+  assert.equal(await part.getByRole('table', { name: 'Attempts' }).getByRole('row').count(), 2);
+  await mine('call.disconnected').locator('.note.application.taken').waitFor();
+  assert.equal(await mine('call.hold').getAttribute('aria-selected'), 'true');
+
+  await page.getByRole('tab', { name: /^Calls/ }).click();
+  await page.getByRole('grid', { name: 'Calls' }).getByRole('row', { name: /8d0c7a44/ }).click();
+  await details(page).getByRole('img', { name: /Your application has taken 3, 0 are posted, 1 were given up/ }).waitFor();
+  await shot(page, 'application-call');
+  await page.setViewportSize({ width: 390, height: 800 });
+  await shot(page, 'application-call-390');
 });
 
 test('a key that is pressed twice is two events, and no duplicate', async () => {

@@ -3,6 +3,8 @@
 //! The browser tests are in `browser.mjs`, run by Node's test runner; screenshots are kept in
 //! `target/tmp/inspector/screenshots`.
 
+mod forward;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},

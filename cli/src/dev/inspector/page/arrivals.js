@@ -3,12 +3,17 @@
 import { announceLater } from './announce.js';
 import { offerUndo } from './clear.js';
 import { byId, count } from './dom.js';
-import { addToList, emptyLists, refreshLists } from './lists.js';
+import { addToList, emptyLists, refreshLists, updateInList } from './lists.js';
 import { forgetReplays } from './replay.js';
 import { showDetails } from './selection.js';
 import { soon, state } from './state.js';
 
 const add = (webhook) => {
+  if (updateInList(webhook)) {
+    soon(refresh);
+    if (state.selected.webhooks === webhook.id && state.view === 'webhooks') soon(showDetails);
+    return;
+  }
   addToList(webhook);
   announceLater(webhook);
   soon(refresh);
@@ -25,7 +30,10 @@ export const arrived = (webhook) => {
     add(webhook);
     return;
   }
-  state.held.push(webhook);
+  const again = state.held.findIndex(({ id }) => id === webhook.id);
+  if (again >= 0) state.held[again] = webhook;
+  else if (updateInList(webhook)) soon(refresh);
+  else state.held.push(webhook);
   if (state.held.length > (state.setup?.limit ?? 500)) state.held.shift();
   pauseLabel();
 };

@@ -2,6 +2,7 @@
 
 import { PHASES, name } from './calls.js';
 import { clock, copyButton, count, h, lasting, short, visible } from './dom.js';
+import { applicationNote } from './forwarding.js';
 import { numbersOf, stateOf } from './names.js';
 import { fact, head, section } from './parts.js';
 import { timeline } from './timeline.js';
@@ -31,7 +32,8 @@ const eventTable = (call, openWebhook) => section('Events', h('span', { class: '
       h('td', {}, h('button', { type: 'button', class: 'link', on: { click: () => openWebhook(event.webhook.id) } }, visible(name(event)))),
       h('td', {}, visible(more(event)),
         event.duplicateOf && h('span', { class: 'note duplicate' }, `duplicate of ${event.duplicateOf.number}`),
-        event.after && h('span', { class: 'note late' }, 'late')),
+        event.after && h('span', { class: 'note late' }, 'late'),
+        applicationNote(event.webhook)),
       h('td', { class: 'arrived' }, clock(event.webhook.arrived)))))),
   call.order.some((event) => event.own === undefined)
     && h('p', { class: 'muted foot' }, '≈ no timestamp: time estimated from arrival.'));

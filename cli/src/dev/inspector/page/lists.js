@@ -6,6 +6,22 @@ import { fits, fitsCall } from './filter.js';
 import { callRow, webhookRow } from './rows.js';
 import { state } from './state.js';
 
+/** Shows what is new about a webhook in the list. Returns whether it was there. */
+export const updateInList = (webhook) => {
+  const old = state.rows.get(webhook.id);
+  if (!old) return false;
+  const hadFocus = old === document.activeElement;
+  const row = webhookRow(webhook);
+  row.hidden = !fits(webhook);
+  row.tabIndex = old.tabIndex;
+  row.setAttribute('aria-selected', old.getAttribute('aria-selected'));
+  state.webhooks.set(webhook.id, webhook);
+  state.rows.set(webhook.id, row);
+  old.replaceWith(row);
+  if (hadFocus) row.focus();
+  return true;
+};
+
 /** Adds a webhook, and drops those that the server no longer keeps. */
 export const addToList = (webhook) => {
   state.webhooks.set(webhook.id, webhook);

@@ -1,6 +1,7 @@
 // A row of each list.
 
 import { bytes, clock, count, h, hue, micros, short, visible } from './dom.js';
+import { applicationNote } from './forwarding.js';
 import { NOTICES, numbersOf, stateOf, title } from './names.js';
 import { state } from './state.js';
 
@@ -15,6 +16,7 @@ export const webhookRow = (webhook) => {
     cell('event',
       first && first !== webhook.id && h('span', { class: 'note duplicate' }, 'duplicate'),
       webhook.replay_of && h('span', { class: 'note replay' }, 'replay'),
+      applicationNote(webhook),
       webhook.failed && h('span', { class: 'why' }, webhook.failed),
       h('span', { class: 'name' }, visible(title(webhook)))),
     cell('app', visible(webhook.app ?? '')),

@@ -68,14 +68,16 @@ const showCall = (id) => {
   const call = state.calls.find((known) => known.id === id);
   const width = Math.max(300, byId('details').clientWidth - 50);
   fillDetails(`call ${id}`, () => (call ? callDetails(call, width, { openWebhook }) : placeholder('None of the webhooks of this call is kept any longer.')),
-    call && JSON.stringify([width, call.newest, call.events.length, call.notices]));
+    call && JSON.stringify([width, call.newest, call.events.length, call.notices, call.events.map(({ webhook }) => webhook.forwarding)]));
 };
 
 const loadWebhook = async (id) => {
   byId('details').ariaBusy = 'true';
   let parts;
+  let version;
   try {
     const webhook = await fetched(`webhooks/${id}`);
+    version = JSON.stringify(webhook.forwarding);
     const first = state.firsts.get(webhook.event_id);
     const duplicateOf = first === id ? undefined : first;
     const replayed = state.webhooks.get(webhook.replay_of);
@@ -84,7 +86,7 @@ const loadWebhook = async (id) => {
   } catch (error) {
     parts = () => placeholder(error.status === 404 ? `Webhook ${id} is no longer kept.` : error.message);
   }
-  if (state.view === 'webhooks' && state.selected.webhooks === id) fillDetails(`webhook ${id}`, parts);
+  if (state.view === 'webhooks' && state.selected.webhooks === id) fillDetails(`webhook ${id}`, parts, version);
 };
 
 export const back = () => {

@@ -4,6 +4,7 @@
 
 import { moments, name, phases, plays } from './calls.js';
 import { lasting, s, visible } from './dom.js';
+import { APPLICATION_MARKS, applicationResult } from './forwarding.js';
 
 const GUTTER = 66;
 const END = 84;
@@ -11,6 +12,8 @@ const BAR = 24;
 const DOT = 10;
 const LANES = { call: 14, plays: 50, media: 86, webhooks: 134, time: 170 };
 const HEIGHT = 184;
+/** With an application that events are posted to, the times are further down. */
+const APPLICATION = { lane: 178, height: 28 };
 
 /** The horizontal position of each event. */
 const places = (call, width) => {
@@ -110,14 +113,31 @@ const drawLate = (call, at) => call.order.filter((event) => event.after && !even
   return s('path', { class: 'late-arrow', 'marker-end': 'url(#late-head)', d: `M${from} ${y}C${from} ${y + 20} ${to} ${y + 20} ${to} ${y + 3}` });
 });
 
-const drawTimes = (call, at) => {
+const drawApplication = (call, at, open) => call.order.filter(({ webhook }) => webhook.forwarding).map((event) => {
+  const { number, webhook } = event;
+  const x = at.get(event);
+  const { state } = webhook.forwarding;
+  return s('g', { class: `application-mark ${state}`, on: { click: () => open(webhook.id) } },
+    s('title', {}, visible(`${number}: your application ${applicationResult(webhook.forwarding)}`)),
+    s('circle', { cx: x, cy: APPLICATION.lane, r: DOT - 2 }),
+    s('text', { x, y: APPLICATION.lane + 4 }, APPLICATION_MARKS[state]));
+});
+
+/** What the application did with the events, in words. */
+const applicationSummary = (call) => {
+  const states = call.order.map(({ webhook }) => webhook.forwarding?.state).filter(Boolean);
+  const of = (state) => states.filter((other) => other === state).length;
+  return states.length ? ` Your application has taken ${of('taken')}, ${of('open')} are posted, ${of('given_up')} were given up.` : '';
+};
+
+const drawTimes = (call, at, y) => {
   let last = -Infinity;
   return call.order.filter((event) => !event.duplicateOf).map((event) => {
     const x = at.get(event);
     if (x - last < 52) return [];
     last = x;
     const after = event.at - call.began;
-    return s('text', { class: 'time', x, y: LANES.time + 10 }, after ? `+${lasting(after)}` : '0 s');
+    return s('text', { class: 'time', x, y }, after ? `+${lasting(after)}` : '0 s');
   });
 };
 
@@ -125,15 +145,18 @@ const drawTimes = (call, at) => {
 export const timeline = (call, width, open) => {
   const { at, end } = places(call, width);
   const total = Math.max(width, end);
+  const lower = call.order.some(({ webhook }) => webhook.forwarding) ? APPLICATION.height : 0;
+  const height = HEIGHT + lower;
   const summary = `Timeline of the call: ${call.order.filter((event) => !event.duplicateOf).map((event) => `${name(event)} after ${lasting(event.at - call.began)}`).join(', ')}. `
-    + `${call.notices.length ? call.notices.flatMap((notice) => notice.lines).join(' ') : 'No issues.'}`;
-  return s('svg', { class: 'timeline', role: 'img', 'aria-label': visible(summary), width: total, height: HEIGHT, viewBox: `0 0 ${total} ${HEIGHT}` },
+    + `${call.notices.length ? call.notices.flatMap((notice) => notice.lines).join(' ') : 'No issues.'}${applicationSummary(call)}`;
+  return s('svg', { class: 'timeline', role: 'img', 'aria-label': visible(summary), width: total, height, viewBox: `0 0 ${total} ${height}` },
     s('defs', {},
       s('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
         s('line', { class: 'hatch', x1: 0, y1: 0, x2: 0, y2: 6 })),
       s('marker', { id: 'late-head', viewBox: '0 0 8 8', refX: 4, refY: 4, markerWidth: 6, markerHeight: 6, orient: 'auto' },
         s('path', { class: 'late-head', d: 'M0 0L8 4L0 8z' }))),
     lane('Call', LANES.call + 16), lane('Prompts', LANES.plays + 16), lane('Other', LANES.media + 16), lane('Webhooks', LANES.webhooks + 4),
+    lower > 0 && [lane('Your app', APPLICATION.lane + 4), drawApplication(call, at, open)],
     drawWebhooks(call, at, open), drawPhases(call, at, end), drawPlays(call, at, end), drawMoments(call, at, end),
-    drawGaps(call, at), drawLate(call, at), drawTimes(call, at));
+    drawGaps(call, at), drawLate(call, at), drawTimes(call, at, LANES.time + lower + 10));
 };

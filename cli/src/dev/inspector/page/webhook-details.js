@@ -3,6 +3,7 @@
 import { curl } from './curl.js';
 import { bytes, clock, copyButton, count, h, micros, short, visible } from './dom.js';
 import { text } from './fold.js';
+import { application } from './forwarding.js';
 import { json } from './json.js';
 import { title } from './names.js';
 import { fact, head, section, table } from './parts.js';
@@ -51,7 +52,9 @@ export const webhookDetails = (webhook, { origin, width, duplicateOf, isEventOfI
     steps(webhook),
     webhook.failure && failure(webhook.failure),
     webhook.failed && [request(webhook, { origin, width }), answer(webhook)],
+    webhook.forwarding?.state !== 'taken' && application(webhook),
     webhook.plaintext !== null && section('Decrypted event', copyButton('Copy', () => webhook.plaintext), json(webhook.plaintext, 'Decrypted event')),
+    webhook.forwarding?.state === 'taken' && application(webhook),
     timing(webhook),
     message(webhook),
     webhook.message && webhook.message.body !== webhook.plaintext

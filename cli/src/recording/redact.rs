@@ -35,21 +35,21 @@ const DEEPEST: usize = 32;
 
 /// Redacts the events of a run.
 #[derive(Debug)]
-pub(crate) struct Redactor {
+pub(super) struct Redactor {
     secret: [u8; 32],
     /// The fields that were named.
     named: BTreeSet<String>,
 }
 
 impl Redactor {
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         let mut secret = [0; 32];
         getrandom::getrandom(&mut secret).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
         Ok(Self { secret, named: BTreeSet::new() })
     }
 
     /// The event with its replacements. Names the fields that stay as they are.
-    pub(crate) fn redact(&mut self, event: &str) -> String {
+    pub(super) fn redact(&mut self, event: &str) -> String {
         let Ok(event) = serde_json::from_str::<&RawValue>(event) else { return "{}".to_owned() };
         let mut left = BTreeSet::new();
         let redacted = self.value("", event, 0, &mut left);

@@ -1,8 +1,11 @@
-//! Recordings: webhooks in a file, one line of JSON for each, as `dev --record` writes and `trigger scenario --file` plays
-//! them.
+//! Recordings: webhooks in a file, one line of JSON for each. `dev --record`, `decrypt --record` and `redrive --record` write
+//! them, and `trigger scenario --file` plays them.
 //!
 //! A recording can be edited or written by hand: a line needs `version`, `at_ms` and `event`. The format is that of
 //! `schemas/recording.schema.json`.
+
+mod redact;
+mod writer;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -10,41 +13,42 @@ use anyhow::{Context as _, anyhow};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub(crate) use self::writer::{Webhook, Writer};
 use crate::{files, json_text::Fields, printable::one_line, scenarios::Moment};
 
 /// The version of the format.
-pub(crate) const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
 /// A webhook in a recording.
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Entry {
-    pub(crate) version: u32,
+struct Entry {
+    version: u32,
     /// When it arrived: milliseconds since the first webhook of the recording.
-    pub(crate) at_ms: u64,
+    at_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) method: Option<String>,
+    method: Option<String>,
     /// The path without the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<String>,
+    path: Option<String>,
     /// The headers that say how to decrypt it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, String>,
     /// The body as it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) body: Option<String>,
+    body: Option<String>,
     /// The same in base64, if it is not text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) body_base64: Option<String>,
+    body_base64: Option<String>,
     /// The decrypted event. Absent if the webhook could not be decrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) event: Option<Box<RawValue>>,
+    event: Option<Box<RawValue>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) app: Option<String>,
+    app: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) outcome: Option<String>,
+    outcome: Option<String>,
     /// The status of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) status: Option<u16>,
+    status: Option<u16>,
 }
 
 /// The webhooks of a recording in the order of their arrival, with the numbers of their lines.
