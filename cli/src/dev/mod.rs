@@ -29,7 +29,7 @@ use voicehook_lambda::{
 };
 
 use self::{
-    inspector::{AccessToken, Inspector, Journal},
+    inspector::{AccessToken, Inspector, Journal, Masks},
     local_queue::LocalQueue,
     local_receiver::LocalReceiver,
     play::Player,
@@ -106,11 +106,14 @@ impl Dev {
             anyhow!("cannot listen on {}: {error}; choose another address with --listen", self.listen)
         })?;
         let address = listener.local_addr()?;
-        let path = token.map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
+        let path = token.as_ref().map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
         let player = Player::new(format!("http://{address}{path}"), self.app_id());
         let access = self.introduce(&player, address)?;
 
-        let journal = access.is_some().then(|| Arc::new(Journal::new()));
+        let journal = access.as_ref().map(|access| {
+            let masks = Masks::new(token.as_deref().into_iter().chain([access.secret()]));
+            Arc::new(Journal::new().masking(masks))
+        });
         let receiver = LocalReceiver::new(receiver, journal.clone()).recording(recorder.clone());
         let receiver = Arc::new(receiver);
         let inspector = journal.clone().zip(access).map(|(journal, token)| {

@@ -2,13 +2,15 @@
 //!
 //! It has two JSON representations: a summary for the list and the call view, and the full details.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Request, Response, request::Parts};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use voicehook_event::VoiceEvent;
 use voicehook_lambda::{event::Event, queue::Message, receiver::Outcome, telemetry::Stages};
 
-use super::explain;
+use super::{Masks, explain};
 use crate::dev::local_queue::event_of;
 
 /// Where a webhook came from.
@@ -34,6 +36,8 @@ pub(crate) struct Exchange {
     /// The app that the path names, if any.
     pub(crate) app: Option<String>,
     pub(crate) stages: Stages,
+    /// What it must not show.
+    pub(crate) masks: Arc<Masks>,
 }
 
 impl Exchange {
@@ -46,7 +50,29 @@ impl Exchange {
         outcome: Outcome,
     ) -> Self {
         let answer = response.clone();
-        Self { arrived, origin, request, message, answer, outcome, app: None, stages: Stages::default() }
+        let (app, stages, masks) = Default::default();
+        Self { arrived, origin, request, message, answer, outcome, app, stages, masks }
+    }
+
+    /// Without what the masks hide.
+    pub(super) fn masked(self, masks: &Arc<Masks>) -> Self {
+        Self { masks: Arc::clone(masks), ..self }
+    }
+
+    /// Path and query of the request, without tokens.
+    pub(super) fn target(&self) -> String {
+        self.masks.target(self.request.uri())
+    }
+
+    /// The path of the request, without a token.
+    pub(super) fn path(&self) -> String {
+        let target = self.target();
+        target.split_once('?').map_or(target.as_str(), |(path, _)| path).to_owned()
+    }
+
+    /// The headers of the request without those of the inspector; bytes that are not UTF-8 as escapes.
+    pub(super) fn headers(&self) -> Vec<(&str, String)> {
+        self.masks.headers(self.request.headers(), |text| text, |bytes| bytes.escape_ascii().to_string())
     }
 
     /// Approximate size in memory, in bytes.
@@ -82,7 +108,7 @@ impl Exchange {
             "failed": explain::failure(self).map(|failure| failure.title),
             "status": self.answer.status().as_u16(),
             "method": self.request.method().as_str(),
-            "path": self.request.uri().path(),
+            "path": self.path(),
             "app": self.app,
             "event_type": attribute("event_type"),
             "event_id": attribute("event_id"),
@@ -103,9 +129,9 @@ impl Exchange {
         let mut details = self.summary(id);
         let body = self.request.body().as_slice();
         details["request"] = json!({
-            "line": format!("{} {} {:?}", self.request.method(), self.request.uri(), self.request.version()),
-            "target": self.request.uri().to_string(),
-            "headers": headers(self.request.headers()),
+            "line": format!("{} {} {:?}", self.request.method(), self.target(), self.request.version()),
+            "target": self.target(),
+            "headers": self.headers(),
             "body": text(body),
             "body_hex": text(body).is_none().then(|| hex_simd::encode_to_string(body, hex_simd::AsciiCase::Lower)),
         });
@@ -123,7 +149,8 @@ impl Exchange {
             ["publish", micros(self.stages.publish)],
         ]);
         details["steps"] = explain::steps(self).into();
-        details["failure"] = explain::failure(self).map(|failure| failure.json(self, webhook_url)).into();
+        details["failure"] =
+            explain::failure(self).map(|failure| failure.json(self, &self.masks.text(webhook_url))).into();
         details
     }
 

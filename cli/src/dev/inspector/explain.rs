@@ -168,7 +168,7 @@ fn refused_here(exchange: &Exchange, refusal: &Refusal, webhook_url: &str) -> Ad
         return say(
             format!(
                 "No webhooks are received at {}: the path, the name of the app or the token is wrong.",
-                exchange.request.uri().path()
+                exchange.path()
             ),
             [&format!("Send to {webhook_url}, the URL of this receiver.")],
         );

@@ -11,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::Exchange;
+use super::{Exchange, Masks};
 
 /// How many webhooks are kept.
 pub(crate) const MAX_WEBHOOKS: usize = 500;
@@ -26,6 +26,7 @@ pub(crate) struct Journal {
     state: Mutex<State>,
     /// The number of the last change, for readers that wait for the next one.
     last: watch::Sender<u64>,
+    masks: Arc<Masks>,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +68,13 @@ impl Journal {
             run: format!("{:x}", Timestamp::now().as_microsecond()),
             state: Mutex::default(),
             last: watch::Sender::new(0),
+            masks: Arc::default(),
         }
+    }
+
+    /// What its webhooks must not show.
+    pub(crate) fn masking(self, masks: Masks) -> Self {
+        Self { masks: Arc::new(masks), ..self }
     }
 
     /// The alphanumeric id of this run.
@@ -77,6 +84,7 @@ impl Journal {
 
     /// Adds a webhook and returns its number, counted from 1. Drops the oldest ones to make room.
     pub(crate) fn add(&self, exchange: Exchange) -> u64 {
+        let exchange = exchange.masked(&self.masks);
         let mut state = self.state();
         state.last += 1;
         state.last_id += 1;

@@ -8,6 +8,7 @@ mod exchange;
 mod explain;
 mod guard;
 mod journal;
+mod masks;
 mod page;
 mod server;
 mod token;
@@ -15,6 +16,7 @@ mod token;
 pub(crate) use self::{
     exchange::{Exchange, Origin},
     journal::Journal,
+    masks::{Masks, is_inspectors},
     server::{Inspector, PATH},
     token::AccessToken,
 };

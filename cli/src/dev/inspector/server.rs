@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response, Sse, sse},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
@@ -67,6 +67,9 @@ impl Inspector {
             .route(&format!("{PATH}/restore"), post(restore))
             .route(&format!("{PATH}/samples/{{name}}"), post(sample))
             .route(&format!("{PATH}/scenarios/{{name}}"), post(scenario))
+            // Every other path below it, so that nothing of the inspector is taken for a webhook.
+            .route(&format!("{PATH}/"), any(unknown))
+            .route(&format!("{PATH}/{{*path}}"), any(unknown))
             .route_layer(middleware::from_fn_with_state(Arc::clone(&inspector), guarded))
             .with_state(inspector)
     }
@@ -110,6 +113,10 @@ fn opened(token: &AccessToken, uri: &Uri) -> Response {
     } else {
         (StatusCode::UNAUTHORIZED, [html], page::LOCKED).into_response()
     }
+}
+
+async fn unknown() -> Response {
+    gone("the inspector has nothing at this path")
 }
 
 /// What the page needs to know about this receiver.

@@ -94,6 +94,12 @@ impl Dev {
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         serde_json::from_str(body).unwrap()
     }
+
+    /// The number of the newest webhook.
+    fn newest(&self) -> u64 {
+        let is_kept = |id: &u64| status(&self.get(&format!("{PATH}/webhooks/{id}"))) == "200";
+        (1..).take_while(is_kept).last().unwrap()
+    }
 }
 
 impl Drop for Dev {
@@ -146,6 +152,50 @@ fn what_comes_through_a_tunnel_finds_no_inspector() {
         let answer = dev.ask_with_token(&format!("GET {PATH}{path}"), &headers);
         assert_eq!(status(&answer), "404", "{answer}");
         assert_eq!(answer.lines().last(), nowhere.lines().last());
+    }
+}
+
+#[test]
+fn nothing_that_belongs_to_the_inspector_is_journalled() {
+    let dev = Dev::start(&[]);
+    let nowhere = dev.get("/nowhere").lines().last().unwrap().to_owned();
+    let last = dev.newest();
+    let through_a_proxy = [("host", "hooks.example"), ("x-forwarded-for", "192.0.2.1")];
+    for path in ["", "/", "/webhooks/1", "/unknown", "/unknown/webhook"] {
+        for method in ["GET", "POST", "PUT"] {
+            let line = format!("{method} {PATH}{path}?token={}", dev.token);
+            let answer = dev.ask_with_token(&line, &through_a_proxy);
+            assert!(status(&answer) == "404" && answer.ends_with(&nowhere), "{line}: {answer}");
+            let answer = dev.ask_with_token(&line, &[("host", &dev.host)]);
+            assert!(!answer.contains(&dev.token), "{line}: {answer}");
+        }
+    }
+    for path in ["//_inspect", "/dev/_inspect", "/%5Finspect", "/_INSPECT"] {
+        let answer = dev.get(&format!("{path}?token={}", dev.token));
+        assert!(status(&answer) == "404" && answer.ends_with(&nowhere), "{path}: {answer}");
+    }
+    assert_eq!(dev.newest(), last, "{}", dev.details(dev.newest()));
+}
+
+#[test]
+fn tokens_are_masked_in_what_is_shown_of_a_webhook() {
+    let dev = Dev::start_with(&[], &[("WEBHOOK_TOKEN", "the-token-of-the-webhooks")]);
+    let cookie = dev.cookie();
+    for line in [
+        "POST /webhook/default/the-token-of-the-webhooks",
+        "POST /webhook/default/an-older-token-of-the-webhooks",
+        "POST /webhok/default/the-token-of-the-webhooks",
+        "POST /webhook?token=the-token-of-the-webhooks",
+        &format!("GET /?token={}", dev.token),
+    ] {
+        let headers = [("host", dev.host.as_str()), ("cookie", cookie.as_str()), ("x-format", "hex")];
+        dev.ask_with_token(line, &headers);
+        let details = dev.details(dev.newest());
+        let shown = details.to_string();
+        assert!(shown.contains("***") && shown.contains("x-format"), "{line}: {shown}");
+        for secret in ["-token-of-the-webhooks", &dev.token, "voicehook-inspect"] {
+            assert!(!shown.contains(secret), "{line}: {shown}");
+        }
     }
 }
 
