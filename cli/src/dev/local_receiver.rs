@@ -77,7 +77,7 @@ impl LocalReceiver {
         let (Answer { response, outcome, record }, message) =
             local_queue::watched(self.receiver.receive(&received)).await;
         telemetry::webhook(&record);
-        if let (Some(recorder), Origin::Received) = (&self.recorder, origin) {
+        if let (Some(recorder), Origin::Received) = (&self.recorder, &origin) {
             let (event, status) = (message.as_ref().and_then(event_of), response.status());
             recorder.record(&Received { arrived: instant, request: &request, event, outcome: &outcome, status });
         }

@@ -10,16 +10,18 @@ use serde_json::{Value, json};
 use voicehook_event::VoiceEvent;
 use voicehook_lambda::{event::Event, queue::Message, receiver::Outcome, telemetry::Stages};
 
-use super::{Masks, explain};
+use super::{Masks, changes, explain, search::Texts};
 use crate::dev::local_queue::event_of;
 
 /// Where a webhook came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// From outside, by HTTP.
     Received,
     /// Replayed from the inspector: the webhook with this number.
     Replay(u64),
+    /// Edited in the inspector: the webhook with this number, and its event if that is still known.
+    Edited { of: u64, before: Option<Arc<str>> },
 }
 
 /// A request and its outcome.
@@ -80,7 +82,8 @@ impl Exchange {
         const REST: usize = 2048;
         let headers = self.request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
         let message = self.message.as_ref().map_or(0, Message::bytes);
-        REST + headers.sum::<usize>() + self.request.body().len() + message + self.answer.body().len()
+        let before = if let Origin::Edited { before: Some(before), .. } = &self.origin { before.len() } else { 0 };
+        before + REST + headers.sum::<usize>() + self.request.body().len() + message + self.answer.body().len()
     }
 
     /// A copy of the request, for replay.
@@ -94,8 +97,27 @@ impl Exchange {
     }
 
     /// The decrypted event; in a CloudEvent, its `data`.
-    fn event(&self) -> Option<&str> {
+    pub(super) fn event(&self) -> Option<&str> {
         event_of(self.message.as_ref()?)
+    }
+
+    /// The id that the sender was given. Unlike the number, it tells the webhooks of all runs apart.
+    pub(super) fn key(&self) -> &str {
+        self.answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Everything that can be searched.
+    pub(super) fn texts(&self, webhook_url: &str) -> Texts {
+        let failure = explain::failure(self).map(|failure| failure.json(self, webhook_url).to_string());
+        let mut readable = vec![self.target(), self.answer.status().to_string(), self.answer.body().clone()];
+        readable.extend(self.headers().into_iter().map(|(name, value)| format!("{name}: {value}")));
+        readable.extend(failure.into_iter().chain(self.app.clone()));
+        readable.push(self.outcome.name().replace('_', " "));
+        let mut random = vec![self.key().to_owned(), String::from_utf8_lossy(self.request.body()).into_owned()];
+        for (name, value) in self.message.iter().flat_map(|message| &message.attributes) {
+            if *name == "event_id" { &mut random } else { &mut readable }.push(format!("{name}: {value}"));
+        }
+        Texts { event: self.event().unwrap_or_default().to_owned(), readable, random }
     }
 
     /// The summary for the list and the call view.
@@ -103,6 +125,7 @@ impl Exchange {
         let attribute = |name| self.message.as_ref().and_then(|message| message.attribute(name));
         let mut summary = json!({
             "id": id,
+            "key": self.key(),
             "arrived": self.arrived.as_millisecond(),
             "outcome": self.outcome.name(),
             "failed": explain::failure(self).map(|failure| failure.title),
@@ -118,8 +141,10 @@ impl Exchange {
             "micros": micros(self.stages.total),
             "event": self.event().map(fields),
         });
-        if let Origin::Replay(of) = self.origin {
-            summary["replay_of"] = of.into();
+        match self.origin {
+            Origin::Received => {}
+            Origin::Replay(of) => summary["replay_of"] = of.into(),
+            Origin::Edited { of, .. } => summary["edited_from"] = of.into(),
         }
         summary
     }
@@ -136,6 +161,10 @@ impl Exchange {
             "body_hex": text(body).is_none().then(|| hex_simd::encode_to_string(body, hex_simd::AsciiCase::Lower)),
         });
         details["plaintext"] = self.event().into();
+        if let Origin::Edited { before: Some(before), .. } = &self.origin {
+            let after = self.event().unwrap_or_default();
+            details["changes"] = changes::as_json(&changes::changes(before, after));
+        }
         details["message"] = self.message.as_ref().map(|message| self.message_details(message)).into();
         details["answer"] = json!({
             "status": format!("{}", self.answer.status()),
@@ -226,7 +255,7 @@ fn text(body: &[u8]) -> Option<&str> {
 }
 
 /// Headers with their values; bytes that are not UTF-8 as escapes.
-fn headers(headers: &HeaderMap) -> Vec<(&str, String)> {
+pub(super) fn headers(headers: &HeaderMap) -> Vec<(&str, String)> {
     let shown = |value: &[u8]| str::from_utf8(value).map_or_else(|_| value.escape_ascii().to_string(), str::to_owned);
     headers.iter().map(|(name, value)| (name.as_str(), shown(value.as_bytes()))).collect()
 }

@@ -146,6 +146,19 @@ impl Journal {
         self.state().kept.iter().find(|kept| kept.id == id).map(|kept| Arc::clone(&kept.exchange))
     }
 
+    /// Looks up a webhook by its number, or by the id that the sender was given.
+    pub(crate) fn find(&self, name: &str) -> Option<(u64, Arc<Exchange>)> {
+        let number = name.parse().ok();
+        let state = self.state();
+        let is_it = |kept: &&Kept| number.map_or_else(|| kept.exchange.key() == name, |number: u64| kept.id == number);
+        state.kept.iter().find(is_it).map(|kept| (kept.id, Arc::clone(&kept.exchange)))
+    }
+
+    /// All webhooks that are kept, with their numbers, the oldest first.
+    pub(crate) fn all(&self) -> Vec<(u64, Arc<Exchange>)> {
+        self.state().kept.iter().map(|kept| (kept.id, Arc::clone(&kept.exchange))).collect()
+    }
+
     /// The changes after number `seen`, in order, with their numbers. For a reader that has seen nothing (`None`), the first
     /// one is [`Change::Emptied`].
     pub(crate) fn since(&self, seen: Option<u64>) -> Vec<(u64, Change)> {

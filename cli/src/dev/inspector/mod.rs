@@ -4,12 +4,17 @@
 //! machine that know its [`AccessToken`], because it shows plaintext and the exact reason of a failed decryption. The function reveals neither, and
 //! contains nothing of this module.
 
+mod api;
+mod changes;
+mod edit;
 mod exchange;
 mod explain;
+mod export;
 mod guard;
 mod journal;
 mod masks;
 mod page;
+mod search;
 mod server;
 mod token;
 

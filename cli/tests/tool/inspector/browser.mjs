@@ -544,7 +544,7 @@ test('a replay says that it runs, how it went, and what it cannot', async () => 
   await details(page).getByRole('button', { name: 'webhook 10' }).click();
   await details(page).getByText('replay of webhook 1').waitFor();
   await page.unroute('**/replay');
-  await fetch(`${new URL(receiver.inspector).origin}/_inspect/clear`, { method: 'POST', headers: { 'x-voicehook-inspect-token': new URL(receiver.inspector).searchParams.get('token') } });
+  await fetch(`${new URL(receiver.inspector).origin}/_inspect/api/clear`, { method: 'POST', headers: { 'x-voicehook-inspect-token': new URL(receiver.inspector).searchParams.get('token') } });
   await page.getByText('10 webhooks cleared.').waitFor();
   await page.getByRole('button', { name: 'Undo' }).click();
   await row(page, 'replay').click();
