@@ -23,13 +23,13 @@ use tokio::{net::TcpListener, time::timeout};
 use voicehook_lambda::{
     app_id::{AppIdSetting, AppIds, FixedAppId, trimmed},
     config::Config,
-    queue::{QueueUrl, Sqs},
+    queue::{Queue as _, QueueUrl, Sqs},
     receiver::Receiver,
     telemetry,
 };
 
 use self::{
-    inspector::{AccessToken, Inspector, Journal, Masks},
+    inspector::{AccessToken, HistoryArgs, Inspector, Journal, Masks, Reopener},
     local_queue::LocalQueue,
     local_receiver::LocalReceiver,
     play::Player,
@@ -87,6 +87,8 @@ pub(crate) struct Dev {
     inspect_token: Option<String>,
     #[command(flatten)]
     record: RecordArgs,
+    #[command(flatten)]
+    history: HistoryArgs,
 }
 
 impl Dev {
@@ -98,8 +100,10 @@ impl Dev {
         let recorder = self.record.open()?.map(Arc::new);
         let (queue, quarantine) = self.queues(&config).await?;
         let queued = queue.count();
+        let history = self.history.open()?;
         let token = variable("WEBHOOK_TOKEN").filter(|_| config.settings.token.is_some());
         let app_ids = AppIds::new(FixedAppId::new(&self.app_id()), config.app_id_ttl);
+        let reopener = Reopener::new(&config, queue.kind(), &self.app_id(), token.as_deref());
         let receiver = Receiver::new(config.settings, app_ids, queue).with_quarantine(quarantine);
 
         let listener = TcpListener::bind(self.listen).await.map_err(|error| {
@@ -110,20 +114,27 @@ impl Dev {
         let player = Player::new(format!("http://{address}{path}"), self.app_id());
         let access = self.introduce(&player, address)?;
 
-        let journal = access.as_ref().map(|access| {
+        let mut journal = access.as_ref().map(|access| {
             let masks = Masks::new(token.as_deref().into_iter().chain([access.secret()]));
-            Arc::new(Journal::new().masking(masks))
+            Journal::new().masking(masks)
         });
+        if let Some((history, entries)) = history {
+            console::line(format_args!("history: {}, {} webhooks", history.path().display(), entries.len()));
+            let earlier = reopener.reopen(entries).await;
+            journal = journal.map(|journal| journal.remembering(history, earlier));
+        }
+        let journal = journal.map(Arc::new);
         let receiver = LocalReceiver::new(receiver, journal.clone()).recording(recorder.clone());
         let receiver = Arc::new(receiver);
         let inspector = journal.clone().zip(access).map(|(journal, token)| {
             let (receiver, player) = (Arc::clone(&receiver), player.clone());
             Inspector { journal, receiver, player, queue: self.queue_name().to_owned(), token }.router()
         });
+        let closing = journal.clone();
         let mut server =
             tokio::spawn(serve(listener, Arc::clone(&receiver), inspector.unwrap_or_default(), async move {
                 interrupted().await;
-                journal.inspect(|journal| journal.close());
+                closing.inspect(|journal| journal.close());
             }));
         let ended = async {
             interrupted().await;
@@ -133,6 +144,7 @@ impl Dev {
             let missing = player.inbound_call(&queued).await?;
             if !self.once {
                 recorder.iter().for_each(|recorder| recorder.start());
+                journal.iter().for_each(|journal| journal.start_history());
                 invite(&player)?;
                 std::future::pending::<()>().await;
             }
@@ -143,7 +155,9 @@ impl Dev {
             served = &mut server => served??,
             () = ended => if let Ok(served) = timeout(LAST_BYTES, server).await { served?? },
         }
-        let has_failed = self.once || recorder.is_some_and(|recorder| recorder.has_failed());
+        let has_failed = self.once
+            || recorder.is_some_and(|recorder| recorder.has_failed())
+            || journal.is_some_and(|journal| journal.history_has_failed());
         Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 

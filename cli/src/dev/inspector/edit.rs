@@ -1,7 +1,7 @@
 //! Edit and resend: a webhook with another event, encrypted as the original was.
 
 use axum::http::{HeaderName, HeaderValue, Request, header, request::Parts};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use voicehook_lambda::webhook::{ALGORITHM_HEADER, ALGORITHM_HEADER_AS_DOCUMENTED, ENCODING_HEADER, FORMAT_HEADER};
 
@@ -50,11 +50,9 @@ impl Edit {
 
 /// What a receiver will find wrong with an event. It can be sent all the same.
 pub(super) fn problem(event: &str) -> Option<String> {
-    match serde_json::from_str::<Fields>(event) {
-        Ok(_) => None,
-        Err(error) if error.is_data() => {
-            Some("This is JSON, but not an object; the receiver will reject it.".to_owned())
-        }
+    match serde_json::from_str::<IgnoredAny>(event) {
+        Ok(_) if event.trim_start().starts_with('{') => None,
+        Ok(_) => Some("This is JSON, but not an object. The receiver will reject it.".to_owned()),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
             let what = error.to_string();
@@ -120,6 +118,7 @@ mod tests {
     fn what_the_receiver_will_reject_is_named() {
         assert_eq!(problem("{}"), None);
         assert!(problem("[1]").unwrap().contains("not an object"));
+        assert!(problem("[1,").unwrap().contains("not JSON"));
         let wrong = problem("{\n  \"a\": 1,,\n}").unwrap();
         assert!(wrong.contains("at line 2, column"), "{wrong}");
     }

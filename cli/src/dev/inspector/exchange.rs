@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response, request::Parts};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use voicehook_event::VoiceEvent;
 use voicehook_lambda::{event::Event, queue::Message, receiver::Outcome, telemetry::Stages};
@@ -38,8 +39,32 @@ pub(crate) struct Exchange {
     /// The app that the path names, if any.
     pub(crate) app: Option<String>,
     pub(crate) stages: Stages,
+    /// Set if it is of an earlier run.
+    pub(crate) earlier: Option<Earlier>,
     /// What it must not show.
     pub(crate) masks: Arc<Masks>,
+}
+
+/// What became of a webhook, as a history keeps it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Fate {
+    /// The name of its outcome.
+    pub(crate) outcome: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// Why a queue did not take it: a name, and what the queue said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message_id: Option<String>,
+}
+
+/// What is known of a webhook of an earlier run.
+#[derive(Debug)]
+pub(crate) struct Earlier {
+    pub(crate) fate: Fate,
+    /// Whether it opens now and did not then, or the other way round.
+    pub(crate) has_changed: bool,
 }
 
 impl Exchange {
@@ -52,8 +77,8 @@ impl Exchange {
         outcome: Outcome,
     ) -> Self {
         let answer = response.clone();
-        let (app, stages, masks) = Default::default();
-        Self { arrived, origin, request, message, answer, outcome, app, stages, masks }
+        let (app, stages, earlier, masks) = Default::default();
+        Self { arrived, origin, request, message, answer, outcome, app, stages, earlier, masks }
     }
 
     /// Without what the masks hide.
@@ -101,6 +126,17 @@ impl Exchange {
         event_of(self.message.as_ref()?)
     }
 
+    /// The name of what became of it when it arrived.
+    pub(super) fn outcome_name(&self) -> &str {
+        self.earlier.as_ref().map_or(self.outcome.name(), |earlier| &earlier.fate.outcome)
+    }
+
+    /// Whether it opens now, and did not when it arrived.
+    pub(super) fn opens_only_now(&self) -> bool {
+        matches!(self.outcome, Outcome::Queued { .. })
+            && self.earlier.as_ref().is_some_and(|earlier| earlier.has_changed)
+    }
+
     /// The id that the sender was given. Unlike the number, it tells the webhooks of all runs apart.
     pub(super) fn key(&self) -> &str {
         self.answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default()
@@ -112,7 +148,7 @@ impl Exchange {
         let mut readable = vec![self.target(), self.answer.status().to_string(), self.answer.body().clone()];
         readable.extend(self.headers().into_iter().map(|(name, value)| format!("{name}: {value}")));
         readable.extend(failure.into_iter().chain(self.app.clone()));
-        readable.push(self.outcome.name().replace('_', " "));
+        readable.push(self.outcome_name().replace('_', " "));
         let mut random = vec![self.key().to_owned(), String::from_utf8_lossy(self.request.body()).into_owned()];
         for (name, value) in self.message.iter().flat_map(|message| &message.attributes) {
             if *name == "event_id" { &mut random } else { &mut readable }.push(format!("{name}: {value}"));
@@ -127,7 +163,7 @@ impl Exchange {
             "id": id,
             "key": self.key(),
             "arrived": self.arrived.as_millisecond(),
-            "outcome": self.outcome.name(),
+            "outcome": self.outcome_name(),
             "failed": explain::failure(self).map(|failure| failure.title),
             "status": self.answer.status().as_u16(),
             "method": self.request.method().as_str(),
@@ -141,6 +177,9 @@ impl Exchange {
             "micros": micros(self.stages.total),
             "event": self.event().map(fields),
         });
+        if self.earlier.is_some() {
+            summary["earlier"] = true.into();
+        }
         match self.origin {
             Origin::Received => {}
             Origin::Replay(of) => summary["replay_of"] = of.into(),

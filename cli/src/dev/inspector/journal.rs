@@ -11,7 +11,10 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{Exchange, Masks};
+use super::{
+    Exchange, Masks,
+    history::{Entry, History},
+};
 
 /// How many webhooks are kept.
 pub(crate) const MAX_WEBHOOKS: usize = 500;
@@ -43,6 +46,7 @@ struct State {
     /// The size of both.
     bytes: usize,
     is_closed: bool,
+    history: Option<History>,
 }
 
 #[derive(Debug)]
@@ -51,6 +55,8 @@ struct Kept {
     /// The number of the change that added it.
     change: u64,
     exchange: Arc<Exchange>,
+    /// Whether the history has it.
+    is_in_history: bool,
 }
 
 /// A change that a reader has not seen.
@@ -77,6 +83,26 @@ impl Journal {
         Self { masks: Arc::new(masks), ..self }
     }
 
+    /// Keeps webhooks in a file, too, from [`start_history`](Self::start_history) on. Begins with those of earlier runs.
+    pub(crate) fn remembering(self, history: History, earlier: Vec<(u64, Exchange)>) -> Self {
+        for (id, exchange) in earlier {
+            let exchange = exchange.masked(&self.masks);
+            self.state().push(id, exchange, true);
+        }
+        self.state().history = Some(history);
+        self
+    }
+
+    /// Writes what arrives from now on to the history.
+    pub(crate) fn start_history(&self) {
+        self.state().history.iter_mut().for_each(History::start);
+    }
+
+    /// Whether a webhook is missing in the history.
+    pub(crate) fn history_has_failed(&self) -> bool {
+        self.state().history.as_ref().is_some_and(History::has_failed)
+    }
+
     /// The alphanumeric id of this run.
     pub(crate) fn run(&self) -> &str {
         &self.run
@@ -86,12 +112,13 @@ impl Journal {
     pub(crate) fn add(&self, exchange: Exchange) -> u64 {
         let exchange = exchange.masked(&self.masks);
         let mut state = self.state();
-        state.last += 1;
-        state.last_id += 1;
-        let (id, change) = (state.last_id, state.last);
-        state.bytes += exchange.bytes();
-        state.kept.push_back(Kept { id, change, exchange: Arc::new(exchange) });
-        state.make_room();
+        let id = state.last_id + 1;
+        let is_in_history = state.history.as_ref().is_some_and(History::is_on);
+        state.push(id, exchange, is_in_history);
+        if is_in_history {
+            state.write_newest();
+        }
+        let change = state.last;
         drop(state);
         self.last.send_replace(change);
         id
@@ -106,6 +133,7 @@ impl Journal {
         }
         state.last += 1;
         state.emptied = state.last;
+        state.write_all();
         self.last.send_replace(state.last);
     }
 
@@ -127,6 +155,7 @@ impl Journal {
             kept.change = change;
         }
         state.last += u64::try_from(state.kept.len()).unwrap_or(u64::MAX);
+        state.write_all();
         self.last.send_replace(state.last);
         true
     }
@@ -168,7 +197,7 @@ impl Journal {
         let emptied = seen.is_none().then_some((state.emptied, Change::Emptied { cleared }));
         let oldest = state.kept.front().map_or(state.last_id, |kept| kept.id);
         let added = state.kept.iter().filter(|kept| seen.is_none_or(|seen| kept.change > seen));
-        let added = added.map(|Kept { id, change, exchange }| {
+        let added = added.map(|Kept { id, change, exchange, .. }| {
             (*change, Change::Added { id: *id, exchange: Arc::clone(exchange), oldest })
         });
         emptied.into_iter().chain(added).collect()
@@ -185,6 +214,32 @@ impl Journal {
 }
 
 impl State {
+    /// Adds a webhook as a change.
+    fn push(&mut self, id: u64, exchange: Exchange, is_in_history: bool) {
+        self.last += 1;
+        self.last_id = id;
+        self.bytes += exchange.bytes();
+        let exchange = Arc::new(exchange);
+        self.kept.push_back(Kept { id, change: self.last, exchange, is_in_history });
+        self.make_room();
+    }
+
+    /// Writes the newest webhook to the history, or all of it if it holds much that is no longer kept.
+    fn write_newest(&mut self) {
+        let (Some(history), Some(newest)) = (&mut self.history, self.kept.back()) else { return };
+        history.append(&Entry::new(newest.id, &newest.exchange));
+        if history.is_too_long() {
+            self.write_all();
+        }
+    }
+
+    /// Replaces the history by what is kept.
+    fn write_all(&mut self) {
+        let Some(history) = &mut self.history else { return };
+        let kept = self.kept.iter().filter(|kept| kept.is_in_history);
+        history.rewrite(kept.map(|kept| Entry::new(kept.id, &kept.exchange)));
+    }
+
     /// Drops what was cleared, and then the oldest webhooks, while there is too much.
     fn make_room(&mut self) {
         while self.kept.len() > MAX_WEBHOOKS || (self.bytes > MAX_BYTES && self.kept.len() + self.cleared.len() > 1) {

@@ -11,6 +11,7 @@ mod exchange;
 mod explain;
 mod export;
 mod guard;
+mod history;
 mod journal;
 mod masks;
 mod page;
@@ -20,6 +21,7 @@ mod token;
 
 pub(crate) use self::{
     exchange::{Exchange, Origin},
+    history::{HistoryArgs, Reopener},
     journal::Journal,
     masks::{Masks, is_inspectors},
     server::{Inspector, PATH},

@@ -3,6 +3,9 @@
 //! The browser tests are in `browser.mjs`, run by Node's test runner; screenshots are kept in
 //! `target/tmp/inspector/screenshots`.
 
+#[cfg(unix)]
+mod history;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
