@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -23,12 +23,12 @@ fn file(name: &str) -> PathBuf {
     file
 }
 
-fn start(file: &PathBuf, more: &[&str], variables: &[(&str, &str)]) -> Dev {
+fn start(file: &Path, more: &[&str], variables: &[(&str, &str)]) -> Dev {
     Dev::start_with(&[&["--history", file.to_str().unwrap()], more].concat(), variables)
 }
 
 /// Starts it where it must refuse to.
-fn refused(file: &PathBuf) -> String {
+fn refused(file: &Path) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_voicehook"));
     let output: Output = command.args(["dev", "--listen", "127.0.0.1:0", "--history"]).arg(file).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -59,7 +59,7 @@ fn all(dev: &Dev, query: &str) -> Vec<Value> {
     details.collect()
 }
 
-fn lines(file: &PathBuf) -> Vec<String> {
+fn lines(file: &Path) -> Vec<String> {
     fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect()
 }
 
@@ -147,7 +147,7 @@ fn a_file_that_is_no_history_is_left_alone() {
         assert!(said.contains(why) && said.contains("other.jsonl"), "{said}");
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
     }
-    assert!(refused(&PathBuf::from(env!("CARGO_TARGET_TMPDIR"))).contains("is not a file"));
+    assert!(refused(Path::new(env!("CARGO_TARGET_TMPDIR"))).contains("is not a file"));
 }
 
 #[test]

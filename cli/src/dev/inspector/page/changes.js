@@ -4,9 +4,10 @@ import { h, visible } from './dom.js';
 
 const LONGEST = 300;
 
-const value = (text) => {
+/** A value, in an element that says that it was deleted or inserted. */
+const value = (element, text) => {
   if (text === null) return h('span', { class: 'muted' }, 'not there');
-  return visible(text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+  return h(element, {}, visible(text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text));
 };
 
 /** A table of the fields that are different. */
@@ -16,5 +17,5 @@ export const changeTable = (changes) => {
     h('thead', {}, h('tr', {}, ['Field', 'Original', 'Edited'].map((column) => h('th', { scope: 'col' }, column)))),
     h('tbody', {}, changes.map(({ path, before, after }) => h('tr', {},
       h('th', { scope: 'row' }, path === '' ? 'whole event' : visible(path)),
-      h('td', { class: 'before' }, value(before)), h('td', { class: 'after' }, value(after))))));
+      h('td', {}, value('del', before)), h('td', {}, value('ins', after))))));
 };
