@@ -100,7 +100,7 @@ impl Dev {
         let recorder = self.record.open()?.map(Arc::new);
         let (queue, quarantine) = self.queues(&config).await?;
         let queued = queue.count();
-        let history = self.history.open()?;
+        let history = self.history.open(self.record.path())?;
         let token = variable("WEBHOOK_TOKEN").filter(|_| config.settings.token.is_some());
         let app_ids = AppIds::new(FixedAppId::new(&self.app_id()), config.app_id_ttl);
         let reopener = Reopener::new(&config, queue.kind(), &self.app_id(), token.as_deref());
@@ -120,8 +120,10 @@ impl Dev {
         });
         if let Some((history, entries)) = history {
             console::line(format_args!("history: {}, {} webhooks", history.path().display(), entries.len()));
+            let without =
+                || anyhow!("--history needs the inspector, which is only for this machine: --listen 127.0.0.1:3000");
             let earlier = reopener.reopen(entries).await;
-            journal = journal.map(|journal| journal.remembering(history, earlier));
+            journal = Some(journal.ok_or_else(without)?.remembering(history, earlier));
         }
         let journal = journal.map(Arc::new);
         let receiver = LocalReceiver::new(receiver, journal.clone()).recording(recorder.clone());

@@ -41,6 +41,11 @@ pub(crate) struct RecordArgs {
 }
 
 impl RecordArgs {
+    /// The file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.record.as_deref()
+    }
+
     /// Opens the file.
     pub(crate) fn open(&self) -> anyhow::Result<Option<Recorder>> {
         let Some(path) = &self.record else { return Ok(None) };

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::{
     Exchange, Origin, PATH, changes,
     edit::{self, Edit},
+    exchange::Searched,
     export::{self, Format},
     search::{Search, Subject},
     server::{Inspector, Shared, answer, gone},
@@ -118,7 +119,7 @@ impl Inspector {
                 continue;
             }
             let summary = exchange.summary(id);
-            let texts = || exchange.texts(&self.player.url);
+            let texts = Searched(&exchange, &self.player.url);
             if search.finds(&Subject::new(&summary, is_duplicate, &texts)) {
                 found.push((id, exchange, summary));
             }

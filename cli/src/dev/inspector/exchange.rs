@@ -142,20 +142,6 @@ impl Exchange {
         self.answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default()
     }
 
-    /// Everything that can be searched.
-    pub(super) fn texts(&self, webhook_url: &str) -> Texts {
-        let failure = explain::failure(self).map(|failure| failure.json(self, webhook_url).to_string());
-        let mut readable = vec![self.target(), self.answer.status().to_string(), self.answer.body().clone()];
-        readable.extend(self.headers().into_iter().map(|(name, value)| format!("{name}: {value}")));
-        readable.extend(failure.into_iter().chain(self.app.clone()));
-        readable.push(self.outcome_name().replace('_', " "));
-        let mut random = vec![self.key().to_owned(), String::from_utf8_lossy(self.request.body()).into_owned()];
-        for (name, value) in self.message.iter().flat_map(|message| &message.attributes) {
-            if *name == "event_id" { &mut random } else { &mut readable }.push(format!("{name}: {value}"));
-        }
-        Texts { event: self.event().unwrap_or_default().to_owned(), readable, random }
-    }
-
     /// The summary for the list and the call view.
     pub(crate) fn summary(&self, id: u64) -> Value {
         let attribute = |name| self.message.as_ref().and_then(|message| message.attribute(name));
@@ -236,6 +222,36 @@ impl Exchange {
             "trace_header": message.trace_header,
             "bytes": message.bytes(),
         })
+    }
+}
+
+/// A webhook that is searched, and the URL that its explanation names.
+pub(super) struct Searched<'a>(pub(super) &'a Exchange, pub(super) &'a str);
+
+impl Texts for Searched<'_> {
+    fn event(&self) -> Option<&str> {
+        self.0.event()
+    }
+
+    fn readable(&self) -> Vec<String> {
+        let Self(exchange, webhook_url) = self;
+        let failure = explain::failure(exchange).map(|failure| failure.json(exchange, webhook_url).to_string());
+        let answer = &exchange.answer;
+        let mut readable = vec![exchange.target(), answer.status().to_string(), answer.body().clone()];
+        readable.extend(exchange.headers().into_iter().map(|(name, value)| format!("{name}: {value}")));
+        readable.extend(failure.into_iter().chain(exchange.app.clone()));
+        readable.push(exchange.outcome_name().replace('_', " "));
+        let attributes = exchange.message.iter().flat_map(|message| &message.attributes);
+        let attributes = attributes.filter(|(name, _)| *name != "event_id");
+        readable.extend(attributes.map(|(name, value)| format!("{name}: {value}")));
+        readable
+    }
+
+    fn random(&self) -> Vec<String> {
+        let Self(exchange, _) = self;
+        let event_id = exchange.message.as_ref().and_then(|message| message.attribute("event_id"));
+        let body = String::from_utf8_lossy(exchange.request.body()).into_owned();
+        [exchange.key(), event_id.unwrap_or_default()].map(str::to_owned).into_iter().chain([body]).collect()
     }
 }
 

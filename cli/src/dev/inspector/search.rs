@@ -76,42 +76,47 @@ pub(super) struct Subject<'a> {
     pub(super) summary: &'a Value,
     pub(super) is_duplicate: bool,
     event: OnceCell<Value>,
-    texts: OnceCell<Texts>,
-    read: &'a dyn Fn() -> Texts,
+    readable: OnceCell<Vec<String>>,
+    random: OnceCell<Vec<String>>,
+    texts: &'a dyn Texts,
 }
 
 /// The texts of a webhook.
-#[derive(Debug, Default)]
-pub(super) struct Texts {
-    /// The event; empty if there is none.
-    pub(super) event: String,
-    /// What a person reads.
-    pub(super) readable: Vec<String>,
+pub(super) trait Texts {
+    /// The event, if there is one.
+    fn event(&self) -> Option<&str>;
+    /// What a person reads beside the event.
+    fn readable(&self) -> Vec<String>;
     /// Ciphertexts and hashes.
-    pub(super) random: Vec<String>,
+    fn random(&self) -> Vec<String>;
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn new(summary: &'a Value, is_duplicate: bool, read: &'a dyn Fn() -> Texts) -> Self {
-        Self { summary, is_duplicate, event: OnceCell::new(), texts: OnceCell::new(), read }
+    pub(super) fn new(summary: &'a Value, is_duplicate: bool, texts: &'a dyn Texts) -> Self {
+        let (event, readable, random) = Default::default();
+        Self { summary, is_duplicate, event, readable, random, texts }
     }
 
     fn event(&self) -> &Value {
-        self.event.get_or_init(|| serde_json::from_str(&(self.read)().event).unwrap_or_default())
+        let event = || self.texts.event().and_then(|event| serde_json::from_str(event).ok()).unwrap_or_default();
+        self.event.get_or_init(event)
     }
 
-    /// The texts in lower case. Of an event with escapes, also what they stand for.
-    fn texts(&self) -> &Texts {
-        self.texts.get_or_init(|| {
-            let Texts { event, readable, random } = (self.read)();
+    /// What a person reads, in lower case. Of an event with escapes, also what they stand for.
+    fn readable(&self) -> &[String] {
+        self.readable.get_or_init(|| {
+            let event = self.texts.event().unwrap_or_default();
             let mut decoded = String::new();
             if event.contains('\\') {
-                collect_strings(&serde_json::from_str(&event).unwrap_or_default(), &mut decoded);
+                collect_strings(self.event(), &mut decoded);
             }
-            let lower = |texts: Vec<String>| texts.into_iter().map(|text| text.to_lowercase()).collect();
-            let readable = readable.into_iter().chain([event, decoded]).collect();
-            Texts { event: String::new(), readable: lower(readable), random: lower(random) }
+            let all = self.texts.readable().into_iter().chain([event.to_owned(), decoded]);
+            all.map(|text| text.to_lowercase()).collect()
         })
+    }
+
+    fn random(&self) -> &[String] {
+        self.random.get_or_init(|| self.texts.random().into_iter().map(|text| text.to_lowercase()).collect())
     }
 }
 
@@ -213,9 +218,8 @@ impl Term {
     fn is_in(&self, webhook: &Subject<'_>) -> bool {
         match &self.wanted {
             Wanted::Text(wanted) => {
-                let Texts { readable, random, .. } = webhook.texts();
-                let random = if wanted.chars().count() < LONG { &[][..] } else { random };
-                readable.iter().chain(random).any(|text| text.contains(wanted))
+                let is_in = |texts: &[String]| texts.iter().any(|text| text.contains(wanted));
+                is_in(webhook.readable()) || (wanted.chars().count() >= LONG && is_in(webhook.random()))
             }
             Wanted::Field(field, patterns) => {
                 let values = field.values(webhook);
@@ -465,13 +469,24 @@ mod tests {
     const EVENT: &str = r#"{"prompt_ref":"Main menu","note":"say \"hi\" at 12:30, M\u00fcller","n":7,"ok":true,
         "custom_data":{"order":"A-1"},"calls":[{"to":"+1"},{"to":"+2"}],"list":["x","y"]}"#;
 
-    fn texts() -> Texts {
-        let random = vec!["00ff00ff00ff00ff".to_owned()];
-        Texts { event: EVENT.to_owned(), readable: vec!["sales".to_owned(), "x-format: hex".to_owned()], random }
+    struct Webhook;
+
+    impl Texts for Webhook {
+        fn event(&self) -> Option<&str> {
+            Some(EVENT)
+        }
+
+        fn readable(&self) -> Vec<String> {
+            vec!["sales".to_owned(), "x-format: hex".to_owned()]
+        }
+
+        fn random(&self) -> Vec<String> {
+            vec!["00ff00ff00ff00ff".to_owned()]
+        }
     }
 
     fn finds_in(webhook: &Value, search: &str) -> bool {
-        Search::parse(search).unwrap().finds(&Subject::new(webhook, false, &texts))
+        Search::parse(search).unwrap().finds(&Subject::new(webhook, false, &Webhook))
     }
 
     fn finds(search: &str) -> bool {
@@ -590,7 +605,7 @@ mod tests {
         webhook["failed"] = "Wrong AppID".into();
         webhook["replay_of"] = 4.into();
         assert!(finds_in(&webhook, "is:failed is:replay -is:edited -is:duplicate"));
-        assert!(Search::parse("is:duplicate").unwrap().finds(&Subject::new(&webhook, true, &texts)));
+        assert!(Search::parse("is:duplicate").unwrap().finds(&Subject::new(&webhook, true, &Webhook)));
     }
 
     #[test]
@@ -615,9 +630,22 @@ mod tests {
 
     #[test]
     fn texts_are_only_read_when_a_word_is_searched() {
+        struct Unread;
+        impl Texts for Unread {
+            fn event(&self) -> Option<&str> {
+                unreachable!()
+            }
+
+            fn readable(&self) -> Vec<String> {
+                unreachable!()
+            }
+
+            fn random(&self) -> Vec<String> {
+                unreachable!()
+            }
+        }
         let webhook = webhook();
-        let never = || -> Texts { unreachable!() };
-        let subject = Subject::new(&webhook, false, &never);
+        let subject = Subject::new(&webhook, false, &Unread);
         assert!(Search::parse("status:2xx").unwrap().finds(&subject));
         assert!(!Search::parse("menu status:4xx").unwrap().finds(&subject));
     }

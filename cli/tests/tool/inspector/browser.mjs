@@ -864,7 +864,7 @@ test('an event is edited and sent again, and the differences are shown before an
   const differences = editor.getByRole('region', { name: 'Differences to the original' });
   await differences.getByRole('row', { name: 'new not there true' }).waitFor();
   assert.deepEqual((await differences.getByRole('row').allInnerTexts()).slice(1), ['digit\t"2"\t"7"', 'big\t12345678901234567890\t12345678901234567891', 'new\tnot there\ttrue']);
-  await shot(page, 'edit');
+  await shot(page, 'edit-differences');
   await page.keyboard.press('Escape');
   await editor.waitFor({ state: 'hidden' });
   await details(page).getByRole('button', { name: 'Edit…' }).click();
@@ -1017,6 +1017,8 @@ for (const [width, colorScheme] of [[390, 'light'], [390, 'dark'], [1280, 'light
     };
     await receiver.send(new Call(VOICE_ID).play('digitcollected', 6, { digit: '2', custom_data: { order: 'A-17', items: ['one', 'two'] } }));
     await page.getByRole('button', { name: 'Filters' }).click();
+    const first = page.getByRole('button', { name: 'status:4xx' });
+    assert.ok(await first.evaluate((element) => element === document.activeElement), 'the focus is not in the dialog');
     await look('filters');
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Export' }).click();
@@ -1032,6 +1034,7 @@ for (const [width, colorScheme] of [[390, 'light'], [390, 'dark'], [1280, 'light
     await field.fill((await field.inputValue()).replace('"2"', '"7"').replace('"two"', '"two", "three"').replace('welcome', 'main-menu'));
     await page.getByRole('dialog').getByRole('row', { name: /three/ }).waitFor();
     await look('editor');
+    if (width === 1280 && colorScheme === 'light') await shot(page, 'edit');
     await page.getByRole('button', { name: 'Send', exact: true }).click();
     await details(page).getByRole('region', { name: 'Differences to the original' }).waitFor();
     await look('edited');

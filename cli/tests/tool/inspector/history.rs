@@ -148,6 +148,11 @@ fn a_file_that_is_no_history_is_left_alone() {
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
     }
     assert!(refused(Path::new(env!("CARGO_TARGET_TMPDIR"))).contains("is not a file"));
+    fs::remove_file(&file).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_voicehook"));
+    command.args(["dev", "--listen", "127.0.0.1:0", "--record"]).arg(&file).arg("--history").arg(&file);
+    let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(said.contains("cannot share a file"), "{said}");
 }
 
 #[test]

@@ -546,6 +546,20 @@ fn the_endpoints_are_those_of_the_documentation() {
 }
 
 #[test]
+fn the_filters_are_those_of_the_documentation() {
+    let dev = Dev::start(&[]);
+    for (wrong, before, after) in [("colour:red", "the filters are ", " and event."), ("is:blue", "values are ", "")] {
+        let (_, said) = dev.api(&format!("GET /webhooks?q={wrong}"), "");
+        let (_, names) = said["error"].as_str().unwrap().split_once(before).unwrap();
+        let names = if after.is_empty() { names } else { names.split_once(after).unwrap().0 };
+        for name in names.split(", ") {
+            let name = if after.is_empty() { format!("`{name}`") } else { format!("`{name}:`") };
+            assert!(include_str!("../../../../docs/cli.md").contains(&name), "docs/cli.md does not have {name}");
+        }
+    }
+}
+
+#[test]
 fn a_person_with_a_browser_can_use_it() {
     let Some((browser, folder)) = install() else { return };
     let mut node = Command::new("node");
@@ -557,7 +571,7 @@ fn a_person_with_a_browser_can_use_it() {
 
 #[test]
 fn the_pictures_of_the_documents_are_small() {
-    for name in ["webhooks", "call"] {
+    for name in ["webhooks", "call", "edit"] {
         let path = format!("images/{name}.png");
         assert!(include_str!("../../../../docs/cli.md").contains(&path));
         let bytes = fs::metadata(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(path)).unwrap().len();

@@ -36,11 +36,18 @@ pub(crate) struct HistoryArgs {
 }
 
 impl HistoryArgs {
-    /// Opens the file, if there is to be one. Returns what is in it, too.
-    pub(crate) fn open(&self) -> anyhow::Result<Option<(History, Vec<Entry>)>> {
+    /// Opens the file, if there is to be one. Returns what is in it, too. A recording needs a file of its own.
+    pub(crate) fn open(&self, recording: Option<&Path>) -> anyhow::Result<Option<(History, Vec<Entry>)>> {
         let Some(path) = &self.history else { return Ok(None) };
+        if recording.is_some_and(|recording| is_same(recording, path)) {
+            bail!("--history and --record cannot share a file; name another one for --history");
+        }
         History::open(path).with_context(|| format!("--history {}", path.display())).map(Some)
     }
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
 }
 
 /// The first line of the file.
