@@ -186,8 +186,7 @@ impl Exchange {
             "body_hex": text(body).is_none().then(|| hex_simd::encode_to_string(body, hex_simd::AsciiCase::Lower)),
         });
         details["plaintext"] = self.event().into();
-        if let Origin::Edited { before: Some(before), .. } = &self.origin {
-            let after = self.event().unwrap_or_default();
+        if let (Origin::Edited { before: Some(before), .. }, Some(after)) = (&self.origin, self.event()) {
             details["changes"] = changes::as_json(&changes::changes(before, after));
         }
         details["message"] = self.message.as_ref().map(|message| self.message_details(message)).into();

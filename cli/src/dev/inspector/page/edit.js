@@ -2,7 +2,7 @@
 
 import { announce } from './announce.js';
 import { changeTable } from './changes.js';
-import { byId } from './dom.js';
+import { byId, h } from './dom.js';
 import { compact, indented } from './json.js';
 import { openWebhook } from './selection.js';
 import { fetched, post } from './server.js';
@@ -29,7 +29,7 @@ const compare = async () => {
   const answer = await post(`webhooks/${id}/edit`, { event: text(), send: false }).catch((error) => ({ problem: error.message, changes: [] }));
   if (mine !== asked || edited?.id !== id) return answer.problem;
   say(answer.problem);
-  byId('edit-changes').replaceChildren(changeTable(answer.changes));
+  byId('edit-changes').replaceChildren(answer.problem ? h('p', { class: 'muted' }, 'Listed once it is a JSON object.') : changeTable(answer.changes));
   return answer.problem;
 };
 
