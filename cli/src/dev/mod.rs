@@ -11,6 +11,7 @@ use std::{
     future::Future,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -112,14 +113,14 @@ impl Dev {
         let address = listener.local_addr()?;
         let path = token.as_ref().map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
         let player = Player::new(format!("http://{address}{path}"), self.app_id());
-        let access = self.introduce(&player, address)?;
+        let in_history = history.as_ref().map(|(history, entries)| (history.path(), entries.len()));
+        let access = self.introduce(&player, address, in_history)?;
 
         let mut journal = access.as_ref().map(|access| {
             let masks = Masks::new(token.as_deref().into_iter().chain([access.secret()]));
             Journal::new().masking(masks)
         });
         if let Some((history, entries)) = history {
-            console::line(format_args!("history: {}, {} webhooks", history.path().display(), entries.len()));
             let without =
                 || anyhow!("--history needs the inspector, which is only for this machine: --listen 127.0.0.1:3000");
             let earlier = reopener.reopen(entries).await;
@@ -178,12 +179,20 @@ impl Dev {
     }
 
     /// Prints where everything is. Returns the token of the inspector, if there is to be one.
-    fn introduce(&self, player: &Player, address: SocketAddr) -> anyhow::Result<Option<AccessToken>> {
+    fn introduce(
+        &self,
+        player: &Player,
+        address: SocketAddr,
+        history: Option<(&Path, usize)>,
+    ) -> anyhow::Result<Option<AccessToken>> {
         console::line(format_args!("voicehook listens on {}", player.url));
         let access = self.inspector_access(address)?;
         console::line(format_args!("queue: {}", self.queue_name()));
         if let Some(place) = self.quarantine() {
             console::line(format_args!("quarantine: {place}"));
+        }
+        if let Some((path, webhooks)) = history {
+            console::line(format_args!("history: {}, {webhooks} webhooks", path.display()));
         }
         console::line("\nA sample inbound call:");
         Ok(access)
