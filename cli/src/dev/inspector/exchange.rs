@@ -83,7 +83,9 @@ impl Exchange {
 
     /// Without what the masks hide.
     pub(super) fn masked(self, masks: &Arc<Masks>) -> Self {
-        Self { masks: Arc::clone(masks), ..self }
+        // A token that stands where the app's name should.
+        let app = self.app.map(|app| masks.text(app).into_owned());
+        Self { masks: Arc::clone(masks), app, ..self }
     }
 
     /// Path and query of the request, without tokens.

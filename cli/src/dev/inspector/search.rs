@@ -236,7 +236,7 @@ impl Field {
         let event = &summary["event"];
         let values = match self {
             Self::Status => vec![&summary["status"]],
-            Self::Type => vec![&summary["event_type"]],
+            Self::Type => return types(&summary["event_type"]),
             Self::Digit => vec![&event["digit"]],
             Self::App => vec![&summary["app"]],
             Self::Call => vec![&summary["voice_id"], &summary["broadcast_id"]],
@@ -317,6 +317,13 @@ impl Pattern {
             }),
         }
     }
+}
+
+/// An event type, its kind (`call`, `play`), and its name alone.
+fn types(event_type: &Value) -> Vec<String> {
+    let Some(event_type) = event_type.as_str() else { return Vec::new() };
+    let parts = event_type.split_once('.').into_iter().flat_map(|(kind, name)| [kind, name]);
+    parts.chain([event_type]).map(str::to_lowercase).collect()
 }
 
 /// A string, a number or a boolean as text.
@@ -506,6 +513,8 @@ mod tests {
             "status:<300",
             "type:play.*",
             "TYPE:Play.DIGIT*",
+            "type:digitcollected",
+            "type:play",
             "digit:7",
             "digit:1,7",
             "app:sales",
@@ -528,7 +537,8 @@ mod tests {
             "status:4xx",
             "status:201",
             "status:>200",
-            "type:play",
+            "type:call",
+            "type:digit",
             "digit:*",
             "digit:77",
             "-app:sales",

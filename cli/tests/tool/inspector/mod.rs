@@ -222,6 +222,7 @@ fn tokens_are_masked_in_what_is_shown_of_a_webhook() {
         "POST /webhook/default/an-older-token-of-the-webhooks",
         "POST /webhok/default/the-token-of-the-webhooks",
         "POST /webhook?token=the-token-of-the-webhooks",
+        "POST /webhook/the-token-of-the-webhooks",
         &format!("GET /?token={}", dev.token),
     ] {
         let headers = [("host", dev.host.as_str()), ("cookie", cookie.as_str()), ("x-format", "hex")];

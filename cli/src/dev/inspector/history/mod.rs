@@ -67,6 +67,8 @@ pub(crate) struct History {
     rewritten: (usize, u64),
     /// Whether webhooks that arrive are written.
     is_on: bool,
+    /// Whether the last line is cut, because the disk was full.
+    is_cut: bool,
     has_failed: bool,
 }
 
@@ -82,7 +84,16 @@ impl History {
         let Read { entries, damaged, is_complete } = read(&mut file)?;
         let lines = entries.len() + damaged;
         let bytes = file.seek(io::SeekFrom::End(0))?;
-        let mut history = Self { path, file, lines, bytes, rewritten: (lines, bytes), is_on: false, has_failed: false };
+        let mut history = Self {
+            path,
+            file,
+            lines,
+            bytes,
+            rewritten: (lines, bytes),
+            is_on: false,
+            is_cut: false,
+            has_failed: false,
+        };
         if damaged > 0 {
             let shown = history.path.display();
             let what = if damaged == 1 { "one line is".to_owned() } else { format!("{damaged} lines are") };
@@ -115,8 +126,12 @@ impl History {
 
     /// Appends a webhook.
     pub(super) fn append(&mut self, entry: &Entry) {
-        let written = entry.line().and_then(|line| {
+        let written = entry.line().and_then(|mut line| {
+            if std::mem::replace(&mut self.is_cut, true) {
+                line.insert(0, b'\n');
+            }
             self.file.write_all(&line)?;
+            self.is_cut = false;
             self.lines += 1;
             self.bytes += line.len() as u64;
             Ok(())
@@ -148,6 +163,7 @@ impl History {
             let _ = fs::remove_file(&other);
         })?;
         (self.file, self.lines, self.bytes, self.rewritten) = (file, lines, bytes, (lines, bytes));
+        self.is_cut = false;
         Ok(())
     }
 
@@ -210,6 +226,7 @@ fn read(file: &mut File) -> anyhow::Result<Read> {
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
         match serde_json::from_slice(&line) {
+            _ if line.trim_ascii().is_empty() => {}
             Ok(entry) => read.entries.push(entry),
             Err(_) => read.damaged += 1,
         }
@@ -251,4 +268,35 @@ fn for_owner(file: &File) -> io::Result<()> {
 #[cfg(not(unix))]
 fn for_owner(_file: &File) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use jiff::Timestamp;
+    use voicehook_lambda::receiver::Outcome;
+
+    use super::{
+        super::{Exchange, Origin},
+        *,
+    };
+
+    #[test]
+    fn a_write_that_fails_half_way_costs_only_its_webhook() {
+        let path = std::env::temp_dir().join(format!("voicehook-history-{}.jsonl", std::process::id()));
+        let (request, answer) = (Request::new(Vec::new()), Response::new(String::new()));
+        let exchange = Exchange::new(Timestamp::UNIX_EPOCH, Origin::Received, request, None, &answer, Outcome::Probe);
+        let (mut history, _) = History::open(&path).unwrap();
+        history.append(&Entry::new(1, &exchange));
+        history.file.write_all(b"{\"id\":2,").unwrap();
+        let writable = std::mem::replace(&mut history.file, File::open(&path).unwrap());
+        history.append(&Entry::new(2, &exchange));
+        assert!(history.has_failed());
+        history.file = writable;
+        history.append(&Entry::new(3, &exchange));
+        drop(history);
+        let (_, entries) = History::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [1, 3]);
+    }
 }
