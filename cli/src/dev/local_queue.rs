@@ -33,6 +33,8 @@ pub(crate) fn event_of(message: &Message) -> Option<&str> {
 enum Purpose {
     Events,
     Quarantine,
+    /// Webhooks of earlier runs, which were sent then.
+    History(QueueKind),
 }
 
 /// A queue of the local receiver.
@@ -55,6 +57,11 @@ impl LocalQueue {
         Self { purpose: Purpose::Quarantine, sqs, count: Arc::default() }
     }
 
+    /// The queue for webhooks that are only decrypted again: it drops what it gets.
+    pub(crate) fn for_history(kind: QueueKind) -> Self {
+        Self { purpose: Purpose::History(kind), sqs: None, count: Arc::default() }
+    }
+
     /// How many messages it has accepted.
     pub(crate) fn count(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.count)
@@ -67,14 +74,15 @@ impl Queue for LocalQueue {
             (Some(sqs), _) => sqs.kind(),
             (None, Purpose::Events) => QueueKind::Fifo,
             (None, Purpose::Quarantine) => QueueKind::Standard,
+            (None, Purpose::History(kind)) => kind,
         }
     }
 
     async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
         let line = match self.purpose {
-            Purpose::Events => {
+            Purpose::Events | Purpose::History(_) => {
                 let _ = MESSAGE.try_with(|watched| watched.replace(Some(message.clone())));
-                Some(queued(&message))
+                (self.purpose == Purpose::Events).then(|| queued(&message))
             }
             Purpose::Quarantine => quarantined(&message),
         };

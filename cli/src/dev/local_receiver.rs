@@ -14,13 +14,13 @@ use jiff::Timestamp;
 use tokio::sync::RwLock;
 use voicehook_lambda::{
     app_id::FixedAppId,
-    receiver::{self, Answer, MAX_BODY_BYTES, Outcome, Receiver},
+    receiver::{self, Answer, MAX_BODY_BYTES, Outcome, Receiver, Refusal},
     telemetry,
 };
 
 use super::{
     forward::Forwarder,
-    inspector::{Exchange, Journal, Origin},
+    inspector::{Exchange, Journal, Origin, is_inspectors},
     local_queue::{self, LocalQueue, event_of},
     record::{Received, Recorder},
 };
@@ -62,6 +62,9 @@ impl LocalReceiver {
     /// Handles an HTTP request.
     pub(crate) async fn respond(&self, request: extract::Request) -> Response<body::Body> {
         let (parts, body) = request.into_parts();
+        if is_inspectors(parts.uri.path()) {
+            return self.not_found();
+        }
         match body::to_bytes(body, MAX_BODY_BYTES).await {
             Ok(body) => self.receive(parts, body.into(), Origin::Received).await.0,
             Err(_) => self.too_large(parts),
@@ -83,7 +86,7 @@ impl LocalReceiver {
         let (Answer { response, outcome, record }, message) =
             local_queue::watched(self.receiver.receive(&received)).await;
         telemetry::webhook(&record);
-        if let (Some(recorder), Origin::Received) = (&self.recorder, origin) {
+        if let (Some(recorder), Origin::Received) = (&self.recorder, &origin) {
             let (event, status) = (message.as_ref().and_then(event_of), response.status());
             recorder.record(&Received { arrived: instant, request: &request, event, outcome: &outcome, status });
         }
@@ -114,10 +117,15 @@ impl LocalReceiver {
         format!("local-{}-{}", self.run, 1 + self.count.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// The answer to a request for the inspector that the inspector did not take: as if there were none. Nothing of it is kept.
+    fn not_found(&self) -> Response<body::Body> {
+        Outcome::Refused(Refusal::NotFound).response(&self.next_request_id()).map(body::Body::from)
+    }
+
     /// Answers a request whose body was too large to read.
     fn too_large(&self, parts: Parts) -> Response<body::Body> {
         let outcome = Outcome::BodyTooLarge;
-        let response = outcome.response("local");
+        let response = outcome.response(&self.next_request_id());
         if let Some(journal) = &self.journal {
             let request = Request::from_parts(parts, Vec::new());
             journal.add(Exchange::new(Timestamp::now(), Origin::Received, request, None, &response, outcome));

@@ -11,6 +11,7 @@ use std::{
     future::Future,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -23,14 +24,14 @@ use tokio::{net::TcpListener, time::timeout};
 use voicehook_lambda::{
     app_id::{AppIdSetting, AppIds, FixedAppId, trimmed},
     config::Config,
-    queue::{QueueUrl, Sqs},
+    queue::{Queue as _, QueueUrl, Sqs},
     receiver::Receiver,
     telemetry,
 };
 
 use self::{
     forward::ForwardArgs,
-    inspector::{Inspector, Journal},
+    inspector::{HistoryArgs, Inspector, Journal, Masks, Reopener},
     local_queue::LocalQueue,
     local_receiver::LocalReceiver,
     play::Player,
@@ -97,6 +98,8 @@ pub(crate) struct Dev {
     record: RecordArgs,
     #[command(flatten)]
     forward: ForwardArgs,
+    #[command(flatten)]
+    history: HistoryArgs,
 }
 
 impl Dev {
@@ -108,20 +111,33 @@ impl Dev {
         let recorder = self.record.open()?.map(Arc::new);
         let (queue, quarantine) = self.queues(&config).await?;
         let queued = queue.count();
+        let history = self.history.open(self.record.path())?;
         let token = variable("WEBHOOK_TOKEN").filter(|_| config.settings.token.is_some());
         let app_ids = AppIds::new(FixedAppId::new(&self.app_id()), config.app_id_ttl);
+        let reopener = Reopener::new(&config, queue.kind(), &self.app_id(), token.as_deref());
         let receiver = Receiver::new(config.settings, app_ids, queue).with_quarantine(quarantine);
 
         let listener = TcpListener::bind(self.listen).await.map_err(|error| {
             anyhow!("cannot listen on {}: {error}; choose another address with --listen", self.listen)
         })?;
         let address = listener.local_addr()?;
-        let path = token.map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
+        let path = token.as_ref().map_or_else(|| "/webhook".to_owned(), |token| format!("/webhook/default/{token}"));
         let player = Player::new(format!("http://{address}{path}"), self.app_id());
         let forwarder = self.forward.forwarder(address, self.once)?;
-        let access = self.introduce(&player, address)?;
+        let in_history = history.as_ref().map(|(history, entries)| (history.path(), entries.len()));
+        let access = self.introduce(&player, address, in_history)?;
 
-        let journal = access.is_some().then(|| Arc::new(Journal::new()));
+        let mut journal = access.as_ref().map(|access| {
+            let masks = Masks::new(token.as_deref().into_iter().chain([access.secret()]));
+            Journal::new().masking(masks)
+        });
+        if let Some((history, entries)) = history {
+            let without =
+                || anyhow!("--history needs the inspector, which is only for this machine: --listen 127.0.0.1:3000");
+            let earlier = reopener.reopen(entries).await;
+            journal = Some(journal.ok_or_else(without)?.remembering(history, earlier));
+        }
+        let journal = journal.map(Arc::new);
         let receiver =
             LocalReceiver::new(receiver, journal.clone()).recording(recorder.clone()).forwarding(forwarder.clone());
         let receiver = Arc::new(receiver);
@@ -129,10 +145,11 @@ impl Dev {
             let (receiver, player) = (Arc::clone(&receiver), player.clone());
             Inspector { journal, receiver, player, queue: self.queue_name().to_owned(), token }.router()
         });
+        let closing = journal.clone();
         let mut server =
             tokio::spawn(serve(listener, Arc::clone(&receiver), inspector.unwrap_or_default(), async move {
                 interrupted().await;
-                journal.inspect(|journal| journal.close());
+                closing.inspect(|journal| journal.close());
             }));
         let ended = async {
             interrupted().await;
@@ -144,6 +161,7 @@ impl Dev {
                 return anyhow::Ok(missing + forward::settled(forwarder.as_deref()).await);
             }
             recorder.iter().for_each(|recorder| recorder.start());
+            journal.iter().for_each(|journal| journal.start_history());
             invite(&player)?;
             std::future::pending().await
         };
@@ -153,7 +171,10 @@ impl Dev {
             () = ended => if let Ok(served) = timeout(LAST_BYTES, server).await { served?? },
         }
         let not_taken = forward::not_taken(forwarder.as_deref());
-        let has_failed = self.once || not_taken > 0 || recorder.is_some_and(|recorder| recorder.has_failed());
+        let has_failed = self.once
+            || not_taken > 0
+            || recorder.is_some_and(|recorder| recorder.has_failed())
+            || journal.is_some_and(|journal| journal.history_has_failed());
         Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
@@ -172,7 +193,12 @@ impl Dev {
     }
 
     /// Prints where everything is. Returns the token of the inspector, if there is to be one.
-    fn introduce(&self, player: &Player, address: SocketAddr) -> anyhow::Result<Option<AccessToken>> {
+    fn introduce(
+        &self,
+        player: &Player,
+        address: SocketAddr,
+        history: Option<(&Path, usize)>,
+    ) -> anyhow::Result<Option<AccessToken>> {
         console::line(format_args!("voicehook listens on {}", player.url));
         let access = self.inspector_access(address)?;
         console::line(format_args!("queue: {}", self.queue_name()));
@@ -180,6 +206,9 @@ impl Dev {
             console::line(format_args!("quarantine: {place}"));
         }
         self.forward.introduce();
+        if let Some((path, webhooks)) = history {
+            console::line(format_args!("history: {}, {webhooks} webhooks", path.display()));
+        }
         console::line("\nA sample inbound call:");
         Ok(access)
     }

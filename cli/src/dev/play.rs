@@ -77,6 +77,11 @@ impl Player {
         tokio::task::spawn_blocking(post).await?
     }
 
+    /// The request of a webhook with this event.
+    pub(crate) fn encrypt(&self, event: &str, encryption: &EncryptionArgs) -> anyhow::Result<WebhookRequest> {
+        WebhookRequest::new(event, &self.app_id, encryption)
+    }
+
     /// The command that sends another event.
     pub(crate) fn trigger_line(&self) -> String {
         let app_id = if self.app_id == DEV_APP_ID { "" } else { " --app-id \"$ENABLEX_APP_ID\"" };

@@ -1,7 +1,7 @@
 //! `voicehook dev --record`: appends each webhook that arrives to a recording.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -35,6 +35,11 @@ pub(crate) struct RecordArgs {
 }
 
 impl RecordArgs {
+    /// The file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.record.as_deref()
+    }
+
     /// Opens the file.
     pub(crate) fn open(&self) -> anyhow::Result<Option<Recorder>> {
         let Some(path) = &self.record else { return Ok(None) };

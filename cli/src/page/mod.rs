@@ -21,7 +21,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use self::guard::Refusal;
-pub(crate) use self::token::AccessToken;
+pub(crate) use self::token::{AccessToken, COOKIE_PREFIX, HEADER};
 
 /// The path of the page.
 pub(crate) const PATH: &str = "/_inspect";
@@ -65,6 +65,7 @@ const SHARED: &[File] = &[
     file!("files", "fold.js", SCRIPT),
     file!("files", "hex.js", SCRIPT),
     file!("files", "json.js", SCRIPT),
+    file!("files", "locked.js", SCRIPT, public),
     file!("files", "pane.js", SCRIPT),
     file!("files", "parts.js", SCRIPT),
     file!("files", "webhook-parts.js", SCRIPT),

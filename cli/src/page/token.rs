@@ -11,7 +11,9 @@ use voicehook_lambda::app_id::Token;
 use super::PATH;
 
 /// The header that scripts send the token in. `Authorization: Bearer` works too.
-const HEADER: &str = "x-voicehook-inspect-token";
+pub(crate) const HEADER: &str = "x-voicehook-inspect-token";
+/// What the name of its cookie begins with; the port follows.
+pub(crate) const COOKIE_PREFIX: &str = "voicehook-inspect-";
 /// The parameter of the printed URL.
 const PARAMETER: &str = "token";
 
@@ -40,12 +42,17 @@ impl AccessToken {
     pub(crate) fn new(given: Option<&str>, port: u16) -> anyhow::Result<Self> {
         let text = given.map_or_else(random, |given| Ok(given.to_owned()))?;
         let token = Token::new(&text).map_err(|wrong| anyhow!("--inspect-token {wrong}"))?;
-        Ok(Self { token, text, cookie: format!("voicehook-inspect-{port}") })
+        Ok(Self { token, text, cookie: format!("{COOKIE_PREFIX}{port}") })
     }
 
     /// The path of the inspector that opens it.
     pub(crate) fn path(&self) -> String {
         format!("{PATH}?{PARAMETER}={}", self.text)
+    }
+
+    /// The token itself, to hide it.
+    pub(crate) fn secret(&self) -> &str {
+        &self.text
     }
 
     /// Whether the URL has the right token.

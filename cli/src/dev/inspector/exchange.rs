@@ -6,23 +6,26 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response, request::Parts};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use voicehook_event::VoiceEvent;
 use voicehook_lambda::{event::Event, queue::Message, receiver::Outcome, telemetry::Stages};
 
-use super::explain;
+use super::{Masks, changes, explain, search::Texts};
 use crate::{
     dev::{forward::Forwarding, local_queue::event_of},
     page::{as_hex, as_text},
 };
 
 /// Where a webhook came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// From outside, by HTTP.
     Received,
     /// Replayed from the inspector: the webhook with this number.
     Replay(u64),
+    /// Edited in the inspector: the webhook with this number, and its event if that is still known.
+    Edited { of: u64, before: Option<Arc<str>> },
 }
 
 /// A request and its outcome.
@@ -41,6 +44,32 @@ pub(crate) struct Exchange {
     pub(crate) stages: Stages,
     /// What became of the event with `--forward-to`.
     pub(crate) forwarding: Option<Arc<Forwarding>>,
+    /// Set if it is of an earlier run.
+    pub(crate) earlier: Option<Earlier>,
+    /// What it must not show.
+    pub(crate) masks: Arc<Masks>,
+}
+
+/// What became of a webhook, as a history keeps it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Fate {
+    /// The name of its outcome.
+    pub(crate) outcome: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// Why a queue did not take it: a name, and what the queue said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message_id: Option<String>,
+}
+
+/// What is known of a webhook of an earlier run.
+#[derive(Debug)]
+pub(crate) struct Earlier {
+    pub(crate) fate: Fate,
+    /// Whether it opens now and did not then, or the other way round.
+    pub(crate) has_changed: bool,
 }
 
 impl Exchange {
@@ -53,8 +82,39 @@ impl Exchange {
         outcome: Outcome,
     ) -> Self {
         let answer = response.clone();
-        let (app, stages, forwarding) = Default::default();
-        Self { arrived, origin, request, message, answer, outcome, app, stages, forwarding }
+        let (app, stages, forwarding, earlier, masks) = Default::default();
+        Self { arrived, origin, request, message, answer, outcome, app, stages, forwarding, earlier, masks }
+    }
+
+    /// Without what the masks hide.
+    pub(super) fn masked(self, masks: &Arc<Masks>) -> Self {
+        // A token that stands where the app's name should.
+        let app = self.app.map(|app| masks.text(app).into_owned());
+        Self { masks: Arc::clone(masks), app, ..self }
+    }
+
+    /// Path and query of the request, without tokens.
+    pub(super) fn target(&self) -> String {
+        self.masks.target(self.request.uri())
+    }
+
+    /// The path of the request, without a token.
+    pub(super) fn path(&self) -> String {
+        let target = self.target();
+        target.split_once('?').map_or(target.as_str(), |(path, _)| path).to_owned()
+    }
+
+    /// The headers of the request without those of the inspector; bytes that are not UTF-8 as escapes.
+    pub(super) fn headers(&self) -> Vec<(&str, String)> {
+        self.masks.headers(self.request.headers(), |text| text, |bytes| bytes.escape_ascii().to_string())
+    }
+
+    /// What became of the event with `--forward-to`, and what the application answered.
+    fn forwarding_details(&self) -> Option<Value> {
+        let shown =
+            |map: &HeaderMap| json!(self.masks.headers(map, |text| text, |bytes| bytes.escape_ascii().to_string()));
+        let text = |body: &[u8]| as_text(body).map(|body| self.masks.text(body)).into();
+        self.forwarding.as_ref().map(|forwarding| forwarding.details(shown, text))
     }
 
     /// Approximate size in memory, in bytes.
@@ -63,7 +123,9 @@ impl Exchange {
         let headers = self.request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
         let message = self.message.as_ref().map_or(0, Message::bytes);
         let forwarding = if self.forwarding.is_some() { Forwarding::BYTES } else { 0 };
-        REST + headers.sum::<usize>() + self.request.body().len() + message + self.answer.body().len() + forwarding
+        let before = if let Origin::Edited { before: Some(before), .. } = &self.origin { before.len() } else { 0 };
+        let body = self.request.body().len();
+        before + REST + headers.sum::<usize>() + body + message + self.answer.body().len() + forwarding
     }
 
     /// A copy of the request, for replay.
@@ -77,8 +139,24 @@ impl Exchange {
     }
 
     /// The decrypted event; in a CloudEvent, its `data`.
-    fn event(&self) -> Option<&str> {
+    pub(super) fn event(&self) -> Option<&str> {
         event_of(self.message.as_ref()?)
+    }
+
+    /// The name of what became of it when it arrived.
+    pub(super) fn outcome_name(&self) -> &str {
+        self.earlier.as_ref().map_or(self.outcome.name(), |earlier| &earlier.fate.outcome)
+    }
+
+    /// Whether it opens now, and did not when it arrived.
+    pub(super) fn opens_only_now(&self) -> bool {
+        matches!(self.outcome, Outcome::Queued { .. })
+            && self.earlier.as_ref().is_some_and(|earlier| earlier.has_changed)
+    }
+
+    /// The id that the sender was given. Unlike the number, it tells the webhooks of all runs apart.
+    pub(super) fn key(&self) -> &str {
+        self.answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default()
     }
 
     /// The summary for the list and the call view.
@@ -86,12 +164,13 @@ impl Exchange {
         let attribute = |name| self.message.as_ref().and_then(|message| message.attribute(name));
         let mut summary = json!({
             "id": id,
+            "key": self.key(),
             "arrived": self.arrived.as_millisecond(),
-            "outcome": self.outcome.name(),
+            "outcome": self.outcome_name(),
             "failed": explain::failure(self).map(|failure| failure.title),
             "status": self.answer.status().as_u16(),
             "method": self.request.method().as_str(),
-            "path": self.request.uri().path(),
+            "path": self.path(),
             "app": self.app,
             "event_type": attribute("event_type"),
             "event_id": attribute("event_id"),
@@ -102,8 +181,13 @@ impl Exchange {
             "event": self.event().map(fields),
             "forwarding": self.forwarding.as_ref().map(|forwarding| forwarding.summary()),
         });
-        if let Origin::Replay(of) = self.origin {
-            summary["replay_of"] = of.into();
+        if self.earlier.is_some() {
+            summary["earlier"] = true.into();
+        }
+        match self.origin {
+            Origin::Received => {}
+            Origin::Replay(of) => summary["replay_of"] = of.into(),
+            Origin::Edited { of, .. } => summary["edited_from"] = of.into(),
         }
         summary
     }
@@ -113,21 +197,24 @@ impl Exchange {
         let mut details = self.summary(id);
         let body = self.request.body().as_slice();
         details["request"] = json!({
-            "line": format!("{} {} {:?}", self.request.method(), self.request.uri(), self.request.version()),
-            "target": self.request.uri().to_string(),
-            "headers": headers(self.request.headers()),
+            "line": format!("{} {} {:?}", self.request.method(), self.target(), self.request.version()),
+            "target": self.target(),
+            "headers": self.headers(),
             "body": as_text(body),
             "body_hex": as_hex(body),
         });
         details["plaintext"] = self.event().into();
+        if let (Origin::Edited { before: Some(before), .. }, Some(after)) = (&self.origin, self.event()) {
+            details["changes"] = changes::as_json(&changes::changes(before, after));
+        }
         details["message"] = self.message.as_ref().map(|message| self.message_details(message)).into();
         details["answer"] = json!({
             "status": format!("{}", self.answer.status()),
             "headers": headers(self.answer.headers()),
             "body": self.answer.body(),
         });
-        if let Some(forwarding) = &self.forwarding {
-            details["forwarding"] = forwarding.details(|map| json!(headers(map)), |body| as_text(body).into());
+        if let Some(forwarding) = self.forwarding_details() {
+            details["forwarding"] = forwarding;
         }
         details["stages"] = json!([
             ["parse", micros(self.stages.parse)],
@@ -136,7 +223,8 @@ impl Exchange {
             ["publish", micros(self.stages.publish)],
         ]);
         details["steps"] = explain::steps(self).into();
-        details["failure"] = explain::failure(self).map(|failure| failure.json(self, webhook_url)).into();
+        details["failure"] =
+            explain::failure(self).map(|failure| failure.json(self, &self.masks.text(webhook_url))).into();
         details
     }
 
@@ -154,6 +242,37 @@ impl Exchange {
             "trace_header": message.trace_header,
             "bytes": message.bytes(),
         })
+    }
+}
+
+/// A webhook that is searched, and the URL that its explanation names.
+pub(super) struct Searched<'a>(pub(super) &'a Exchange, pub(super) &'a str);
+
+impl Texts for Searched<'_> {
+    fn event(&self) -> Option<&str> {
+        self.0.event()
+    }
+
+    fn readable(&self) -> Vec<String> {
+        let Self(exchange, webhook_url) = self;
+        let failure = explain::failure(exchange).map(|failure| failure.json(exchange, webhook_url).to_string());
+        let answer = &exchange.answer;
+        let mut readable = vec![exchange.target(), answer.status().to_string(), answer.body().clone()];
+        readable.extend(exchange.headers().into_iter().map(|(name, value)| format!("{name}: {value}")));
+        readable.extend(failure.into_iter().chain(exchange.app.clone()));
+        readable.push(exchange.outcome_name().replace('_', " "));
+        readable.extend(exchange.forwarding_details().map(|forwarding| forwarding.to_string()));
+        let attributes = exchange.message.iter().flat_map(|message| &message.attributes);
+        let attributes = attributes.filter(|(name, _)| *name != "event_id");
+        readable.extend(attributes.map(|(name, value)| format!("{name}: {value}")));
+        readable
+    }
+
+    fn random(&self) -> Vec<String> {
+        let Self(exchange, _) = self;
+        let event_id = exchange.message.as_ref().and_then(|message| message.attribute("event_id"));
+        let body = String::from_utf8_lossy(exchange.request.body()).into_owned();
+        [exchange.key(), event_id.unwrap_or_default()].map(str::to_owned).into_iter().chain([body]).collect()
     }
 }
 
@@ -206,7 +325,7 @@ fn all_fields(event: &str) -> Value {
 }
 
 /// Headers with their values; bytes that are not UTF-8 as escapes.
-fn headers(headers: &HeaderMap) -> Vec<(&str, String)> {
+pub(super) fn headers(headers: &HeaderMap) -> Vec<(&str, String)> {
     let shown = |value: &[u8]| str::from_utf8(value).map_or_else(|_| value.escape_ascii().to_string(), str::to_owned);
     headers.iter().map(|(name, value)| (name.as_str(), shown(value.as_bytes()))).collect()
 }

@@ -45,6 +45,7 @@ pub(super) fn steps(exchange: &Exchange) -> Vec<Value> {
 /// What went wrong, if anything did.
 pub(super) fn failure(exchange: &Exchange) -> Option<Failure> {
     let (step, title) = match &exchange.outcome {
+        _ if exchange.opens_only_now() => (Step::Decrypt, "It could not be decrypted when it arrived"),
         Outcome::Queued { .. } | Outcome::Probe => return None,
         Outcome::MethodNotAllowed => (Step::Route, "Webhooks must be sent with POST"),
         Outcome::BodyTooLarge => (Step::Route, "The request is too large"),
@@ -61,7 +62,7 @@ impl Failure {
     /// The failure with its reason and what to do next.
     pub(super) fn json(&self, exchange: &Exchange, webhook_url: &str) -> Value {
         let (why, next) = advice(exchange, webhook_url);
-        let kept = quarantine(&exchange.outcome);
+        let kept = quarantine(&exchange.outcome).or_else(|| another_app_id(exchange));
         json!({ "step": self.step.name(), "title": self.title, "why": why, "next": next, "kept": kept })
     }
 }
@@ -80,6 +81,12 @@ const fn quarantine(outcome: &Outcome) -> Option<&'static str> {
     }
 }
 
+/// Of a webhook that was decrypted in an earlier run.
+fn another_app_id(exchange: &Exchange) -> Option<&'static str> {
+    let is_lost = exchange.earlier.as_ref().is_some_and(|earlier| earlier.has_changed) && !exchange.opens_only_now();
+    is_lost.then_some("When it arrived, it could be decrypted: voicehook dev was started with another AppID then.")
+}
+
 type Advice = (String, Vec<String>);
 
 fn say<const N: usize>(why: impl Into<String>, next: [&str; N]) -> Advice {
@@ -88,6 +95,10 @@ fn say<const N: usize>(why: impl Into<String>, next: [&str; N]) -> Advice {
 
 fn advice(exchange: &Exchange, webhook_url: &str) -> Advice {
     match &exchange.outcome {
+        _ if exchange.opens_only_now() => say(
+            "With the present AppID it can be decrypted: voicehook dev was started with another one then.",
+            ["Replay it to put the event on the queue."],
+        ),
         Outcome::MethodNotAllowed => {
             say(format!("The request method was {}.", exchange.request.method()), ["Send it with POST."])
         }
@@ -111,7 +122,7 @@ fn refused_here(exchange: &Exchange, refusal: &Refusal, webhook_url: &str) -> Ad
         return say(
             format!(
                 "No webhooks are received at {}: the path, the name of the app or the token is wrong.",
-                exchange.request.uri().path()
+                exchange.path()
             ),
             [&format!("Send to {webhook_url}, the URL of this receiver.")],
         );

@@ -11,7 +11,10 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::Exchange;
+use super::{
+    Exchange, Masks,
+    history::{Entry, History},
+};
 
 /// How many webhooks are kept.
 pub(crate) const MAX_WEBHOOKS: usize = 500;
@@ -26,6 +29,7 @@ pub(crate) struct Journal {
     state: Mutex<State>,
     /// The number of the last change, for readers that wait for the next one.
     last: watch::Sender<u64>,
+    masks: Arc<Masks>,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +46,7 @@ struct State {
     /// The size of both.
     bytes: usize,
     is_closed: bool,
+    history: Option<History>,
 }
 
 #[derive(Debug)]
@@ -50,6 +55,8 @@ struct Kept {
     /// The number of the change that added it.
     change: u64,
     exchange: Arc<Exchange>,
+    /// Whether the history has it.
+    is_in_history: bool,
 }
 
 /// A change that a reader has not seen.
@@ -67,7 +74,33 @@ impl Journal {
             run: format!("{:x}", Timestamp::now().as_microsecond()),
             state: Mutex::default(),
             last: watch::Sender::new(0),
+            masks: Arc::default(),
         }
+    }
+
+    /// What its webhooks must not show.
+    pub(crate) fn masking(self, masks: Masks) -> Self {
+        Self { masks: Arc::new(masks), ..self }
+    }
+
+    /// Keeps webhooks in a file, too, from [`start_history`](Self::start_history) on. Begins with those of earlier runs.
+    pub(crate) fn remembering(self, history: History, earlier: Vec<(u64, Exchange)>) -> Self {
+        for (id, exchange) in earlier {
+            let exchange = exchange.masked(&self.masks);
+            self.state().push(id, exchange, true);
+        }
+        self.state().history = Some(history);
+        self
+    }
+
+    /// Writes what arrives from now on to the history.
+    pub(crate) fn start_history(&self) {
+        self.state().history.iter_mut().for_each(History::start);
+    }
+
+    /// Whether a webhook is missing in the history.
+    pub(crate) fn history_has_failed(&self) -> bool {
+        self.state().history.as_ref().is_some_and(History::has_failed)
     }
 
     /// The alphanumeric id of this run.
@@ -77,13 +110,15 @@ impl Journal {
 
     /// Adds a webhook and returns its number, counted from 1. Drops the oldest ones to make room.
     pub(crate) fn add(&self, exchange: Exchange) -> u64 {
+        let exchange = exchange.masked(&self.masks);
         let mut state = self.state();
-        state.last += 1;
-        state.last_id += 1;
-        let (id, change) = (state.last_id, state.last);
-        state.bytes += exchange.bytes();
-        state.kept.push_back(Kept { id, change, exchange: Arc::new(exchange) });
-        state.make_room();
+        let id = state.last_id + 1;
+        let is_in_history = state.history.as_ref().is_some_and(History::is_on);
+        state.push(id, exchange, is_in_history);
+        if is_in_history {
+            state.write_newest();
+        }
+        let change = state.last;
         drop(state);
         self.last.send_replace(change);
         id
@@ -109,6 +144,7 @@ impl Journal {
         }
         state.last += 1;
         state.emptied = state.last;
+        state.write_all();
         self.last.send_replace(state.last);
     }
 
@@ -130,6 +166,7 @@ impl Journal {
             kept.change = change;
         }
         state.last += u64::try_from(state.kept.len()).unwrap_or(u64::MAX);
+        state.write_all();
         self.last.send_replace(state.last);
         true
     }
@@ -149,6 +186,19 @@ impl Journal {
         self.state().kept.iter().find(|kept| kept.id == id).map(|kept| Arc::clone(&kept.exchange))
     }
 
+    /// Looks up a webhook by its number, or by the id that the sender was given.
+    pub(crate) fn find(&self, name: &str) -> Option<(u64, Arc<Exchange>)> {
+        let number = name.parse().ok();
+        let state = self.state();
+        let is_it = |kept: &&Kept| number.map_or_else(|| kept.exchange.key() == name, |number: u64| kept.id == number);
+        state.kept.iter().find(is_it).map(|kept| (kept.id, Arc::clone(&kept.exchange)))
+    }
+
+    /// All webhooks that are kept, with their numbers, the oldest first.
+    pub(crate) fn all(&self) -> Vec<(u64, Arc<Exchange>)> {
+        self.state().kept.iter().map(|kept| (kept.id, Arc::clone(&kept.exchange))).collect()
+    }
+
     /// The changes after number `seen`, in the order of the webhooks, each with the number up to which everything has been
     /// seen with it. For a reader that has seen nothing (`None`), the first one is [`Change::Emptied`].
     pub(crate) fn since(&self, seen: Option<u64>) -> Vec<(u64, Change)> {
@@ -158,7 +208,7 @@ impl Journal {
         let emptied = seen.is_none().then_some((state.emptied, Change::Emptied { cleared }));
         let oldest = state.kept.front().map_or(state.last_id, |kept| kept.id);
         let added = state.kept.iter().filter(|kept| seen.is_none_or(|seen| kept.change > seen));
-        let added = added.map(|Kept { id, change, exchange }| {
+        let added = added.map(|Kept { id, change, exchange, .. }| {
             (*change, Change::Added { id: *id, exchange: Arc::clone(exchange), oldest })
         });
         let mut changes: Vec<(u64, Change)> = emptied.into_iter().chain(added).collect();
@@ -182,6 +232,32 @@ impl Journal {
 }
 
 impl State {
+    /// Adds a webhook as a change.
+    fn push(&mut self, id: u64, exchange: Exchange, is_in_history: bool) {
+        self.last += 1;
+        self.last_id = id;
+        self.bytes += exchange.bytes();
+        let exchange = Arc::new(exchange);
+        self.kept.push_back(Kept { id, change: self.last, exchange, is_in_history });
+        self.make_room();
+    }
+
+    /// Writes the newest webhook to the history, or all of it if it holds much that is no longer kept.
+    fn write_newest(&mut self) {
+        let (Some(history), Some(newest)) = (&mut self.history, self.kept.back()) else { return };
+        history.append(&Entry::new(newest.id, &newest.exchange));
+        if history.is_too_long() {
+            self.write_all();
+        }
+    }
+
+    /// Replaces the history by what is kept.
+    fn write_all(&mut self) {
+        let Some(history) = &mut self.history else { return };
+        let kept = self.kept.iter().filter(|kept| kept.is_in_history);
+        history.rewrite(kept.map(|kept| Entry::new(kept.id, &kept.exchange)));
+    }
+
     /// Drops what was cleared, and then the oldest webhooks, while there is too much.
     fn make_room(&mut self) {
         while self.kept.len() > MAX_WEBHOOKS || (self.bytes > MAX_BYTES && self.kept.len() + self.cleared.len() > 1) {

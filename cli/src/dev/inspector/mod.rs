@@ -4,14 +4,23 @@
 //! machine that know its token, because it shows plaintext and the exact reason of a failed decryption. The function
 //! reveals neither, and contains nothing of this module.
 
+mod api;
+mod changes;
+mod edit;
 mod exchange;
 mod explain;
+mod export;
+mod history;
 mod journal;
+mod masks;
 mod page;
+mod search;
 mod server;
 
 pub(crate) use self::{
     exchange::{Exchange, Origin},
+    history::{HistoryArgs, Reopener},
     journal::Journal,
+    masks::{Masks, is_inspectors},
     server::Inspector,
 };

@@ -7,18 +7,20 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Bytes,
-    extract::{ConnectInfo, Path, Request, State},
-    http::{HeaderMap, StatusCode},
+    extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State},
+    http::{HeaderMap, StatusCode, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response, Sse, sse},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use voicehook_lambda::receiver::MAX_BODY_BYTES;
 
 use super::{
     Journal, Origin,
+    api::{self, API},
     journal::{Change, MAX_WEBHOOKS},
     page::FILES,
 };
@@ -42,21 +44,26 @@ pub(crate) struct Inspector {
     pub(crate) token: AccessToken,
 }
 
-type Shared = State<Arc<Inspector>>;
+pub(super) type Shared = State<Arc<Inspector>>;
 
 impl Inspector {
     /// The inspector's routes.
     pub(crate) fn router(self) -> Router {
         let inspector = Arc::new(self);
         page::with_files(Router::new(), FILES)
-            .route(&format!("{PATH}/setup"), get(setup))
-            .route(&format!("{PATH}/events"), get(events))
-            .route(&format!("{PATH}/webhooks/{{id}}"), get(details))
-            .route(&format!("{PATH}/webhooks/{{id}}/replay"), post(replay))
-            .route(&format!("{PATH}/clear"), post(clear))
-            .route(&format!("{PATH}/restore"), post(restore))
-            .route(&format!("{PATH}/samples/{{name}}"), post(sample))
-            .route(&format!("{PATH}/scenarios/{{name}}"), post(scenario))
+            .route(&format!("{API}/setup"), get(setup))
+            .route(&format!("{API}/events"), get(events))
+            .route(&format!("{API}/webhooks/{{id}}"), get(details))
+            .route(&format!("{API}/webhooks/{{id}}/replay"), post(replay))
+            .route(&format!("{API}/clear"), post(clear))
+            .route(&format!("{API}/restore"), post(restore))
+            .route(&format!("{API}/samples/{{name}}"), post(sample))
+            .route(&format!("{API}/scenarios/{{name}}"), post(scenario))
+            .merge(api::routes())
+            // Every other path below it, so that nothing of the inspector is taken for a webhook.
+            .route(&format!("{PATH}/"), any(unknown))
+            .route(&format!("{PATH}/{{*path}}"), any(unknown))
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .route_layer(middleware::from_fn_with_state(Arc::clone(&inspector), guarded))
             .with_state(inspector)
     }
@@ -71,6 +78,10 @@ async fn guarded(
     // To who must not learn of the inspector, its paths are like any other.
     let elsewhere = async |request| inspector.receiver.respond(request).await;
     page::guarded(&inspector.token, peer, request, next, elsewhere).await
+}
+
+async fn unknown() -> Response {
+    gone("the inspector has nothing at this path")
 }
 
 /// What the page needs to know about this receiver.
@@ -125,20 +136,30 @@ fn event(run: &str, number: u64, change: &Change) -> sse::Event {
     }
 }
 
-async fn details(State(inspector): Shared, Path(id): Path<u64>) -> Response {
-    match inspector.journal.get(id) {
-        Some(exchange) => answer(&exchange.details(id, &inspector.player.url)),
+async fn details(State(inspector): Shared, Path(id): Path<String>) -> Response {
+    match inspector.journal.find(&id) {
+        Some((id, exchange)) => answer(&exchange.details(id, &inspector.player.url)),
         None => gone("it may no longer be kept"),
     }
 }
 
-async fn replay(State(inspector): Shared, Path(id): Path<u64>) -> Response {
-    let Some(exchange) = inspector.journal.get(id) else { return gone("it is no longer kept") };
+async fn replay(State(inspector): Shared, Path(id): Path<String>) -> Response {
+    let Some((id, exchange)) = inspector.journal.find(&id) else { return gone("it is no longer kept") };
     let (parts, body) = exchange.replay_request();
-    let (response, new) = inspector.receiver.receive(parts, body, Origin::Replay(id)).await;
-    let replayed = new.and_then(|new| inspector.journal.get(new));
-    let outcome = replayed.map(|exchange| exchange.outcome.name());
-    answer(&json!({ "id": new, "status": response.status().as_u16(), "outcome": outcome }))
+    let mut said = json!({});
+    inspector.send_again(&mut said, parts, body, Origin::Replay(id)).await;
+    answer(&said)
+}
+
+impl Inspector {
+    /// Hands a webhook to the receiver, and says what became of it and which number it got.
+    pub(super) async fn send_again(&self, said: &mut Value, parts: Parts, body: Vec<u8>, origin: Origin) {
+        let (response, new) = self.receiver.receive(parts, body, origin).await;
+        let sent = new.and_then(|new| self.journal.get(new));
+        said["id"] = new.into();
+        said["status"] = response.status().as_u16().into();
+        said["outcome"] = sent.map(|exchange| exchange.outcome.name()).into();
+    }
 }
 
 async fn clear(State(inspector): Shared) -> Response {
@@ -183,7 +204,7 @@ async fn scenario(State(inspector): Shared, Path(name): Path<String>, body: Byte
     answer(&json!({}))
 }
 
-fn gone(why: &str) -> Response {
+pub(super) fn gone(why: &str) -> Response {
     (StatusCode::NOT_FOUND, answer(&json!({ "error": format!("Not found: {why}.") }))).into_response()
 }
 

@@ -61,6 +61,13 @@ export const clock = (milliseconds) => {
   return `${time}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 };
 
+/** Time of day, or the date and time to the minute of another day. */
+export const moment = (milliseconds) => {
+  const date = new Date(milliseconds);
+  if (date.toDateString() === new Date().toDateString()) return clock(milliseconds);
+  return `${date.toLocaleDateString('en', { month: 'short', day: 'numeric' })} ${two(date.getHours())}:${two(date.getMinutes())}`;
+};
+
 /** Formats a duration in milliseconds. */
 export const lasting = (milliseconds) => {
   const seconds = milliseconds / 1000;

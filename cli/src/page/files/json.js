@@ -29,8 +29,10 @@ const tokens = (text) => {
 const beginning = (all) => all.slice(0, FIRST.tokens)
   .map((token) => (token.length > FIRST.token ? `${token.slice(0, FIRST.token)}…` : token));
 
-const write = (pre, all) => {
+/** Calls `put` with the white space before each token, the token, and the next one. */
+const layOut = (all, put) => {
   let depth = 0;
+  let space = '';
   const line = () => `\n${'  '.repeat(Math.min(depth, DEEPEST))}`;
   all.forEach((token, at) => {
     const next = all[at + 1];
@@ -38,17 +40,36 @@ const write = (pre, all) => {
     if (closes) depth -= 1;
     const empty = (next === '}' || next === ']') && (token === '{' || token === '[');
     const wasEmpty = closes && (all[at - 1] === '{' || all[at - 1] === '[');
-    if (closes && !wasEmpty) pre.append(line());
-    pre.append(h('span', { class: `json-${kind(token, next)}` }, visible(token)));
+    if (closes && !wasEmpty) space += line();
+    put(space, token, next);
+    space = '';
     if (token === '{' || token === '[') {
       depth += 1;
-      if (!empty) pre.append(line());
+      if (!empty) space = line();
     } else if (token === ',') {
-      pre.append(line());
+      space = line();
     } else if (token === ':') {
-      pre.append(' ');
+      space = ' ';
     }
   });
+};
+
+const write = (pre, all) => layOut(all, (space, token, next) =>
+  pre.append(space, h('span', { class: `json-${kind(token, next)}` }, visible(token))));
+
+/** A JSON text on many lines; a very long one as it is. */
+export const indented = (text) => {
+  const all = tokens(text);
+  if (all.length > MOST_TOKENS) return text;
+  let lines = '';
+  layOut(all, (space, token) => { lines += space + token; });
+  return lines;
+};
+
+/** A JSON text without white space; a very long one as it is. */
+export const compact = (text) => {
+  const all = tokens(text);
+  return all.length > MOST_TOKENS ? text : all.join('');
 };
 
 /** An element that shows a JSON text. */

@@ -57,6 +57,9 @@ const open = async ({ args, token, url, expectedErrors = /net::ERR_(CONNECTION|I
 
 const rows = (page) => page.getByRole('grid', { name: 'Webhooks' }).locator('tbody').getByRole('row');
 const row = (page, name) => rows(page).filter({ hasText: name }).first();
+/** The events that the list shows. */
+const shown = (page) => rows(page).locator('visible=true').locator('.event').allTextContents();
+const searchFor = (page, text) => page.getByRole('searchbox').fill(text);
 const details = (page) => page.getByRole('region', { name: 'Details', exact: true });
 const shot = (page, name) => page.screenshot({ path: `${SCREENSHOTS}/${name}.png`, animations: 'disabled' });
 
@@ -392,7 +395,7 @@ test('everything is reached with the keyboard alone', async () => {
   const filter = page.getByRole('searchbox', { name: /^Filter/ });
   await focused(filter);
   await page.keyboard.type('bridged');
-  assert.deepEqual(await rows(page).locator('visible=true').locator('.event').allTextContents(), ['call.bridged']);
+  await eventually('only what is found is shown', async () => (await shown(page)).join() === 'call.bridged');
   await page.keyboard.press('Enter');
   await focused(row(page, 'call.bridged'));
   await page.keyboard.press('2');
@@ -588,7 +591,7 @@ test('a replay says that it runs, how it went, and what it cannot', async () => 
   await details(page).getByRole('button', { name: 'webhook 10' }).click();
   await details(page).getByText('replay of webhook 1').waitFor();
   await page.unroute('**/replay');
-  await fetch(`${new URL(receiver.inspector).origin}/_inspect/clear`, { method: 'POST', headers: { 'x-voicehook-inspect-token': new URL(receiver.inspector).searchParams.get('token') } });
+  await fetch(`${new URL(receiver.inspector).origin}/_inspect/api/clear`, { method: 'POST', headers: { 'x-voicehook-inspect-token': new URL(receiver.inspector).searchParams.get('token') } });
   await page.getByText('10 webhooks cleared.').waitFor();
   await page.getByRole('button', { name: 'Undo' }).click();
   await row(page, 'replay').click();
@@ -724,6 +727,248 @@ test('on a phone the details cover the list, and a button leads back', async () 
   await shot(page, 'phone-help');
 });
 
+test('the search finds words in all of an event, and filters look at one thing', async () => {
+  const { receiver, page } = await open({ args: ['--quarantine'] });
+  const call = new Call(VOICE_ID);
+  await receiver.send(call.state('hold', 1, { custom_data: { order: 'A-17', note: `${'long '.repeat(200)} Zürich` } }));
+  await receiver.send(call.playWithoutTimestamp('digitcollected', { digit: '7' }));
+  await receiver.send(call.playWithoutTimestamp('digitcollected', { digit: '*' }));
+  await receiver.send(call.state('ringing', 0), { appId: 'another' });
+  await page.getByRole('tab', { name: 'Webhooks 13' }).waitFor();
+  for (const [search, found] of [
+    ['zürich', ['call.hold']],
+    ['event.custom_data.order:a-17', ['call.hold']],
+    ['type:play.* digit:7', ['play.digitcollected']],
+    ['digit:*', ['play.digitcollected']],
+    ['is:failed', ['Wrong AppID: decryption failedPOST /webhook']],
+    ['"another AppID"', []],
+    ['"different AppID" outcome:quarantined', ['Wrong AppID: decryption failedPOST /webhook']],
+    ['type:call.h*,call.bridged -event.custom_data.order:*', ['call.bridged']],
+  ]) {
+    await searchFor(page, search);
+    await eventually(search, async () => JSON.stringify(await shown(page)) === JSON.stringify(found));
+  }
+  await page.getByRole('tab', { name: 'Webhooks 1 of 13' }).waitFor();
+  await searchFor(page, 'digit:7');
+  await eventually('one is found', async () => (await shown(page)).length === 1);
+  await receiver.send(call.playWithoutTimestamp('digitcollected', { digit: '7' }));
+  await receiver.send(call.state('joined', 2));
+  await page.getByRole('tab', { name: 'Webhooks 2 of 15' }).waitFor();
+  assert.equal((await shown(page)).length, 2);
+  await page.getByRole('tab', { name: 'Calls 1 of 2' }).click();
+  await searchFor(page, 'ended');
+  await page.getByRole('tab', { name: 'Calls 1 of 2' }).waitFor();
+  await searchFor(page, '');
+  await page.getByRole('tab', { name: 'Calls 2', exact: true }).waitFor();
+});
+
+test('a filter without meaning is named beside the field, and the list stays as it is', async () => {
+  const { page } = await open({ expectedErrors: /status of 400/ });
+  await searchFor(page, 'type:play.*');
+  await eventually('two are shown', async () => (await shown(page)).length === 2);
+  await searchFor(page, 'type:play.* stauts:4xx');
+  await page.getByText('stauts: is not a filter; the filters are status, type').waitFor();
+  const field = page.getByRole('searchbox');
+  assert.equal(await field.getAttribute('aria-invalid'), 'true');
+  assert.equal((await shown(page)).length, 2);
+  await shot(page, 'filter-problem');
+  await searchFor(page, 'type:play.* status:2xx');
+  await eventually('the field is right', async () => await field.getAttribute('aria-invalid') === 'false');
+  await page.keyboard.press('Escape');
+  await eventually('all are shown', async () => (await shown(page)).length === 9);
+  await page.getByRole('button', { name: 'Filters' }).click();
+  await page.getByRole('dialog', { name: 'Filters' }).getByRole('button', { name: 'type:play.*' }).click();
+  await eventually('two are shown', async () => (await shown(page)).length === 2);
+  assert.ok(await field.evaluate((element) => element === document.activeElement), 'the focus is not in the field');
+});
+
+test('words of the search are marked in the details', async () => {
+  const { receiver, page } = await open();
+  await receiver.send(new Call(VOICE_ID).state('hold', 1, { note: 'an Umbrella and an umbrella' }));
+  await searchFor(page, 'umbrella type:call.*');
+  await row(page, 'call.hold').click();
+  await details(page).getByRole('heading', { name: 'call.hold' }).waitFor();
+  await eventually('both are marked', () => page.evaluate(() => CSS.highlights.get('found')?.size === 2));
+  await shot(page, 'marked');
+});
+
+test('a view, a webhook and a call can be linked, and no link carries the token', async () => {
+  const { receiver, page, context } = await open({ expectedErrors: /status of 40[14]/ });
+  const { origin, searchParams } = new URL(receiver.inspector);
+  await receiver.send(new Call(VOICE_ID).state('hold', 1));
+  await searchFor(page, 'type:call.h* -app:sales');
+  await eventually('one is shown', async () => (await shown(page)).length === 1);
+  const view = page.url();
+  assert.equal(view, `${origin}/_inspect#q=type:call.h*+-app:sales`);
+  await row(page, 'call.hold').click();
+  await details(page).getByRole('button', { name: 'Copy link' }).click();
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(link, /#q=type:call\.h\*\+-app:sales&webhook=local-[0-9a-f]+-10$/);
+  assert.ok(!link.includes(searchParams.get('token')));
+  const other = await context.newPage();
+  await other.goto(link);
+  await details(other).getByRole('heading', { name: 'call.hold' }).waitFor();
+  await eventually('one is shown', async () => (await shown(other)).length === 1);
+  assert.equal(await other.getByRole('searchbox').inputValue(), 'type:call.h* -app:sales');
+  await eventually('the row is selected', async () => await other.getByRole('row', { selected: true }).count() === 1);
+  await details(other).getByRole('button', { name: '8d0c7a44' }).click();
+  await details(other).getByRole('heading', { name: 'Call 8d0c7a44' }).waitFor();
+  assert.equal(new URL(other.url()).hash, `#view=calls&q=type:call.h*+-app:sales&call=${VOICE_ID}`);
+  await page.goto(other.url());
+  await details(page).getByRole('heading', { name: 'Call 8d0c7a44' }).waitFor();
+  await page.goto(`${origin}/_inspect#webhook=local-0-1`);
+  await page.getByText('The webhook of this link is no longer kept.').waitFor();
+  await page.getByRole('tab', { name: 'Webhooks 10' }).waitFor();
+  // From a chat in the browser, on another site.
+  await other.goto(`data:text/html,<a href="${encodeURIComponent(link)}">link</a>`);
+  await other.getByRole('link').click();
+  await details(other).getByRole('heading', { name: 'call.hold' }).waitFor();
+  assert.equal(other.url(), link);
+  const stranger = await (await browser.newContext()).newPage();
+  await stranger.goto(link);
+  await stranger.getByRole('heading', { name: 'The inspector needs its token' }).waitFor();
+  await stranger.context().close();
+});
+
+test('with a history webhooks, numbers and links outlast a restart', async () => {
+  const token = 'a-token-of-the-test';
+  const file = `history-${process.pid}.jsonl`;
+  fs.rmSync(file, { force: true });
+  const all = await open({ token, args: ['--history', file] });
+  const { receiver, page } = all;
+  const call = new Call(VOICE_ID);
+  await receiver.send(call.state('incomingcall', 1));
+  await receiver.send(call.state('hold', 2));
+  await receiver.send(call.state('ringing', 0), { appId: 'another' });
+  await row(page, 'call.hold').click();
+  await details(page).getByRole('heading', { name: 'call.hold' }).waitFor();
+  const link = page.url();
+  await receiver.interrupt();
+  all.receiver = await LocalReceiver.start({ listen: new URL(receiver.url).host, token, args: ['--history', file] });
+  await page.getByRole('tab', { name: 'Webhooks 12' }).waitFor();
+  await details(page).getByText('in an earlier run').waitFor();
+  await details(page).getByRole('heading', { name: 'call.hold' }).waitFor();
+  assert.equal(page.url(), link);
+  await shot(page, 'history');
+  await row(page, 'Wrong AppID: decryption failed').click();
+  await details(page).getByRole('heading', { name: 'Decrypt: Wrong AppID: decryption failed' }).waitFor();
+  await searchFor(page, 'is:earlier');
+  await page.getByRole('tab', { name: 'Webhooks 3 of 12' }).waitFor();
+  assert.ok(!fs.readFileSync(file, 'utf8').includes('hold'));
+});
+
+test('what is shown is exported, in the calls view the webhooks of the calls', async () => {
+  const { receiver, page } = await open();
+  await sendTroubledCall(receiver);
+  const exported = async (format) => {
+    await page.getByRole('button', { name: 'Export' }).click();
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('dialog', { name: 'Export' }).getByRole('link', { name: format }).click()]);
+    assert.match(download.suggestedFilename(), new RegExp(`^voicehook-\\d{8}T\\d{6}Z\\.${format.toLowerCase()}$`));
+    return fs.readFileSync(await download.path(), 'utf8');
+  };
+  await searchFor(page, 'type:play.*');
+  await page.getByRole('tab', { name: 'Webhooks 4 of 19' }).waitFor();
+  const lines = (await exported('NDJSON')).trim().split('\n').map(JSON.parse);
+  assert.deepEqual(lines.map(({ event_type: type }) => type), ['play.initiated', 'play.digitcollected', 'play.initiated', 'play.digitcollected']);
+  assert.ok(lines.every(({ plaintext, request }) => JSON.parse(plaintext).playstate && request.headers.length > 3));
+  await searchFor(page, 'call:8d0c');
+  await page.getByRole('tab', { name: 'Calls 1 of 2' }).click();
+  const { log } = JSON.parse(await exported('HAR'));
+  assert.equal(log.version, '1.2');
+  assert.equal(log.entries.length, 10);
+  for (const { request, response, startedDateTime } of log.entries) {
+    assert.equal(request.url, receiver.url);
+    assert.match(request.postData.text, /encrypted_data/);
+    assert.equal(response.status, 200);
+    assert.ok(Date.parse(startedDateTime) > Date.now() - 60_000);
+  }
+  await searchFor(page, 'nothing like it');
+  await page.getByRole('heading', { name: 'Nothing matches the filter' }).waitFor();
+  await page.getByRole('button', { name: 'Export' }).click();
+  await page.getByText('Nothing is shown, so there is nothing to export.').waitFor();
+  await page.getByRole('button', { name: 'Copy link' }).click();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /_inspect#view=calls&q=nothing\+like\+it$/);
+});
+
+test('an event is edited and sent again, and the differences are shown before and after', async () => {
+  const { receiver, page } = await open({ expectedErrors: /status of 404/ });
+  await receiver.send(`{"voice_id":"${VOICE_ID}","playstate":"digitcollected","digit":"2","exact":1.50,"big":12345678901234567890}`);
+  await row(page, 'play.digitcollected').filter({ hasText: '8d0c7a44' }).click();
+  await details(page).getByRole('heading', { name: 'play.digitcollected' }).waitFor();
+  await page.keyboard.press('e');
+  const editor = page.getByRole('dialog', { name: 'Edit webhook 10 and resend it' });
+  const field = editor.getByRole('textbox');
+  assert.ok(await field.evaluate((element) => element === document.activeElement));
+  assert.match(await field.inputValue(), /^\{\n {2}"voice_id": .*\n {2}"exact": 1\.50,\n {2}"big": 12345678901234567890\n\}$/s);
+  await editor.getByText('No differences.').waitFor();
+  await field.fill((await field.inputValue()).replace('"2"', '"7",'));
+  await editor.getByText(/This is not JSON: .*, at line 4, column/).waitFor();
+  await shot(page, 'edit-problem');
+  await field.fill((await field.inputValue()).replace('"7",,', '"7",\n  "new": true,').replace('890\n', '891\n'));
+  const differences = editor.getByRole('region', { name: 'Differences to the original' });
+  await differences.getByRole('row', { name: 'new not there true' }).waitFor();
+  assert.deepEqual((await differences.getByRole('row').allInnerTexts()).slice(1), ['digit\t"2"\t"7"', 'big\t12345678901234567890\t12345678901234567891', 'new\tnot there\ttrue']);
+  await shot(page, 'edit-differences');
+  await page.keyboard.press('Escape');
+  await editor.waitFor({ state: 'hidden' });
+  await details(page).getByRole('button', { name: 'Edit…' }).click();
+  assert.match(await field.inputValue(), /"new": true/, 'the draft is lost');
+  await page.keyboard.press('Control+Enter');
+  await editor.waitFor({ state: 'hidden' });
+  await details(page).getByText('edited from webhook 10').waitFor();
+  const shownAfter = details(page).getByRole('region', { name: 'Differences to the original' });
+  assert.equal(await shownAfter.getByRole('row').count(), 4);
+  assert.deepEqual(await rows(page).first().locator('.note').allTextContents(), ['edited']);
+  await eventually('the new webhook is selected', async () => await page.getByRole('row', { selected: true }).getAttribute('data-id') === '11');
+  const body = await details(page).getByRole('region', { name: 'Decrypted event' }).getByRole('button', { name: 'Copy' });
+  await body.click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()),
+    `{"voice_id":"${VOICE_ID}","playstate":"digitcollected","digit":"7","new":true,"exact":1.50,"big":12345678901234567891}`);
+  await page.getByRole('log', { name: 'News' }).getByText(/webhook 11: 200 queued|play\.digitcollected, queued/).waitFor();
+  await shot(page, 'edited');
+  await details(page).getByRole('button', { name: 'webhook 10' }).click();
+  await details(page).getByText('edited from webhook 10').waitFor({ state: 'hidden' });
+  await details(page).getByRole('button', { name: 'Edit…' }).click();
+  await editor.getByRole('button', { name: 'Send' }).waitFor();
+  await receiver.send({}, { appId: 'another' });
+  await page.evaluate(() => fetch('/_inspect/api/clear', { method: 'POST' }));
+  await editor.getByRole('button', { name: 'Send' }).click();
+  await editor.getByText('Webhook 10 is no longer kept, so it cannot be resent.').waitFor();
+  await editor.getByRole('button', { name: 'Cancel' }).click();
+  await editor.waitFor({ state: 'hidden' });
+});
+
+test('a webhook that could not be decrypted has nothing to edit', async () => {
+  const { receiver, page } = await open();
+  await receiver.send({}, { appId: 'another' });
+  await row(page, 'Wrong AppID: decryption failed').click();
+  await details(page).getByRole('button', { name: 'Replay' }).waitFor();
+  assert.equal(await details(page).getByRole('button', { name: 'Edit…' }).count(), 0);
+  await page.keyboard.press('e');
+  await page.getByRole('log', { name: 'News' }).getByText('could not be decrypted, so there is no event to edit').waitFor();
+});
+
+/** The least contrast between a text and what is behind it, with the text. */
+const leastContrast = (page) => page.evaluate(() => {
+  const channels = (color) => color.match(/[\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b].map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = channels(getComputedStyle(at).backgroundColor);
+      if (color[3] === undefined || color[3] === 1) return color;
+    }
+    return [255, 255, 255];
+  };
+  const texts = [...document.querySelectorAll('body *:not(svg, svg *)')].filter((element) =>
+    element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
+  return texts.map((element) => {
+    const [a, b] = [luminance(channels(getComputedStyle(element).color)), luminance(behind(element))];
+    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), element.textContent.slice(0, 60)];
+  }).reduce((least, one) => (one[0] < least[0] ? one : least), [21, '']);
+});
+
 for (const colorScheme of ['light', 'dark']) {
   test(`every text can be read in ${colorScheme} mode`, async () => {
     const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce', viewport: { width: 1280, height: 740 } });
@@ -789,5 +1034,46 @@ for (const colorScheme of ['light', 'dark']) {
         assert.ok(await picked.evaluate((element) => element === document.activeElement), 'the focus does not come back');
       }
     }
+  });
+}
+
+for (const [width, colorScheme] of [[390, 'light'], [390, 'dark'], [1280, 'light'], [1280, 'dark'], [1920, 'light']]) {
+  test(`filters, export and editor fit at ${width} pixels, in ${colorScheme} mode`, async () => {
+    const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce', viewport: { width, height: 800 }, expectedErrors: /status of 400/ });
+    const look = async (name) => {
+      await shot(page, `${name}-${width}${colorScheme === 'dark' ? '-dark' : ''}`);
+      const box = page.locator('dialog[open], :popover-open');
+      if (await box.count() > 0) {
+        const { x, y, width: wide, height } = await box.boundingBox();
+        assert.ok(x >= 0 && y >= 0 && x + wide <= width && y + height <= 800, `${name}: ${JSON.stringify(await box.boundingBox())}`);
+        assert.ok(await box.evaluate((element) => element.scrollWidth <= element.clientWidth), `${name} scrolls sideways`);
+      }
+      assert.ok(!await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), `${name}: the page scrolls sideways`);
+      const [contrast, text] = await leastContrast(page);
+      assert.ok(contrast >= 4.5, `${name}: ${contrast.toFixed(2)}: ${text}`);
+    };
+    await receiver.send(new Call(VOICE_ID).play('digitcollected', 6, { digit: '2', custom_data: { order: 'A-17', items: ['one', 'two'] } }));
+    await page.getByRole('button', { name: 'Filters' }).click();
+    const first = page.getByRole('button', { name: 'status:4xx' });
+    assert.ok(await first.evaluate((element) => element === document.activeElement), 'the focus is not in the dialog');
+    await look('filters');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Export' }).click();
+    await look('export');
+    await page.keyboard.press('Escape');
+    await searchFor(page, 'status:abc');
+    await page.getByText('status:abc is not a status').waitFor();
+    await look('filter-problem');
+    await searchFor(page, '');
+    await row(page, 'play.digitcollected').click();
+    await details(page).getByRole('button', { name: 'Edit…' }).click();
+    const field = page.getByRole('dialog').getByRole('textbox');
+    await field.fill((await field.inputValue()).replace('"2"', '"7"').replace('"two"', '"two", "three"').replace('welcome', 'main-menu'));
+    await page.getByRole('dialog').getByRole('row', { name: /three/ }).waitFor();
+    await look('editor');
+    if (width === 1280 && colorScheme === 'light') await shot(page, 'edit');
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await details(page).getByRole('region', { name: 'Differences to the original' }).waitFor();
+    await look('edited');
   });
 }

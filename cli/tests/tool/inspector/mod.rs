@@ -4,6 +4,8 @@
 //! `target/tmp/inspector/screenshots`.
 
 mod forward;
+#[cfg(unix)]
+mod history;
 
 use std::{
     fs,
@@ -19,6 +21,7 @@ use voicehook_test_support::aws_stub::{AwsStub, error};
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tool/inspector");
 const PATH: &str = "/_inspect";
+const API: &str = "/_inspect/api";
 /// A local receiver on a free port, stopped when the test ends.
 struct Dev {
     child: Child,
@@ -56,9 +59,15 @@ impl Dev {
 
     /// Sends a request with only these headers, and returns the whole answer.
     fn ask(&self, line: &str, headers: &[(&str, &str)]) -> String {
+        self.ask_with_body(line, headers, "")
+    }
+
+    fn ask_with_body(&self, line: &str, headers: &[(&str, &str)], body: &str) -> String {
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let mut connection = TcpStream::connect(&self.host).unwrap();
-        write!(connection, "{line} HTTP/1.1\r\n{headers}connection: close\r\ncontent-length: 0\r\n\r\n").unwrap();
+        let length = body.len();
+        let end = format!("connection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        write!(connection, "{line} HTTP/1.1\r\n{headers}{end}").unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
         answer
@@ -93,9 +102,35 @@ impl Dev {
 
     /// The inspector's details of a webhook.
     fn details(&self, id: u64) -> Value {
-        let answer = self.get(&format!("{PATH}/webhooks/{id}"));
+        let answer = self.get(&format!("{API}/webhooks/{id}"));
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         serde_json::from_str(body).unwrap()
+    }
+
+    /// What an endpoint answers a script: the status and the document.
+    fn api(&self, line: &str, body: &str) -> (u16, Value) {
+        let (method, path) = line.split_once(' ').unwrap();
+        let token = ("x-voicehook-inspect-token", self.token.as_str());
+        let answer = self.ask_with_body(&format!("{method} {API}{path}"), &[("host", &self.host), token], body);
+        let (_, document) = answer.split_once("\r\n\r\n").unwrap();
+        (status(&answer).parse().unwrap(), serde_json::from_str(document).unwrap())
+    }
+
+    /// The numbers of the webhooks that a search finds.
+    fn found(&self, query: &str) -> Vec<u64> {
+        let (status, found) = self.api(&format!("GET /webhooks?{query}"), "");
+        assert_eq!(status, 200, "{query}: {found}");
+        found["webhooks"].as_array().unwrap().iter().map(|webhook| webhook["id"].as_u64().unwrap()).collect()
+    }
+
+    /// The number of the newest webhook.
+    fn newest(&self) -> u64 {
+        *self.found("").last().unwrap()
+    }
+
+    /// Sends a request that is no webhook, with a header and a body.
+    fn knock(&self, line: &str, header: (&str, &str), body: &str) -> String {
+        self.ask_with_body(line, &[("host", self.host.as_str()), header], body)
     }
 }
 
@@ -104,6 +139,12 @@ impl Drop for Dev {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The headers of a webhook's request, without the length of its body.
+fn headers(details: &Value) -> Vec<&Value> {
+    let headers = details["request"]["headers"].as_array().unwrap();
+    headers.iter().filter(|header| header[0] != "content-length").collect()
 }
 
 fn status(answer: &str) -> &str {
@@ -135,7 +176,7 @@ fn the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_else() {
 #[test]
 fn a_page_of_another_name_that_resolves_to_loopback_learns_nothing() {
     let dev = Dev::start(&[]);
-    for path in ["", "/inspector.js", "/setup", "/events", "/webhooks/1"] {
+    for path in ["", "/inspector.js", "/api", "/api/setup", "/api/events", "/api/webhooks/1", "/api/export/har"] {
         let answer = dev.ask_with_token(&format!("GET {PATH}{path}"), &[("host", "rebound.example:3000")]);
         assert_eq!(status(&answer), "403", "{path}: {answer}");
         assert!(answer.contains("answers only under 127.0.0.1") && !answer.contains("voice_id"), "{path}: {answer}");
@@ -146,7 +187,7 @@ fn a_page_of_another_name_that_resolves_to_loopback_learns_nothing() {
 fn what_comes_through_a_tunnel_finds_no_inspector() {
     let dev = Dev::start(&[]);
     let nowhere = dev.get("/nowhere");
-    for path in ["", "/setup", "/webhooks/1"] {
+    for path in ["", "/api/setup", "/api/webhooks/1", "/unknown"] {
         let headers = [("host", dev.host.as_str()), ("x-forwarded-for", "192.0.2.1")];
         let answer = dev.ask_with_token(&format!("GET {PATH}{path}"), &headers);
         assert_eq!(status(&answer), "404", "{answer}");
@@ -155,17 +196,69 @@ fn what_comes_through_a_tunnel_finds_no_inspector() {
 }
 
 #[test]
+fn nothing_that_belongs_to_the_inspector_is_journalled() {
+    let dev = Dev::start(&[]);
+    let nowhere = dev.get("/nowhere").lines().last().unwrap().to_owned();
+    let last = dev.newest();
+    let through_a_proxy = [("host", "hooks.example"), ("x-forwarded-for", "192.0.2.1")];
+    for path in ["", "/", "/api/webhooks/1", "/unknown", "/unknown/webhook"] {
+        for method in ["GET", "POST", "PUT"] {
+            let line = format!("{method} {PATH}{path}?token={}", dev.token);
+            let answer = dev.ask_with_token(&line, &through_a_proxy);
+            assert!(status(&answer) == "404" && answer.ends_with(&nowhere), "{line}: {answer}");
+            let answer = dev.ask_with_token(&line, &[("host", &dev.host)]);
+            assert!(!answer.contains(&dev.token), "{line}: {answer}");
+        }
+    }
+    for path in ["//_inspect", "/dev/_inspect", "/%5Finspect", "/_INSPECT"] {
+        let answer = dev.get(&format!("{path}?token={}", dev.token));
+        assert!(status(&answer) == "404" && answer.ends_with(&nowhere), "{path}: {answer}");
+    }
+    assert_eq!(dev.newest(), last, "{}", dev.details(dev.newest()));
+}
+
+#[test]
+fn tokens_are_masked_in_what_is_shown_of_a_webhook() {
+    let dev = Dev::start_with(&[], &[("WEBHOOK_TOKEN", "the-token-of-the-webhooks")]);
+    let cookie = dev.cookie();
+    for line in [
+        "POST /webhook/default/the-token-of-the-webhooks",
+        "POST /webhook/default/an-older-token-of-the-webhooks",
+        "POST /webhok/default/the-token-of-the-webhooks",
+        "POST /webhook?token=the-token-of-the-webhooks",
+        "POST /webhook/the-token-of-the-webhooks",
+        &format!("GET /?token={}", dev.token),
+    ] {
+        let headers = [("host", dev.host.as_str()), ("cookie", cookie.as_str()), ("x-format", "hex")];
+        dev.ask_with_token(line, &headers);
+        let details = dev.details(dev.newest());
+        let shown = details.to_string();
+        assert!(shown.contains("***") && shown.contains("x-format"), "{line}: {shown}");
+        for secret in ["-token-of-the-webhooks", &dev.token, "voicehook-inspect"] {
+            assert!(!shown.contains(secret), "{line}: {shown}");
+        }
+    }
+}
+
+#[test]
 fn a_page_of_another_origin_changes_nothing() {
     let dev = Dev::start(&[]);
     let cookie = dev.cookie();
     let own = [("host", dev.host.as_str()), ("cookie", cookie.as_str())];
-    for path in ["/clear", "/restore", "/webhooks/1/replay", "/samples/call.ringing", "/scenarios/no-answer"] {
+    for path in [
+        "/clear",
+        "/restore",
+        "/webhooks/1/replay",
+        "/webhooks/1/edit",
+        "/samples/call.ringing",
+        "/scenarios/no-answer",
+    ] {
         for headers in [own.to_vec(), [&own[..], &[("origin", "http://localhost:8080")]].concat()] {
-            let answer = dev.ask(&format!("POST {PATH}{path}"), &headers);
+            let answer = dev.ask(&format!("POST {API}{path}"), &headers);
             assert_eq!(status(&answer), "403", "{path}: {answer}");
         }
     }
-    let replayed = dev.ask_as_the_page(&format!("POST {PATH}/webhooks/1/replay"));
+    let replayed = dev.ask_as_the_page(&format!("POST {API}/webhooks/1/replay"));
     assert!(status(&replayed) == "200", "{replayed}");
     assert!(replayed.ends_with(r#"{"id":10,"outcome":"queued","status":200}"#), "{replayed}");
 }
@@ -178,12 +271,20 @@ fn a_tunnel_that_forwards_bytes_reads_and_changes_nothing_without_the_token() {
     let own = [("host", dev.host.as_str())];
     for more in [vec![], vec![("cookie", wrong_cookie.as_str())], vec![("authorization", "Bearer 0123456789abcdef")]] {
         let headers = [&own[..], &more].concat();
-        for path in ["", "?token=0123456789abcdef", "/setup", "/events", "/webhooks/1", "/inspector.js"] {
+        for path in [
+            "",
+            "?token=0123456789abcdef",
+            "/api",
+            "/api/setup",
+            "/api/webhooks/1",
+            "/api/export/ndjson",
+            "/inspector.js",
+        ] {
             let answer = dev.ask(&format!("GET {PATH}{path}"), &headers);
             assert_eq!(status(&answer), "401", "{path}: {answer}");
             assert!(answer.contains("www-authenticate: Bearer") && !answer.contains("voice_id"), "{path}: {answer}");
         }
-        assert_eq!(status(&dev.ask(&format!("POST {PATH}/clear"), &headers)), "401");
+        assert_eq!(status(&dev.ask(&format!("POST {API}/clear"), &headers)), "401");
     }
     let page = dev.ask(&format!("GET {PATH}"), &own);
     assert!(page.contains("Open the whole URL that <code>voicehook</code> printed"), "{page}");
@@ -214,10 +315,10 @@ fn a_script_sends_the_token_in_a_header() {
     let bearer = format!("Bearer {}", dev.token);
     for (name, value) in [("x-voicehook-inspect-token", dev.token.as_str()), ("authorization", &bearer)] {
         let headers = [("host", dev.host.as_str()), (name, value)];
-        assert_eq!(status(&dev.ask(&format!("GET {PATH}/webhooks/1"), &headers)), "200", "{name}");
-        assert_eq!(status(&dev.ask(&format!("POST {PATH}/webhooks/1/replay"), &headers)), "200", "{name}");
+        assert_eq!(status(&dev.ask(&format!("GET {API}/webhooks/1"), &headers)), "200", "{name}");
+        assert_eq!(status(&dev.ask(&format!("POST {API}/webhooks/1/replay"), &headers)), "200", "{name}");
         let in_a_page = [&headers[..], &[("origin", "http://localhost:8080")]].concat();
-        assert_eq!(status(&dev.ask(&format!("POST {PATH}/webhooks/1/replay"), &in_a_page)), "403", "{name}");
+        assert_eq!(status(&dev.ask(&format!("POST {API}/webhooks/1/replay"), &in_a_page)), "403", "{name}");
     }
 }
 
@@ -226,7 +327,7 @@ fn a_token_of_ones_own_outlasts_a_restart_and_must_be_long() {
     let token = [("VOICEHOOK_INSPECT_TOKEN", "a-token-of-my-own")];
     let dev = Dev::start_with(&[], &token);
     assert_eq!(dev.token, "a-token-of-my-own");
-    assert_eq!(status(&dev.get(&format!("{PATH}/webhooks/1"))), "200");
+    assert_eq!(status(&dev.get(&format!("{API}/webhooks/1"))), "200");
     let mut command = Command::new(env!("CARGO_BIN_EXE_voicehook"));
     let output = command.args(["dev", "--listen", "127.0.0.1:0", "--inspect-token", "short"]).output().unwrap();
     assert!(!output.status.success());
@@ -237,11 +338,11 @@ fn a_token_of_ones_own_outlasts_a_restart_and_must_be_long() {
 #[test]
 fn what_was_cleared_comes_back_once() {
     let dev = Dev::start(&[]);
-    assert_eq!(status(&dev.post(&format!("{PATH}/clear"))), "200");
-    assert_eq!(status(&dev.get(&format!("{PATH}/webhooks/1"))), "404");
-    assert_eq!(status(&dev.post(&format!("{PATH}/restore"))), "200");
+    assert_eq!(status(&dev.post(&format!("{API}/clear"))), "200");
+    assert_eq!(status(&dev.get(&format!("{API}/webhooks/1"))), "404");
+    assert_eq!(status(&dev.post(&format!("{API}/restore"))), "200");
     assert_eq!(dev.details(1)["event_type"], "call.incomingcall");
-    assert_eq!(status(&dev.post(&format!("{PATH}/restore"))), "404");
+    assert_eq!(status(&dev.post(&format!("{API}/restore"))), "404");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -267,7 +368,7 @@ async fn an_event_that_the_queue_does_not_have_is_shown_with_the_reason() {
 fn equal_bytes_are_a_duplicate_only_where_the_event_proves_its_identity() {
     let dev = Dev::start(&[]);
     let replayed = |id: u64| {
-        let answer = dev.post(&format!("{PATH}/webhooks/{id}/replay"));
+        let answer = dev.post(&format!("{API}/webhooks/{id}/replay"));
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         let again = serde_json::from_str::<Value>(body).unwrap()["id"].as_u64().unwrap();
         (dev.details(id), dev.details(again))
@@ -300,11 +401,167 @@ fn the_inspector_can_be_switched_off() {
 #[test]
 fn what_is_unknown_or_no_longer_kept_is_not_there() {
     let dev = Dev::start(&[]);
-    assert_eq!(status(&dev.get("/_inspect/webhooks/99")), "404");
-    assert_eq!(status(&dev.post("/_inspect/scenarios/none")), "404");
-    assert_eq!(status(&dev.post("/_inspect/clear")), "200");
-    let replayed = dev.post("/_inspect/webhooks/1/replay");
+    assert_eq!(status(&dev.get("/_inspect/api/webhooks/99")), "404");
+    assert_eq!(status(&dev.post("/_inspect/api/scenarios/none")), "404");
+    assert_eq!(status(&dev.post("/_inspect/api/clear")), "200");
+    let replayed = dev.post("/_inspect/api/webhooks/1/replay");
     assert!(status(&replayed) == "404" && replayed.contains("it is no longer kept"), "{replayed}");
+}
+
+#[test]
+fn scripts_search_with_the_words_of_the_page() {
+    let dev = Dev::start(&[]);
+    assert_eq!(dev.found(""), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let (_, all) = dev.api("GET /webhooks", "");
+    assert_eq!(all["webhooks"][3]["event_type"], "play.digitcollected");
+    assert_eq!(dev.found("q=type:play.*+digit:1"), [4]);
+    assert_eq!(dev.found("q=-type:play.*,call.b*&after=1&limit=2"), [8, 9]);
+    assert_eq!(dev.found("q=event.prompt_ref:*&limit=1").len(), 1);
+    assert_eq!(dev.found("q=status:4xx"), [0; 0]);
+    let (_, only) = dev.api("GET /webhooks?q=incomingcall&only=ids", "");
+    assert_eq!(only, serde_json::json!({ "ids": [1], "words": ["incomingcall"] }));
+    for (query, why) in [
+        ("q=colour:red", "colour: is not a filter"),
+        ("after=x", "after=x is not a number"),
+        ("only=names", "expected only=ids"),
+    ] {
+        let (status, said) = dev.api(&format!("GET /webhooks?{query}"), "");
+        assert!(status == 400 && said["error"].as_str().unwrap().contains(why), "{query}: {said}");
+    }
+}
+
+#[test]
+fn a_script_waits_for_a_webhook() {
+    let dev = Dev::start(&[]);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| dev.found("q=method:put&wait=60"));
+        assert_eq!(dev.found("q=method:put&wait=0"), [0; 0]);
+        dev.knock("PUT /webhook", ("x-format", "hex"), "");
+        assert_eq!(waiting.join().unwrap(), [10]);
+    });
+}
+
+#[test]
+fn an_edited_event_is_encrypted_again_and_the_difference_is_told() {
+    let dev = Dev::start(&[]);
+    let before = dev.details(4);
+    let (status, dry) = dev.api("POST /webhooks/4/edit", r#"{"set": {"digit": "7"}, "send": false}"#);
+    let digit = before["event"]["digit"].to_string();
+    let expected = serde_json::json!([{ "path": "digit", "before": digit, "after": "\"7\"" }]);
+    assert_eq!((status, &dry["changes"], &dry["problem"], &dry["id"]), (200, &expected, &Value::Null, &Value::Null));
+    let (status, sent) = dev.api("POST /webhooks/4/edit", r#"{"set": {"digit": "7"}}"#);
+    assert_eq!((status, &sent["id"], &sent["outcome"]), (200, &10.into(), &"queued".into()), "{sent}");
+    let after = dev.details(10);
+    assert_eq!(
+        (&after["edited_from"], &after["changes"], &after["event"]["digit"]),
+        (&4.into(), &expected, &"7".into())
+    );
+    assert_ne!(after["request"]["body"], before["request"]["body"]);
+    assert_eq!(headers(&after), headers(&before));
+    assert_eq!(dev.found("q=is:edited"), [10]);
+    let (_, sent) = dev.api("POST /webhooks/4/edit", r#"{"event": "[1,"}"#);
+    assert!(sent["status"] == 400 && sent["problem"].as_str().unwrap().contains("not JSON"), "{sent}");
+    let (status, said) = dev.api("POST /webhooks/11/edit", "{}");
+    assert!(status == 409 && said["error"].as_str().unwrap().contains("could not be decrypted"), "{said}");
+    let (status, said) = dev.api("POST /webhooks/4/edit", "{}");
+    assert!(status == 400 && said["error"].as_str().unwrap().starts_with("expected {\"event\""), "{said}");
+    assert_eq!(dev.api("POST /webhooks/99/edit", "{}").0, 404);
+}
+
+#[test]
+fn an_edited_event_keeps_cipher_format_and_encoding_of_the_original() {
+    let dev = Dev::start_with(&[], &[("ALLOWED_ALGORITHMS", "all"), ("ALLOW_PLAINTEXT", "true")]);
+    let event = r#"{"voice_id":"1","state":"hold"}"#;
+    let ciphers =
+        [("aes-128-ctr", "base64", "utf16le"), ("AES256", "hex", "utf8"), ("aes-192-cfb", "latin1", "latin1")];
+    for (algorithm, format, encoding) in ciphers {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_voicehook"));
+        let url = format!("http://{}/webhook", dev.host);
+        let how = ["--algorithm", algorithm, "--format", format, "--encoding", encoding];
+        let output = command.args(["trigger", "hold", "--url", &url]).args(how).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    dev.ask_with_body("POST /webhook", &[("host", &dev.host), ("content-type", "application/json")], event);
+    for id in 10..14 {
+        let (_, sent) = dev.api(&format!("POST /webhooks/{id}/edit"), r#"{"set": {"state": "joined"}}"#);
+        let edited = dev.details(sent["id"].as_u64().unwrap());
+        assert_eq!((&edited["event_type"], &edited["status"]), (&"call.joined".into(), &200.into()), "{edited}");
+        assert_eq!(headers(&edited), headers(&dev.details(id)));
+    }
+    assert_eq!(dev.details(17)["request"]["body"], r#"{"voice_id":"1","state":"joined"}"#);
+}
+
+#[test]
+fn what_is_found_is_exported_without_any_token() {
+    let dev = Dev::start_with(&[], &[("WEBHOOK_TOKEN", "the-token-of-the-webhooks")]);
+    let path = "/webhook/default/the-token-of-the-webhooks";
+    let referer = format!("http://{}/_inspect?token={}", dev.host, dev.token);
+    dev.knock(&format!("POST {path}"), ("referer", &referer), "{}");
+    dev.knock("POST /webhook?token=the-token-of-the-webhooks", ("cookie", &dev.cookie()), "{}");
+    dev.knock("POST /webhook/default/an-older-token-of-the-webhooks", ("x-voicehook-inspect-token", &dev.token), "{}");
+    for format in ["ndjson", "har"] {
+        let whole = dev.get(&format!("{API}/export/{format}"));
+        for secret in ["-token-of-the-webhooks", &dev.token, "voicehook-inspect"] {
+            assert!(!whole.replace("voicehook-inspect-token", "").contains(secret), "{format}: {whole}");
+        }
+    }
+    let answer = dev.get(&format!("{API}/export/ndjson?q=type:call.*"));
+    assert!(
+        answer
+            .contains("content-type: application/x-ndjson\r\ncontent-disposition: attachment; filename=\"voicehook-2")
+    );
+    let (_, lines) = answer.split_once("\r\n\r\n").unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), dev.found("q=type:call.*").len());
+    assert_eq!(lines[0], dev.details(1));
+    let (_, har) = dev.api("GET /export/har?ids=2,1,10", "");
+    let entries = har["log"]["entries"].as_array().unwrap();
+    assert_eq!(entries.iter().map(|entry| &entry["_voicehook"]["id"]).collect::<Vec<_>>(), [1, 2, 10]);
+    assert_eq!(entries[0]["request"]["url"], format!("http://{}/webhook/default/***", dev.host));
+    assert_eq!(entries[0]["response"]["status"], 200);
+    assert_eq!(entries[0]["_event"], dev.details(1)["plaintext"]);
+    assert_eq!(dev.api("GET /export/har?ids=a", "").0, 400);
+    assert_eq!(dev.api("GET /export/csv", "").0, 404);
+}
+
+#[test]
+fn an_exported_archive_is_read_by_decrypt() {
+    let dev = Dev::start(&[]);
+    let (_, har) = dev.api("GET /export/har?q=type:play.digitcollected", "");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("exported-{}.har", dev.host.replace(':', "-")));
+    fs::write(&file, har.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_voicehook"));
+    let output = command.args(["decrypt", "--app-id", "voicehook-dev"]).arg(&file).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("digitcollected"), "{said}");
+}
+
+#[test]
+fn the_endpoints_are_those_of_the_documentation() {
+    let dev = Dev::start(&[]);
+    let (_, index) = dev.api("GET ", "");
+    for endpoint in index["endpoints"].as_array().unwrap() {
+        let (method, path) = (endpoint["method"].as_str().unwrap(), endpoint["path"].as_str().unwrap());
+        let row = format!("| `{method} {path}` |");
+        assert!(include_str!("../../../../docs/cli.md").contains(&row), "docs/cli.md does not have {row}");
+        let other = if method == "GET" { "POST" } else { "GET" };
+        let answer = dev.ask_with_token(&format!("{other} {path}"), &[("host", &dev.host)]);
+        assert_eq!(status(&answer), "405", "{path}: {answer}");
+    }
+}
+
+#[test]
+fn the_filters_are_those_of_the_documentation() {
+    let dev = Dev::start(&[]);
+    for (wrong, before, after) in [("colour:red", "the filters are ", " and event."), ("is:blue", "values are ", "")] {
+        let (_, said) = dev.api(&format!("GET /webhooks?q={wrong}"), "");
+        let (_, names) = said["error"].as_str().unwrap().split_once(before).unwrap();
+        let names = if after.is_empty() { names } else { names.split_once(after).unwrap().0 };
+        for name in names.split(", ") {
+            let name = if after.is_empty() { format!("`{name}`") } else { format!("`{name}:`") };
+            assert!(include_str!("../../../../docs/cli.md").contains(&name), "docs/cli.md does not have {name}");
+        }
+    }
 }
 
 #[test]
@@ -319,7 +576,7 @@ fn a_person_with_a_browser_can_use_it() {
 
 #[test]
 fn the_pictures_of_the_documents_are_small() {
-    for name in ["webhooks", "call"] {
+    for name in ["webhooks", "call", "edit"] {
         let path = format!("images/{name}.png");
         assert!(include_str!("../../../../docs/cli.md").contains(&path));
         let bytes = fs::metadata(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(path)).unwrap().len();

@@ -1,8 +1,11 @@
 // Webhooks as they arrive, or once the list is no longer paused.
 
+import { writeAddress } from './address.js';
 import { announceLater } from './announce.js';
 import { offerUndo } from './clear.js';
 import { byId, count } from './dom.js';
+import { forgetDrafts } from './edit.js';
+import { follow } from './follow.js';
 import { addToList, emptyLists, refreshLists, updateInList } from './lists.js';
 import { forgetReplays } from './replay.js';
 import { showDetails } from './selection.js';
@@ -41,13 +44,20 @@ export const arrived = (webhook) => {
 /** Forgets what the server no longer keeps. So many of them can be brought back. */
 export const emptied = ({ cleared }) => {
   state.held = state.held && [];
-  state.selected = { webhooks: undefined, calls: undefined };
+  state.selected = { webhooks: undefined, key: undefined, calls: undefined };
   emptyLists();
   forgetReplays();
+  forgetDrafts();
   document.body.classList.remove('has-selection');
   refresh();
   offerUndo(cleared);
+  // At the start and after a restart the webhooks come anew, and the address says which one was selected.
+  if (cleared === 0 || isFirst) follow();
+  else writeAddress();
+  isFirst = false;
 };
+
+let isFirst = true;
 
 const pauseLabel = () => {
   const button = byId('pause');

@@ -1,5 +1,6 @@
 // The details of a call: its timeline, its issues and its events.
 
+import { link } from './address.js';
 import { PHASES, name } from './calls.js';
 import { clock, copyButton, count, h, lasting, short, visible } from './dom.js';
 import { applicationNote } from './forwarding.js';
@@ -51,7 +52,7 @@ export const callDetails = (call, width, { openWebhook }) => [
     fact('began', clock(call.began)),
     fact('took', lasting(call.ended - call.began)),
     fact('webhooks', count(call.events.length)),
-  ], copyButton('Copy id', () => call.id)),
+  ], [copyButton('Copy link', link), copyButton('Copy id', () => call.id)]),
   section('Timeline', undefined, h('div', { class: 'timeline-scroll', tabindex: '0', role: 'region', 'aria-label': 'Timeline, scrolls sideways' },
     timeline(call, width, openWebhook)), legend()),
   notices(call),

@@ -1,10 +1,15 @@
 // The inspector's page: receives webhooks as server-sent events, and shows them as a list and grouped into calls.
 
+import { readAddress } from './address.js';
 import { arrived, emptied, pause } from './arrivals.js';
 import { clear } from './clear.js';
 import { byId, copy } from './dom.js';
+import { wireEditor } from './edit.js';
+import { wireExport } from './export.js';
+import { follow } from './follow.js';
 import { onKey } from './keyboard.js';
 import { filter, showEmpty } from './lists.js';
+import { wireMarks } from './marks.js';
 import { notify } from './notice.js';
 import { back, choose, openWebhook, show, showDetails } from './selection.js';
 import { offer } from './send.js';
@@ -53,6 +58,18 @@ const wire = () => {
     else if (target.closest('[data-do=back]')) back();
   });
   byId('filter').addEventListener('input', filter);
+  byId('filters').addEventListener('click', ({ target }) => {
+    const term = target.closest('[data-term]')?.dataset.term;
+    if (!term) return;
+    byId('filter').value = `${byId('filter').value} ${term}`.trim();
+    byId('filters').hidePopover();
+    byId('filter').focus();
+    filter();
+  });
+  addEventListener('hashchange', follow);
+  wireEditor();
+  wireExport();
+  wireMarks();
   byId('pause').addEventListener('click', pause);
   byId('clear').addEventListener('click', clear);
   byId('open-help').addEventListener('click', () => byId('help').showModal());
@@ -64,7 +81,6 @@ const wire = () => {
 };
 
 wire();
-show('webhooks');
 connect({
   live: () => { connection('live', 'Live'); loadSetup().catch((error) => notify(error.message)); },
   lost: () => connection('lost', 'Reconnecting'),

@@ -3,7 +3,8 @@
 import { pause } from './arrivals.js';
 import { undo } from './clear.js';
 import { byId } from './dom.js';
-import { clearFilter, shownRows } from './lists.js';
+import { edit } from './edit.js';
+import { clearFilter, filtered, shownRows } from './lists.js';
 import { focusDetails } from './pane.js';
 import { replay } from './replay.js';
 import { back, choose, move, show } from './selection.js';
@@ -16,6 +17,7 @@ const KEYS = {
   1: () => { show('webhooks'); back(); }, 2: () => { show('calls'); back(); },
   p: pause, u: undo,
   s: () => { byId('send').showPopover(); byId('scenarios').querySelector('button')?.focus(); },
+  e: () => { if (state.view === 'webhooks' && state.selected.webhooks !== undefined) edit(state.selected.webhooks); },
   r: () => { if (state.view === 'webhooks' && state.selected.webhooks !== undefined) replay(state.selected.webhooks); },
 };
 
@@ -23,16 +25,18 @@ export const onKey = (event) => {
   const { key, target } = event;
   const isTyping = target.matches('input:not([type=checkbox]), textarea, select');
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  if (key === 'Escape' && !byId('help').open && !byId('send').matches(':popover-open')) {
+  const overlay = document.querySelector('dialog[open], :popover-open');
+  if (key === 'Escape' && !overlay) {
     if (isTyping) clearFilter();
     back();
     return;
   }
+  if (isTyping && overlay) return;
   if (isTyping) {
-    if (key === 'Enter' || key === 'ArrowDown') { event.preventDefault(); move(0); }
+    if (key === 'Enter' || key === 'ArrowDown') { event.preventDefault(); filtered().then(() => move(0)); }
     return;
   }
-  if (byId('help').open || byId('send').contains(target)) return;
+  if (document.querySelector('dialog[open]') || target.closest('[popover]')) return;
   const row = target.closest('tbody tr[data-id]');
   if (key === 'Enter' && row) { event.preventDefault(); choose(row); focusDetails(); return; }
   if (row && (key === 'Home' || key === 'End')) { event.preventDefault(); choose(shownRows().at(key === 'Home' ? 0 : -1)); return; }

@@ -1,8 +1,10 @@
 // The lists of webhooks and calls, and what stands in their place while they are empty.
 
+import { writeAddress } from './address.js';
 import { calls as callsOf } from './calls.js';
 import { byId, copyButton, count, h } from './dom.js';
-import { fits, fitsCall } from './filter.js';
+import { checkLater, fits, fitsCall, search } from './filter.js';
+import { mark } from './marks.js';
 import { callRow, webhookRow } from './rows.js';
 import { state } from './state.js';
 
@@ -30,6 +32,8 @@ export const addToList = (webhook) => {
   state.rows.set(webhook.id, row);
   byId('webhook-rows').prepend(row);
   row.hidden = !fits(webhook);
+  row.setAttribute('aria-selected', String(webhook.id === state.selected.webhooks));
+  checkLater(webhook.id, showFound);
   for (const id of state.webhooks.keys()) {
     if (id >= webhook.oldest) break;
     drop(id);
@@ -55,10 +59,16 @@ export const emptyLists = () => {
 export const refreshLists = () => {
   state.calls = callsOf([...state.webhooks.values()]);
   showCalls();
-  byId('count-webhooks').textContent = count(state.webhooks.size);
-  byId('count-calls').textContent = count(state.calls.length);
+  showCounts();
   focusable();
   showEmpty();
+};
+
+/** How many there are, and with a search how many of them are shown. */
+const showCounts = () => {
+  const label = (shown, all) => (state.found && shown !== all ? `${count(shown)} of ${count(all)}` : count(all));
+  byId('count-webhooks').textContent = label([...state.webhooks.values()].filter(fits).length, state.webhooks.size);
+  byId('count-calls').textContent = label(state.calls.filter(fitsCall).length, state.calls.length);
 };
 
 const showCalls = () => {
@@ -114,14 +124,33 @@ const welcome = () => {
   ];
 };
 
-/** Shows what fits the text in the search field. */
-export const filter = () => {
-  state.filter = byId('filter').value.trim().toLowerCase();
+/** The numbers of the webhooks that are shown, in the calls view those of the calls; the oldest first. */
+export const shownWebhooks = () => {
+  const ids = state.view === 'webhooks'
+    ? [...state.webhooks.values()].filter(fits).map(({ id }) => id)
+    : state.calls.filter(fitsCall).flatMap(({ events }) => events.map(({ webhook }) => webhook.id));
+  return ids.sort((a, b) => a - b);
+};
+
+const showFound = () => {
   for (const [id, row] of state.rows) row.hidden = !fits(state.webhooks.get(id));
   showCalls();
+  showCounts();
   focusable();
   showEmpty();
+  mark();
 };
+
+let filtering = Promise.resolve();
+/** Shows what fits the text in the search field, once the server has searched. */
+export const filter = () => {
+  filtering = search().then((isCurrent) => { if (isCurrent) showFound(); });
+  writeAddress();
+  return filtering;
+};
+
+/** Done when what is shown fits the text. */
+export const filtered = () => filtering;
 
 export const clearFilter = () => {
   byId('filter').value = '';

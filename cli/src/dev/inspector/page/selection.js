@@ -1,5 +1,6 @@
 // What is selected, and its details.
 
+import { writeAddress } from './address.js';
 import { callDetails } from './call-details.js';
 import { byId } from './dom.js';
 import { clearFilter, focusable, rowsOf, shownRows } from './lists.js';
@@ -12,6 +13,8 @@ const isNarrow = () => matchMedia('(max-width: 760px)').matches;
 
 export const select = (id, { focus = true } = {}) => {
   state.selected[state.view] = id;
+  if (state.view === 'webhooks') state.selected.key = state.webhooks.get(id)?.key;
+  writeAddress();
   for (const row of rowsOf(state.view)) {
     const isIt = row.dataset.id === String(id);
     row.setAttribute('aria-selected', String(isIt));
@@ -45,6 +48,7 @@ export const show = (view) => {
     tab.tabIndex = name === view ? 0 : -1;
   }
   document.body.classList.toggle('has-selection', state.selected[view] !== undefined);
+  writeAddress();
   showDetails();
 };
 
@@ -78,6 +82,8 @@ const loadWebhook = async (id) => {
   try {
     const webhook = await fetched(`webhooks/${id}`);
     version = JSON.stringify(webhook.forwarding);
+    if (state.selected.webhooks === id) state.selected.key = webhook.key;
+    if (state.view === 'webhooks') writeAddress();
     const first = state.firsts.get(webhook.event_id);
     const duplicateOf = first === id ? undefined : first;
     const replayed = state.webhooks.get(webhook.replay_of);

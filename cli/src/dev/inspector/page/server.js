@@ -1,6 +1,6 @@
 // Requests to the receiver, and the stream of its webhooks.
 
-const BASE = '/_inspect';
+const BASE = '/_inspect/api';
 
 const NO_ANSWER = 'voicehook dev does not answer. Is it still running in its terminal?';
 

@@ -8,10 +8,14 @@ export const state = {
   /** The first webhook of each event_id; later ones with the same id are duplicates. Equal bytes alone do not count. */
   firsts: new Map(),
   calls: [],
-  selected: { webhooks: undefined, calls: undefined },
+  /** The number of a webhook with its key, and the id of a call. */
+  selected: { webhooks: undefined, key: undefined, calls: undefined },
   /** Webhooks that arrived while the list is paused. */
   held: undefined,
+  /** The search, the numbers of the webhooks that it finds if there is one, and its words. */
   filter: '',
+  found: undefined,
+  words: [],
   setup: undefined,
   connected: undefined,
 };

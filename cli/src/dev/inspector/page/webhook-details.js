@@ -1,7 +1,10 @@
 // The details of a webhook: its outcome, the event, the message, the request and the answer.
 
+import { link } from './address.js';
+import { changeTable } from './changes.js';
 import { curl } from './curl.js';
 import { bytes, clock, copyButton, count, h, micros, short, visible } from './dom.js';
+import { edit } from './edit.js';
 import { text } from './fold.js';
 import { application } from './forwarding.js';
 import { json } from './json.js';
@@ -36,21 +39,29 @@ const answer = (webhook) =>
     table('Answer headers', webhook.answer.headers),
     webhook.answer.body ? text(webhook.answer.body, 'Answer') : h('p', { class: 'muted' }, 'no body'));
 
+const arrived = (webhook) => (webhook.earlier ? `${new Date(webhook.arrived).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'medium', hour12: false })}, in an earlier run` : clock(webhook.arrived));
+
 /** The details of a webhook. The list knows whether it is a duplicate, or a replay that counts as a separate event. */
 export const webhookDetails = (webhook, { origin, width, duplicateOf, isEventOfItsOwn, openCall }) => {
   const number = (id) => h('button', { type: 'button', class: 'link', 'data-open': id }, `webhook ${id}`);
   return [
     head(title(webhook), [
       h('span', { class: `outcome ${webhook.failed ? 'bad' : 'good'}` }, `${webhook.status} ${webhook.outcome.replaceAll('_', ' ')}`),
-      fact('arrived', clock(webhook.arrived)),
+      fact('arrived', arrived(webhook)),
       webhook.app && fact('app', visible(webhook.app)),
       webhook.voice_id && fact('call', h('button', { type: 'button', class: 'link', on: { click: () => openCall(webhook.voice_id) } }, short(webhook.voice_id))),
+      webhook.edited_from && h('span', { class: 'note replay' }, 'edited from ', number(webhook.edited_from)),
       webhook.replay_of && h('span', { class: 'note replay' }, 'replay of ', number(webhook.replay_of)),
       duplicateOf && h('span', { class: 'note duplicate' }, 'duplicate of ', number(duplicateOf)),
       isEventOfItsOwn && h('span', { class: 'muted' }, 'not a duplicate: nothing in the event proves that both are the same'),
-    ], replayControls(webhook.id)),
+    ], [
+      copyButton('Copy link', link),
+      webhook.plaintext !== null && h('button', { type: 'button', 'aria-keyshortcuts': 'e', on: { click: () => edit(webhook.id) } }, 'Edit…'),
+      replayControls(webhook.id),
+    ]),
     steps(webhook),
     webhook.failure && failure(webhook.failure),
+    webhook.changes && section('Differences to the original', undefined, changeTable(webhook.changes)),
     webhook.failed && [request(webhook, { origin, width }), answer(webhook)],
     webhook.forwarding?.state !== 'taken' && application(webhook),
     webhook.plaintext !== null && section('Decrypted event', copyButton('Copy', () => webhook.plaintext), json(webhook.plaintext, 'Decrypted event')),
