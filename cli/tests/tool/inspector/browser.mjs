@@ -948,27 +948,6 @@ test('a webhook that could not be decrypted has nothing to edit', async () => {
   await page.getByRole('log', { name: 'News' }).getByText('could not be decrypted, so there is no event to edit').waitFor();
 });
 
-/** The least contrast between a text and what is behind it, with the text. */
-const leastContrast = (page) => page.evaluate(() => {
-  const channels = (color) => color.match(/[\d.]+/g).map(Number);
-  const luminance = ([r, g, b]) => [r, g, b].map((value) => value / 255)
-    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = channels(getComputedStyle(at).backgroundColor);
-      if (color[3] === undefined || color[3] === 1) return color;
-    }
-    return [255, 255, 255];
-  };
-  const texts = [...document.querySelectorAll('body *:not(svg, svg *)')].filter((element) =>
-    element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
-  return texts.map((element) => {
-    const [a, b] = [luminance(channels(getComputedStyle(element).color)), luminance(behind(element))];
-    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), element.textContent.slice(0, 60)];
-  }).reduce((least, one) => (one[0] < least[0] ? one : least), [21, '']);
-});
-
 for (const colorScheme of ['light', 'dark']) {
   test(`every text can be read in ${colorScheme} mode`, async () => {
     const { receiver, page } = await open({ colorScheme, reducedMotion: 'reduce', viewport: { width: 1280, height: 740 } });
