@@ -5,11 +5,7 @@
 //!
 //! A webhook (aes-256-cbc, hex, UTF-8) goes each of the [ways](support::ways::WAYS). Making an allocation larger counts
 //! like a new one.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a benchmark prints, and fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a benchmark prints, and fails by panicking")]
 
 mod support;
 

@@ -7,7 +7,6 @@
 //! as fast as they may be started, else it is throttled. An environment is a process of the function with a Runtime API
 //! of its own. The model gets the time of a warm webhook and of a cold start as measured here, one by one, and says which
 //! webhooks arrive when. At the end stands a table in Markdown: what the model said, what came, and the ratio of both.
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and fails by panicking")]
 
 mod support;

@@ -12,7 +12,6 @@
     clippy::print_stdout,
     reason = "a benchmark prints, and fails by panicking"
 )]
-#![cfg(unix)]
 
 mod support;
 
@@ -37,8 +36,10 @@ use voicehook_test_support::{
 const BYTES: usize = 300;
 /// Webhooks of the short and of the long run.
 const WEBHOOKS: [usize; 2] = [100, 600];
-/// Whether a wait is needed before a read depends on which of two processes is faster.
-const TOLERANCE: f64 = 0.1;
+const TOLERANCE: f64 = 0.02;
+/// The most waits for something to happen, of a hundred webhooks. How many there are depends on which process is faster:
+/// three exchanges are answered, and a second wait after one of them is what a busy machine adds.
+const MOST_WAITS: u64 = 500;
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -51,16 +52,17 @@ fn main() {
 /// Of a hundred webhooks, so that a call that not every webhook needs is seen.
 fn count() -> Counts {
     let [few, many] = WEBHOOKS.map(calls);
-    let mut sum = 0;
-    for (name, many_calls) in &many {
-        let more = many_calls.saturating_sub(few.get(name).copied().unwrap_or_default());
-        let of_a_hundred = 100 * more / (WEBHOOKS[1] - WEBHOOKS[0]) as u64;
-        if of_a_hundred > 0 {
-            println!("{name}: {of_a_hundred} in a hundred webhooks");
+    let (mut waits, mut others) = (0, 0);
+    for (name, many) in many {
+        let more = many.saturating_sub(few.get(&name).copied().unwrap_or_default());
+        let calls = (100 * more).div_ceil((WEBHOOKS[1] - WEBHOOKS[0]) as u64);
+        if calls > 0 {
+            println!("{name}: {calls} in a hundred webhooks");
         }
-        sum += of_a_hundred;
+        *if name.starts_with("epoll") { &mut waits } else { &mut others } += calls;
     }
-    Counts::from([(format!("a hundred webhooks of {BYTES} bytes, one after the other"), sum)])
+    assert!(waits <= MOST_WAITS, "{waits} waits in a hundred webhooks, and at most {MOST_WAITS} may be");
+    Counts::from([(format!("a hundred webhooks of {BYTES} bytes: calls without waits"), others)])
 }
 
 /// The system calls of a function that takes so many webhooks, by name.

@@ -45,9 +45,8 @@ pub fn event(bytes: usize) -> String {
 /// The event of one of many calls.
 pub fn event_of(call: usize, bytes: usize) -> String {
     const WORDS: &str = r#"thank you for calling, your call is important to us and will be answered \"soon\", "#;
-    let mut event = format!(
-        r#"{{"voice_id":"5f2d8a66-3b1c-4d0e-9a7f-{call:012x}","from":"+12025550123","to":"+12025550199","#
-    );
+    let mut event =
+        format!(r#"{{"voice_id":"5f2d8a66-3b1c-4d0e-9a7f-{call:012x}","from":"+12025550123","to":"+12025550199","#);
     event.push_str(r#""channel_id":"a1b2c3d4e5f6","timestamp":"2026-11-23T10:53:06Z","state":"transcript","text":""#);
     let end = bytes - 2;
     while event.len() + WORDS.len() <= end {

@@ -13,7 +13,10 @@ use voicehook_lambda::{
 };
 use voicehook_test_support::runtime_api::webhook_event;
 
-use super::{NoQueue, Rotated, app_ids, body, event, event_of, opener, receiver, receiver_with, request, runtime, sqs, sqs_that_waits};
+use super::{
+    NoQueue, Rotated, app_ids, body, event, event_of, opener, receiver, receiver_with, request, runtime, sqs,
+    sqs_that_waits,
+};
 
 /// Events in bytes, each with the webhooks of the short and of the long run.
 pub const CASES: [(usize, [usize; 2]); 2] = [(300, [100, 600]), (64 << 10, [5, 25])];
@@ -69,7 +72,8 @@ fn respond<S: AppIdSource, Q: Queue>(runtime: &Runtime, receiver: &Receiver<S, Q
 fn invoke(runtime: &Runtime, queue: BatchingQueue, events: &[String], webhooks: usize) {
     telemetry::start();
     let receiver = receiver(Failover::new(queue, None));
-    let events: Vec<String> = events.iter().map(|event| webhook_event("/webhook", "", &body(event)).to_string()).collect();
+    let events: Vec<String> =
+        events.iter().map(|event| webhook_event("/webhook", "", &body(event)).to_string()).collect();
     let respond = async |event: &String| {
         let mut context = Context::default();
         "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
