@@ -3,10 +3,11 @@
 //!
 //!     cargo bench --bench burst
 //!
-//! This program plays Lambda: a webhook goes to an idle environment, else to a new one as long as there are not too many and
-//! as fast as they may be started, else it is throttled. An environment is a process of the function with a Runtime API
-//! of its own. The model gets the time of a warm webhook and of a cold start as measured here, one by one, and says which
-//! webhooks arrive when. At the end stands a table in Markdown: what the model said, what came, and the ratio of both.
+//! This program plays Lambda: a webhook goes to an idle environment, else to a new one as long as there are not too
+//! many and as fast as they may be started, else it is throttled. An environment is a process of the function with a
+//! Runtime API of its own. The model gets the time of a warm webhook and of a cold start as measured here, one by one,
+//! and says which webhooks arrive when. At the end stands a table in Markdown: what the model said, what came, and the
+//! ratio of both.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and fails by panicking")]
 
 mod support;
@@ -91,7 +92,8 @@ async fn main() {
     }
 }
 
-/// What a warm webhook takes, and a new environment more than that, in seconds: means, as environments are in use so long.
+/// What a warm webhook takes, and a new environment more than that, in seconds: means, as environments are in use so
+/// long.
 async fn one_by_one() -> (f64, f64) {
     let (mut warm, mut first) = (Vec::new(), Vec::new());
     for _ in 0..5 {

@@ -1,5 +1,5 @@
-//! How many instructions a webhook takes, counted by valgrind: a number that another run on a busy machine gives as well,
-//! so it can fail continuous integration where a time cannot.
+//! How many instructions a webhook takes, counted by valgrind: a number that another run on a busy machine gives as
+//! well, so it can fail continuous integration where a time cannot.
 //!
 //!     cargo bench --bench instructions               # compare with benches/instructions.json
 //!     cargo bench --bench instructions -- --update   # write it anew, and say why in the commit
@@ -8,9 +8,9 @@
 //! `target/callgrind`, for `callgrind_annotate`.
 //!
 //! The processor that valgrind shows to a program has AES-NI and AVX2, and neither AVX-512 nor the SHA extensions. So
-//! here SHA-256 (`event_id`, and the request's signature) counts for far more than it costs, and would hide the rest of a
-//! large webhook: that is why opening is counted alone as well. The committed numbers are those of x86-64 and of the Rust
-//! version in `.github/workflows/ci.yml`.
+//! here SHA-256 (`event_id`, and the request's signature) counts for far more than it costs, and would hide the rest of
+//! a large webhook: that is why opening is counted alone as well. The committed numbers are those of x86-64 and of the
+//! Rust version in `.github/workflows/ci.yml`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
 mod support;

@@ -4,8 +4,8 @@
 //!     cargo bench --bench system_calls               # compare with benches/system-calls.json
 //!     cargo bench --bench system_calls -- --update   # write it anew, and say why in the commit
 //!
-//! Webhooks of 300 bytes come one after the other, as on Lambda. The count is the difference between many and few, so that
-//! what the start and the end take does not count. The queue speaks HTTP: TLS changes the bytes and not the calls.
+//! Webhooks of 300 bytes come one after the other, as on Lambda. The count is the difference between many and few, so
+//! that what the start and the end take does not count. The queue speaks HTTP: TLS changes the bytes and not the calls.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -37,8 +37,8 @@ const BYTES: usize = 300;
 /// Webhooks of the short and of the long run.
 const WEBHOOKS: [usize; 2] = [100, 600];
 const TOLERANCE: f64 = 0.02;
-/// The most waits for something to happen, of a hundred webhooks. How many there are depends on which process is faster:
-/// three exchanges are answered, and a second wait after one of them is what a busy machine adds.
+/// The most waits for something to happen, of a hundred webhooks. How many there are depends on which process is
+/// faster: three exchanges are answered, and a second wait after one of them is what a busy machine adds.
 const MOST_WAITS: u64 = 500;
 
 fn main() {

@@ -15,9 +15,9 @@ use super::ways::{CASES, WAYS, take};
 /// What was counted, by case.
 pub type Counts = BTreeMap<String, u64>;
 
-/// Compares what `count` counts with a file of `benches/`, or writes that anew with `--update`. `tolerance` is how far a
-/// count may be away from the committed one, as a part of it, upwards or downwards: a fall asks for an update as well, or
-/// else what was won could be lost again unseen.
+/// Compares what `count` counts with a file of `benches/`, or writes that anew with `--update`. `tolerance` is how far
+/// a count may be away from the committed one, as a part of it, upwards or downwards: a fall asks for an update as
+/// well, or else what was won could be lost again unseen.
 pub fn compare(file: &str, tolerance: f64, count: impl FnOnce() -> Counts) {
     let path = format!("{}/benches/{file}", env!("CARGO_MANIFEST_DIR"));
     let counts = count();
