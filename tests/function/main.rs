@@ -9,6 +9,7 @@
 
 mod batching;
 mod campaign;
+mod capacity;
 mod cloud_events;
 mod configuration;
 mod events;

@@ -76,7 +76,11 @@ impl RuntimeApi {
     /// The function, its environment empty but for what Lambda sets, its output captured. `binary` is
     /// `env!("CARGO_BIN_EXE_lambda")`.
     pub fn function(&self, binary: &str, variables: &[(&str, &str)]) -> Child {
-        let mut function = Command::new(binary);
+        self.function_by(Command::new(binary), variables)
+    }
+
+    /// The same with a command that becomes the function.
+    pub fn function_by(&self, mut function: Command, variables: &[(&str, &str)]) -> Child {
         function.env_clear().envs([
             ("AWS_LAMBDA_RUNTIME_API", self.address.to_string().as_str()),
             ("AWS_LAMBDA_FUNCTION_NAME", "voicehook-test"),

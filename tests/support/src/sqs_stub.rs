@@ -88,6 +88,8 @@ struct State {
     last: (String, String),
     /// Message groups of which messages that come alone are never answered.
     unanswered_groups: Vec<String>,
+    /// How long each answer takes.
+    latency: Duration,
     connections: usize,
     dead_connections: usize,
     requests_on_dead_connections: usize,
@@ -117,6 +119,7 @@ impl SqsStub {
             batches: Vec::new(),
             last: Default::default(),
             unanswered_groups: Vec::new(),
+            latency: Duration::ZERO,
             connections: 0,
             dead_connections: 0,
             requests_on_dead_connections: 0,
@@ -134,6 +137,11 @@ impl SqsStub {
             }
         });
         stub
+    }
+
+    /// Takes so long for each answer from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state.lock().unwrap().latency = latency;
     }
 
     /// Goes through another script from now on.
@@ -255,6 +263,10 @@ impl SqsStub {
                 return std::future::pending().await;
             }
             self.gate.subscribe().wait_for(|is_open| *is_open).await.unwrap();
+            let latency = self.state.lock().unwrap().latency;
+            if !latency.is_zero() {
+                tokio::time::sleep(latency).await;
+            }
             if !self.react(reaction, &mut connection, body).await {
                 return;
             }
