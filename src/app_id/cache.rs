@@ -102,6 +102,7 @@ impl<S: AppIdSource> AppIds<S> {
             };
             // The sender lives as long as this cache.
             tokio::select! {
+                biased;
                 _ = changes.changed() => {}
                 () = sleep_until(next.min(until)) => {}
             }

@@ -10,7 +10,7 @@
 //! before the group's next messages, and counted as `Reordered` where SQS took a later one of the group.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -207,7 +207,7 @@ async fn commit(queue: BatchingQueue, request: Request, groups: Vec<Group>, batc
     let left = answer(batch, taken);
     // The only message of a request is still on its way with it.
     let request = is_alone.then_some(request);
-    let mut groups: HashMap<String, Group> = groups.into_iter().map(|group| (group.id.clone(), group)).collect();
+    let mut groups: BTreeMap<String, Group> = groups.into_iter().map(|group| (group.id.clone(), group)).collect();
     let left: Vec<_> = left.into_iter().map(|(id, waiting)| (groups.remove(&id), waiting)).collect();
     // These are complete.
     drop(groups);
@@ -216,8 +216,8 @@ async fn commit(queue: BatchingQueue, request: Request, groups: Vec<Group>, batc
 }
 
 /// Answers whose message SQS has. Returns the others, by what must stay in order: their group.
-fn answer(batch: Vec<Waiting>, taken: Vec<Option<Sent>>) -> HashMap<String, Vec<Waiting>> {
-    let mut left: HashMap<String, Vec<Waiting>> = HashMap::new();
+fn answer(batch: Vec<Waiting>, taken: Vec<Option<Sent>>) -> BTreeMap<String, Vec<Waiting>> {
+    let mut left: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
     for (waiting, taken) in batch.into_iter().zip(taken) {
         let is_late = left.contains_key(&waiting.message.group_id);
         match taken {
