@@ -145,7 +145,11 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         let (place, judged) = place.during(self.judge(&judge, received.times, record)).await;
         let refusal = match judged {
             Judged::Answered(outcome) => return outcome,
-            Judged::Refused(refusal) => refusal,
+            // It has nothing for the queue, and must not hold up what has while it waits for the quarantine.
+            Judged::Refused(refusal) => {
+                drop(place);
+                refusal
+            }
             Judged::Event(event) => match self.publish(event, route.app, received, place, record).await {
                 Ok(sent) => return self.queued(sent, record),
                 Err(QueueError::TooLarge { limit }) => Refusal::TooLarge { limit },
