@@ -264,12 +264,20 @@ impl Ledger {
     /// A webhook that was answered 200 against those of its call that were too.
     fn check_order(&mut self, number: usize, delivery: &Delivery, handed: &HandedOver) {
         let place = |handed: &HandedOver| self.places.get(&(Service::Queue, handed.event_id.clone())).copied();
-        let Some(of_this) = place(handed).filter(|_| self.setup.fifo) else { return };
+        // Of several deliveries of one event, the first one's place is the event's.
+        let is_first = |number: usize, handed: &HandedOver| self.by_event_id[&handed.event_id][0] == number;
+        if !self.setup.fifo || !delivery.content.is_event() || !is_first(number, handed) {
+            return;
+        }
+        let Some(of_this) = place(handed) else { return };
         for (other_number, other) in self.deliveries.iter().enumerate() {
             let (Some(other_handed), Some((other_answered, 200))) = (&other.handed_over, other.answered) else {
                 continue;
             };
-            let is_another = other.call == delivery.call && other_handed.event_id != handed.event_id;
+            let is_another = other_number != number
+                && other.call == delivery.call
+                && other.content.is_event()
+                && is_first(other_number, other_handed);
             let Some(of_other) = place(other_handed).filter(|_| is_another) else { continue };
             let (first, second, before, after) = match of_this < of_other {
                 true => (delivery, other, (number, handed), (other_number, other_handed)),
@@ -295,9 +303,7 @@ impl Ledger {
         let is_known = |delivery: &Delivery, handed: &HandedOver| {
             self.is_known(environment, delivery, handed, delivery.answered.map_or(Milliseconds::MAX, |(at, _)| at))
         };
-        // Of two deliveries of one event, the first one's place counts.
-        let is_once = |handed: &HandedOver| self.by_event_id[&handed.event_id].len() == 1;
-        !was_split && is_known(first, before) && is_known(second, after) && is_once(before) && is_once(after)
+        !was_split && is_known(first, before) && is_known(second, after)
     }
 
     /// Everything is over.

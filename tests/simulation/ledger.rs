@@ -179,7 +179,7 @@ impl Ledger {
     }
 
     /// A webhook is sent.
-    pub fn sent(&mut self, webhook: &Webhook, version: usize, now: Milliseconds) -> usize {
+    pub fn sent(&mut self, number: usize, webhook: &Webhook, version: usize, now: Milliseconds) -> usize {
         let version = if self.setup.secret { version } else { 0 };
         let before =
             self.deliveries.iter().rev().find(|before| before.call == webhook.call && before.content.is_event());
@@ -195,7 +195,7 @@ impl Ledger {
             }
         };
         self.deliveries.push(Delivery {
-            webhook: webhook.number,
+            webhook: number,
             call: webhook.call,
             content,
             text,

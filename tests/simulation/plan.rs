@@ -142,14 +142,15 @@ fn faults(setup: &Setup, webhooks: &[Webhook], random: &mut Random) -> Vec<Fault
     services.extend(setup.quarantine.then_some(Service::Quarantine));
     services.extend(setup.secret.then_some(Service::Secrets));
     let mut faults = Vec::new();
-    for _ in 0..random.between(0, 4) {
+    let kinds = if random.chance(10) { 0 } else { random.between(1, 7) };
+    for _ in 0..kinds {
         let service = *random.pick(&services);
         let at = random.between(0, SPAN);
         let environment = random.between(0, 4) as usize;
         match random.between(0, 13) {
             0..=2 => {
                 let requests = webhooks.len() as u64;
-                for _ in 0..random.between(1, 8) {
+                for _ in 0..random.between(1, 12) {
                     let reaction = Reaction::random(service, random);
                     faults.push(Fault::Request { service, number: random.between(0, requests + 2), reaction });
                 }

@@ -161,7 +161,9 @@ impl<'p> World<'p> {
             self.at(at, Event::Fault { index });
         }
         if !self.plan.setup.one_at_a_time {
-            (0..self.plan.setup.environments).for_each(|_| drop(self.start()));
+            (0..self.plan.setup.environments).for_each(|_| {
+                self.start();
+            });
         }
     }
 
@@ -300,7 +302,7 @@ impl<'p> World<'p> {
     fn send(&mut self, number: usize) {
         let webhook = &self.plan.webhooks[number];
         let version = sender::version(&self.plan.faults, self.now);
-        let delivery = self.ledger.sent(webhook, version, self.now);
+        let delivery = self.ledger.sent(number, webhook, version, self.now);
         let at = self.now + webhook.way;
         trace!(
             self,
