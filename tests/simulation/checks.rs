@@ -264,9 +264,9 @@ impl Ledger {
     /// A webhook that was answered 200 against those of its call that were too.
     fn check_order(&mut self, number: usize, delivery: &Delivery, handed: &HandedOver) {
         let place = |handed: &HandedOver| self.places.get(&(Service::Queue, handed.event_id.clone())).copied();
-        // Of several deliveries of one event, the first one's place is the event's.
-        let is_first = |number: usize, handed: &HandedOver| self.by_event_id[&handed.event_id][0] == number;
-        if !self.setup.fifo || !delivery.content.is_event() || !is_first(number, handed) {
+        // Of several deliveries of one event, any can have given it its place.
+        let is_once = |handed: &HandedOver| self.by_event_id[&handed.event_id].len() == 1;
+        if !self.setup.fifo || !delivery.content.is_event() || !is_once(handed) {
             return;
         }
         let Some(of_this) = place(handed) else { return };
@@ -277,7 +277,7 @@ impl Ledger {
             let is_another = other_number != number
                 && other.call == delivery.call
                 && other.content.is_event()
-                && is_first(other_number, other_handed);
+                && is_once(other_handed);
             let Some(of_other) = place(other_handed).filter(|_| is_another) else { continue };
             let (first, second, before, after) = match of_this < of_other {
                 true => (delivery, other, (number, handed), (other_number, other_handed)),

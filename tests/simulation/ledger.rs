@@ -258,7 +258,7 @@ impl Ledger {
     /// An environment has ended. Returns its webhooks, which get no answer.
     pub fn killed(&mut self, environment: usize) -> Vec<usize> {
         let lost = |(number, one): (usize, &mut Delivery)| {
-            let is_lost = one.environment == Some(environment) && one.handed_over.is_some() && !one.is_over;
+            let is_lost = one.environment == Some(environment) && !one.is_over;
             one.is_over |= is_lost;
             is_lost.then_some(number)
         };
