@@ -3,6 +3,8 @@
 //! Each is made at the step that could break the promise. A check that cannot know (a fault met the webhook, its
 //! environment stood still) says nothing, so every violation is one.
 
+use std::collections::HashSet;
+
 use http::Response;
 use serde_json::Value;
 
@@ -54,6 +56,14 @@ impl Ledger {
                 Rule::Bounded,
                 format!("a version of the secret was asked for {lately} times within {SPAN} ms"),
             );
+        }
+    }
+
+    /// A batch comes to a queue.
+    pub fn check_batch(&mut self, entries: &[Value]) {
+        let ids: Vec<_> = entries.iter().filter_map(|entry| entry["MessageDeduplicationId"].as_str()).collect();
+        if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
+            self.violate(Rule::Identity, format!("a batch has one deduplication id twice: {ids:?}"));
         }
     }
 
@@ -202,7 +212,7 @@ impl Ledger {
         let Some(environment) = delivery.environment.filter(|_| !delivery.is_disturbed) else { return false };
         let last_moment = handed.deadline.saturating_sub(IN_TIME_TO_RECOVER);
         let allowed = handed.deadline - handed.at;
-        let was_well = |service, since| self.was_well(environment, service, delivery.call, since);
+        let was_well = |service, since| self.was_well(environment, service, delivery.call, handed.at, since);
         if !delivery.content.is_event() {
             // A part of the time is for the AppIDs, and several parts go one after the other.
             let is_kept = self.setup.quarantine && delivery.content == Content::Garbage && delivery.body.len() < 1500;
@@ -224,10 +234,19 @@ impl Ledger {
         is_opened && is_queued
     }
 
-    /// Whether no fault of a service has met an environment since then, but for those of other calls.
-    fn was_well(&self, environment: usize, service: Service, call: usize, since: Milliseconds) -> bool {
+    /// Whether no fault of a service has met an environment since then, but for those of other calls; and none that does
+    /// not pass since the webhook came.
+    fn was_well(
+        &self,
+        environment: usize,
+        service: Service,
+        call: usize,
+        came: Milliseconds,
+        since: Milliseconds,
+    ) -> bool {
         !self.touches.iter().any(|touch| {
             let concerns = touch.environment == environment && touch.service == service;
+            let since = if touch.passes { since } else { since.min(came) };
             concerns && touch.at >= since && touch.call.is_none_or(|of| of == call)
         })
     }
@@ -248,7 +267,7 @@ impl Ledger {
         let Some(environment) = delivery.environment.filter(|_| !delivery.is_disturbed) else { return };
         // What came before may hold up its own call until its own deadline.
         let since = handed.at.saturating_sub(self.setup.deadline + PROMPT);
-        let was_well = |service| self.was_well(environment, service, delivery.call, since);
+        let was_well = |service| self.was_well(environment, service, delivery.call, handed.at, since);
         let is_clear = delivery.content.is_event()
             && self.is_known(environment, delivery, handed, now)
             && was_well(Service::Queue)

@@ -53,6 +53,8 @@ pub enum Reaction {
     Late { by: u16 },
     /// An error, though the request may have been carried out.
     Error { status: u16, code: &'static str, stores: bool },
+    /// An error that does not pass by itself: nobody tries again.
+    Refuses { status: u16, code: &'static str },
     /// Of a batch, the entries at these places are said to have failed, though they may have been stored.
     Partial { places: u16, stores: bool },
     /// Of a batch, every entry is stored, and said to have failed as well.
@@ -98,6 +100,15 @@ const SQS_ERRORS: [(u16, &str); 7] = [
     (400, "KmsThrottled"),
     (403, "RequestLimitExceeded"),
 ];
+/// Errors that do not pass, or refuse the message.
+const REFUSALS: [(u16, &str); 6] = [
+    (403, "AccessDeniedException"),
+    (400, "QueueDoesNotExist"),
+    (400, "KmsDisabled"),
+    (403, "ExpiredTokenException"),
+    (400, "InvalidMessageContents"),
+    (400, "UnsupportedOperation"),
+];
 const SECRETS_ERRORS: [(u16, &str); 6] = [
     (500, "InternalServiceError"),
     (503, "ServiceUnavailable"),
@@ -113,7 +124,7 @@ impl Reaction {
     pub fn random(service: Service, random: &mut Random) -> Self {
         let stores = random.chance(50);
         let places = random.between(1, 1024) as u16;
-        match random.between(0, if service == Service::Secrets { 8 } else { 12 }) {
+        match random.between(0, if service == Service::Secrets { 8 } else { 13 }) {
             0 => Self::Lost,
             1 => Self::Closed { reset: random.chance(50), stores },
             2 => Self::Silent { stores },
@@ -132,8 +143,17 @@ impl Reaction {
             }
             9 => Self::Partial { places, stores },
             10 => Self::Contradicts,
+            11 => {
+                let (status, code) = *random.pick(&REFUSALS);
+                Self::Refuses { status, code }
+            }
             _ => Self::Forgets { places, stores },
         }
+    }
+
+    /// Whether the function has to try again.
+    pub const fn passes(self) -> bool {
+        !matches!(self, Self::Refuses { .. })
     }
 
     /// Whether a service can do this for a while and then be well again.

@@ -113,6 +113,8 @@ pub struct Touch {
     pub service: Service,
     /// Only of this call.
     pub call: Option<usize>,
+    /// Whether the function has to try again.
+    pub passes: bool,
 }
 
 pub struct Ledger {
@@ -266,8 +268,8 @@ impl Ledger {
     }
 
     /// A fault met an environment.
-    pub fn touched(&mut self, environment: usize, service: Service, call: Option<usize>, at: Milliseconds) {
-        self.touches.push(Touch { at, environment, service, call });
+    pub fn touched(&mut self, touch: Touch) {
+        self.touches.push(touch);
     }
 
     /// A batch was taken without one message and with a later one of its group.

@@ -32,6 +32,8 @@ pub struct Setup {
     pub time_to_live: u64,
     /// `PUBLISH_DEADLINE_MS`.
     pub deadline: Milliseconds,
+    /// Lambda's timeout of the function.
+    pub timeout: Milliseconds,
     /// One webhook at a time, and frozen in between, as Lambda runs a function; else many, as Managed Instances do.
     pub one_at_a_time: bool,
     /// Environments that run all the time, where they take many webhooks at once.
@@ -101,6 +103,7 @@ impl Setup {
             secret: random.chance(60),
             time_to_live: *random.pick(&[1, 5, 300]),
             deadline: *random.pick(&[4000, 4000, 4000, 2000, 1000, 8000]),
+            timeout: *random.pick(&[10_000, 10_000, 10_000, 3000, 1500]),
             one_at_a_time: random.chance(45),
             environments: random.between(1, 4) as usize,
         }

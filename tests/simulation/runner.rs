@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{
+    ledger::Rule,
     plan::Plan,
     shrink::shrunk,
     world::{Outcome, World},
@@ -24,8 +25,8 @@ pub struct Totals {
     pub webhooks: usize,
     pub faults: usize,
     pub statuses: BTreeMap<u16, usize>,
-    /// The seeds that broke a promise.
-    pub failed: Vec<u64>,
+    /// The seeds that broke a promise, and which.
+    pub failed: Vec<(u64, Rule)>,
 }
 
 impl Totals {
@@ -36,7 +37,7 @@ impl Totals {
         for (status, number) in &outcome.statuses {
             *self.statuses.entry(*status).or_default() += number;
         }
-        self.failed.extend(outcome.violation.is_some().then_some(seed));
+        self.failed.extend(outcome.violation.as_ref().map(|violation| (seed, violation.rule)));
     }
 }
 

@@ -105,6 +105,10 @@ impl Services {
             let (status, body) = carry_out(&|_| true, &|_| Said::Taken);
             wire::answer(status, &body.to_string())
         };
+        let error = |status, code: &str| {
+            let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "injected"});
+            wire::answer(status, &body.to_string())
+        };
         let mut does = Does::default();
         match reaction {
             Reaction::Well => does.answers.push((0, well(&mut carry_out), End::Open)),
@@ -139,9 +143,9 @@ impl Services {
                 if stores {
                     well(&mut carry_out);
                 }
-                let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "injected"});
-                does.answers.push((0, wire::answer(status, &body.to_string()), End::Open));
+                does.answers.push((0, error(status, code), End::Open));
             }
+            Reaction::Refuses { status, code } => does.answers.push((0, error(status, code), End::Open)),
             Reaction::Partial { places, stores } => {
                 let said = |place| if has(places, place) { Said::Failed } else { Said::Taken };
                 let (status, body) = carry_out(&|place| stores || !has(places, place), &said);
@@ -217,6 +221,7 @@ impl Services {
         if let Err(refusal) = queue.check_batch(entries) {
             return error(refusal);
         }
+        ledger.check_batch(entries);
         let (mut successful, mut failed) = (Vec::new(), Vec::new());
         let mut left: Vec<&Value> = Vec::new();
         for (place, entry) in entries.iter().enumerate() {

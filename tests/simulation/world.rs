@@ -25,7 +25,7 @@ use super::{
     Milliseconds,
     environment::{EPOCH, Environment},
     faults::{Fault, Service},
-    ledger::{Ledger, Violation},
+    ledger::{Ledger, Touch, Violation},
     network::{Line, Output},
     plan::{Plan, Setup},
     random::Random,
@@ -36,8 +36,6 @@ use super::{
 
 /// What an environment does concerns another one so much later at the earliest: the sender needs that long.
 pub const LOOKAHEAD: Milliseconds = 20;
-/// Lambda's timeout of the function.
-const TIMEOUT: Milliseconds = 10_000;
 /// How long the world goes on after the last webhook, to see whether everything comes to rest.
 const QUIET: Milliseconds = 30_000;
 /// The most environments of a function that takes one webhook at a time.
@@ -343,9 +341,10 @@ impl<'p> World<'p> {
         // It may be some milliseconds ahead, by less than anything could notice.
         let now = self.now.max(one.local);
         let wall_clock = one.wall_clock(self.now);
-        let (event, invocation_id) = self.ledger.handed_over(delivery, now, wall_clock, EPOCH + self.now + TIMEOUT);
+        let ends = EPOCH + self.now + self.plan.setup.timeout;
+        let (event, invocation_id) = self.ledger.handed_over(delivery, now, wall_clock, ends);
         trace!(self, "webhook {delivery} is handed to environment {environment}");
-        one.hand_over(delivery, event, invocation_id, EPOCH + self.now + TIMEOUT);
+        one.hand_over(delivery, event, invocation_id, ends);
     }
 
     fn start(&mut self) -> usize {
@@ -390,7 +389,7 @@ impl<'p> World<'p> {
             }
             Some(refused) => {
                 trace!(self, "no connection to {service:?}: refused {refused}");
-                self.ledger.touched(environment, service, None, now);
+                self.ledger.touched(Touch { at: now, environment, service, call: None, passes: true });
                 if refused {
                     let _ = answer.send(Err(io::ErrorKind::ConnectionRefused.into()));
                 } else {
@@ -406,7 +405,7 @@ impl<'p> World<'p> {
         let (environment, service) = (line.environment, line.service);
         let Some(io) = line.io.as_mut().filter(|_| !line.is_dead) else {
             trace!(self, "{bytes} bytes are lost on connection {connection}");
-            return self.ledger.touched(environment, service, None, self.now);
+            return self.ledger.touched(Touch { at: self.now, environment, service, call: None, passes: true });
         };
         let mut read = vec![0; bytes];
         at_once(io.read_exact(&mut read));
@@ -417,7 +416,7 @@ impl<'p> World<'p> {
             let (reaction, call) = self.services.reaction(service, &request, &self.plan.faults, now);
             trace!(self, "{service:?} gets {} on connection {connection}: {reaction:?}", request.operation);
             if reaction != super::faults::Reaction::Well {
-                self.ledger.touched(environment, service, call, now);
+                self.ledger.touched(Touch { at: now, environment, service, call, passes: reaction.passes() });
             }
             let latency = self.latency();
             let does = self.services.react(service, environment, &request, reaction, now, &mut self.ledger);
