@@ -28,8 +28,9 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
-/// An attempt that is younger than this began after the latest end of an outage that must cost nothing.
-const YOUNG: Duration = Duration::from_millis(40);
+/// What an attempt has at the least when it is given up for another message than the one with the most time: a slow queue
+/// needs that, and it leaves enough of [`LAST_ATTEMPT`].
+const FAIR: Duration = Duration::from_millis(250);
 
 /// Lets a message that waits behind a request, and has less time than that, have the request's attempt made anew.
 #[derive(Debug, Default)]
@@ -41,18 +42,14 @@ impl Hurry {
         deadline.checked_sub(LAST_ATTEMPT).unwrap_or(deadline)
     }
 
-    /// Gives up the attempt on its way, unless it has only just begun. The next one follows at once.
+    /// Gives up the attempt on its way once it has had a fair time. The next one follows at once.
     pub(in crate::queue) fn up(&self) {
         self.0.notify_waiters();
     }
 
     async fn ends_attempt(&self, began: Instant) {
-        loop {
-            self.0.notified().await;
-            if began.elapsed() >= YOUNG {
-                return;
-            }
-        }
+        self.0.notified().await;
+        sleep_until(began + FAIR).await;
     }
 }
 
@@ -105,11 +102,14 @@ where
     Err(known)
 }
 
-/// When an attempt that begins now is given up: at the latest when the first of the messages that still can has just time
-/// enough for another one.
+/// When an attempt that begins now is given up: in time for another one for the message with the most time, and, after a
+/// fair time, for each of the others.
 fn end_of_attempt(now: Instant, patience: Duration, deadlines: &[Instant], deadline: Instant) -> Instant {
-    let last = deadlines.iter().map(|deadline| Hurry::due(*deadline)).filter(|last| now < *last).min();
-    (now + patience).min(last.unwrap_or(deadline))
+    let due = |deadline: Instant| Some(Hurry::due(deadline)).filter(|due| now < *due);
+    let others = deadlines.iter().filter(|other| **other != deadline);
+    let of_others = others.filter_map(|other| Some(due(*other)?.max(now + FAIR))).min();
+    let own = due(deadline).unwrap_or(deadline).min(now + patience);
+    own.min(of_others.unwrap_or(own))
 }
 
 /// Between a half and the whole of a pause, so that environments that failed together do not come back together.
@@ -188,20 +188,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hurry_makes_an_attempt_anew_unless_it_has_only_just_begun() {
-        let (hurry, start, attempts) = (Hurry::default(), Instant::now(), Cell::new(0));
-        let attempt = |number| {
-            attempts.set(number + 1);
-            async move { if number == 0 { std::future::pending().await } else { Ok(start.elapsed()) } }
-        };
-        let hurries = async {
-            for _ in 0..20 {
-                sleep(Duration::from_millis(7)).await;
+    async fn a_hurry_makes_an_attempt_anew_after_a_fair_time() {
+        for (hurries_at, anew_at) in [(7, 250), (400, 400)] {
+            let (hurry, start, attempts) = (Hurry::default(), Instant::now(), Cell::new(0));
+            let attempt = |number| {
+                attempts.set(number + 1);
+                async move { if number == 0 { std::future::pending().await } else { Ok(start.elapsed()) } }
+            };
+            let hurries = async {
+                sleep(Duration::from_millis(hurries_at)).await;
                 hurry.up();
-            }
+            };
+            let (sent, ()) = tokio::join!(until(&[start + Duration::from_secs(4)], &hurry, attempt, || {}), hurries);
+            assert_eq!((sent.unwrap(), attempts.get()), (Duration::from_millis(anew_at), 2));
+        }
+    }
+
+    /// The queue takes 200 ms for each request, and somebody is in a hurry all the time.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_queue_is_not_hurried_to_death() {
+        let start = Instant::now();
+        let deadlines: Vec<Instant> = (0..10).map(|number| start + Duration::from_millis(600 + 30 * number)).collect();
+        let attempt = |number| async move {
+            sleep(Duration::from_millis(200)).await;
+            Ok(number)
         };
-        let (sent, ()) = tokio::join!(until(&[start + Duration::from_secs(4)], &hurry, attempt, || {}), hurries);
-        assert_eq!((sent.unwrap(), attempts.get()), (Duration::from_millis(42), 2));
+        assert_eq!(until(&deadlines, &Hurry::default(), attempt, || {}).await, Ok(0));
     }
 
     #[tokio::test(start_paused = true)]
