@@ -99,7 +99,7 @@ impl Setup {
             fifo: random.chance(75),
             failover: random.chance(35),
             quarantine: random.chance(60),
-            quarantine_limit: *random.pick(&[1_048_576, 1_048_576, 4096, 2048]),
+            quarantine_limit: *random.pick(&[1_048_576, 4096, 2048]),
             secret: random.chance(60),
             time_to_live: *random.pick(&[1, 5, 300]),
             deadline: *random.pick(&[4000, 4000, 4000, 2000, 1000, 8000]),
@@ -113,7 +113,7 @@ impl Setup {
 /// Calls with several events each: some one after the other, some all at once, some at any time.
 fn webhooks(setup: &Setup, random: &mut Random) -> Vec<Webhook> {
     let mut webhooks = Vec::new();
-    let garbage = *random.pick(&[0, 0, 5, 30]);
+    let garbage = *random.pick(&[0, 5, 30]);
     for call in 0..random.between(1, 7) as usize {
         let in_turn = random.chance(50);
         let mut at = random.between(0, SPAN / 2);
@@ -129,8 +129,8 @@ fn webhooks(setup: &Setup, random: &mut Random) -> Vec<Webhook> {
                 _ if random.chance(50) => Content::Proven,
                 _ => Content::Unproven,
             };
-            let filler = if random.chance(5) { random.between(1000, 9000) } else { random.between(0, 60) } as usize;
-            let way = if random.chance(15) { random.between(0, setup.deadline) } else { random.between(0, 30) };
+            let filler = if random.chance(15) { random.between(700, 4000) } else { random.between(0, 60) } as usize;
+            let way = if random.chance(25) { random.between(0, setup.deadline) } else { random.between(0, 30) };
             webhooks.push(Webhook { number: webhooks.len(), call, content, at: at.min(SPAN), in_turn, way, filler });
             at += if pace == 0 { 0 } else { random.between(0, 2 * pace) };
         }
