@@ -113,10 +113,12 @@ impl Setup {
 /// Calls with several events each: some one after the other, some all at once, some at any time.
 fn webhooks(setup: &Setup, random: &mut Random) -> Vec<Webhook> {
     let mut webhooks = Vec::new();
+    // Calls that are all there at once share batches.
+    let rush = random.chance(35).then(|| random.between(0, SPAN / 2));
     let garbage = *random.pick(&[0, 5, 30]);
     for call in 0..random.between(1, 7) as usize {
         let in_turn = random.chance(50);
-        let mut at = random.between(0, SPAN / 2);
+        let mut at = rush.unwrap_or_else(|| random.between(0, SPAN / 2));
         let pace = *random.pick(&[0, 3, 30, 400, 2500]);
         for place in 0..random.between(1, 13) {
             let content = match random.between(0, 100) {

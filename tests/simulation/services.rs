@@ -98,74 +98,55 @@ impl Services {
         ledger: &mut Ledger,
     ) -> Does {
         let has = |places: u16, place: usize| places >> place & 1 == 1;
-        let mut carry_out = |is_stored: &dyn Fn(usize) -> bool, said: &dyn Fn(usize) -> Said| {
-            self.carry_out(service, environment, request, now, ledger, is_stored, said)
-        };
-        let well = |carry_out: &mut dyn FnMut(&dyn Fn(usize) -> bool, &dyn Fn(usize) -> Said) -> (u16, Value)| {
-            let (status, body) = carry_out(&|_| true, &|_| Said::Taken);
-            wire::answer(status, &body.to_string())
-        };
-        let error = |status, code: &str| {
-            let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "injected"});
-            wire::answer(status, &body.to_string())
-        };
         let mut does = Does::default();
-        match reaction {
-            Reaction::Well => does.answers.push((0, well(&mut carry_out), End::Open)),
-            Reaction::Lost => does.is_dead = true,
-            Reaction::Closed { reset, stores } => {
-                if stores {
-                    well(&mut carry_out);
-                }
-                does.answers.push((0, Vec::new(), if reset { End::Reset } else { End::Closed }));
+        let answer = match reaction {
+            Reaction::Well => self.answer(service, environment, request, now, ledger),
+            Reaction::Closed { stores, .. }
+            | Reaction::Silent { stores }
+            | Reaction::Error { stores, .. }
+            | Reaction::Nonsense { stores, .. }
+                if stores =>
+            {
+                self.answer(service, environment, request, now, ledger)
             }
-            Reaction::Silent { stores } => {
-                if stores {
-                    well(&mut carry_out);
-                }
-            }
-            Reaction::Cut { after, closes } => {
-                let mut bytes = well(&mut carry_out);
-                bytes.truncate(usize::from(after).min(bytes.len() - 1));
-                does.answers.push((0, bytes, if closes { End::Closed } else { End::More }));
-            }
-            Reaction::Drips { gap } => {
-                let bytes = well(&mut carry_out);
-                let drops = bytes.chunks(DROP).count();
-                let drops = bytes.chunks(DROP).enumerate().map(|(place, drop)| {
-                    let end = if place + 1 == drops { End::Open } else { End::More };
-                    (place as Milliseconds * Milliseconds::from(gap), drop.to_vec(), end)
-                });
-                does.answers = drops.collect();
-            }
-            Reaction::Late { by } => does.carry_out_after = Some(by.into()),
-            Reaction::Error { status, code, stores } => {
-                if stores {
-                    well(&mut carry_out);
-                }
-                does.answers.push((0, error(status, code), End::Open));
-            }
-            Reaction::Refuses { status, code } => does.answers.push((0, error(status, code), End::Open)),
-            Reaction::Partial { places, stores } => {
-                let said = |place| if has(places, place) { Said::Failed } else { Said::Taken };
-                let (status, body) = carry_out(&|place| stores || !has(places, place), &said);
-                does.answers.push((0, wire::answer(status, &body.to_string()), End::Open));
+            Reaction::Cut { .. } | Reaction::Drips { .. } => self.answer(service, environment, request, now, ledger),
+            Reaction::Partial { places, stores } | Reaction::Forgets { places, stores } => {
+                let instead = if matches!(reaction, Reaction::Partial { .. }) { Said::Failed } else { Said::Nothing };
+                let said = |place| if has(places, place) { instead } else { Said::Taken };
+                let is_stored = |place| stores || !has(places, place);
+                self.carry_out(service, environment, request, now, ledger, &is_stored, &said)
             }
             Reaction::Contradicts => {
-                let (status, body) = carry_out(&|_| true, &|_| Said::Both);
+                self.carry_out(service, environment, request, now, ledger, &|_| true, &|_| Said::Both)
+            }
+            _ => Vec::new(),
+        };
+        match reaction {
+            Reaction::Well | Reaction::Partial { .. } | Reaction::Forgets { .. } | Reaction::Contradicts => {
+                does.answers.push((0, answer, End::Open));
+            }
+            Reaction::Lost => does.is_dead = true,
+            Reaction::Silent { .. } => {}
+            Reaction::Closed { reset, .. } => {
+                does.answers.push((0, Vec::new(), if reset { End::Reset } else { End::Closed }));
+            }
+            Reaction::Cut { after, closes } => {
+                let cut = answer[..usize::from(after).min(answer.len() - 1)].to_vec();
+                does.answers.push((0, cut, if closes { End::Closed } else { End::More }));
+            }
+            Reaction::Drips { gap } => {
+                let drops = answer.chunks(DROP).count();
+                does.answers.extend(answer.chunks(DROP).enumerate().map(|(place, drop)| {
+                    let end = if place + 1 == drops { End::Open } else { End::More };
+                    (place as Milliseconds * Milliseconds::from(gap), drop.to_vec(), end)
+                }));
+            }
+            Reaction::Late { by } => does.carry_out_after = Some(by.into()),
+            Reaction::Error { status, code, .. } | Reaction::Refuses { status, code } => {
+                let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "injected"});
                 does.answers.push((0, wire::answer(status, &body.to_string()), End::Open));
             }
-            Reaction::Forgets { places, stores } => {
-                let said = |place| if has(places, place) { Said::Nothing } else { Said::Taken };
-                let (status, body) = carry_out(&|place| stores || !has(places, place), &said);
-                does.answers.push((0, wire::answer(status, &body.to_string()), End::Open));
-            }
-            Reaction::Nonsense { answer, stores } => {
-                if stores {
-                    well(&mut carry_out);
-                }
-                does.answers.push((0, wire::answer(200, answer), End::Open));
-            }
+            Reaction::Nonsense { answer, .. } => does.answers.push((0, wire::answer(200, answer), End::Open)),
         }
         does
     }
@@ -179,11 +160,11 @@ impl Services {
         now: Milliseconds,
         ledger: &mut Ledger,
     ) -> Vec<u8> {
-        let (status, body) = self.carry_out(service, environment, request, now, ledger, &|_| true, &|_| Said::Taken);
-        wire::answer(status, &body.to_string())
+        self.carry_out(service, environment, request, now, ledger, &|_| true, &|_| Said::Taken)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one place that knows all operations")]
+    /// Carries out an operation. Of messages, those at some places are stored, and something is said of each.
+    #[allow(clippy::too_many_arguments, reason = "what happens to one request, and who sees it")]
     fn carry_out(
         &mut self,
         service: Service,
@@ -193,25 +174,40 @@ impl Services {
         ledger: &mut Ledger,
         is_stored: &dyn Fn(usize) -> bool,
         said: &dyn Fn(usize) -> Said,
-    ) -> (u16, Value) {
-        match request.operation.as_str() {
+    ) -> Vec<u8> {
+        let (status, body) = match request.operation.as_str() {
             "GetSecretValue" => {
                 let is_previous = request.body["VersionStage"] == "AWSPREVIOUS";
                 ledger.asked(environment, is_previous, now);
-                return ledger.secrets.answer(&request.body);
+                ledger.secrets.answer(&request.body)
             }
-            "GetQueueAttributes" => return (200, json!({"Attributes": {}})),
-            _ => {}
-        }
+            "GetQueueAttributes" => (200, json!({"Attributes": {}})),
+            _ => self.send(service, environment, &request.body, now, ledger, is_stored, said),
+        };
+        wire::answer(status, &body.to_string())
+    }
+
+    /// `SendMessage`, or `SendMessageBatch`.
+    #[allow(clippy::too_many_arguments, reason = "what happens to one request, and who sees it")]
+    fn send(
+        &mut self,
+        service: Service,
+        environment: usize,
+        input: &Value,
+        now: Milliseconds,
+        ledger: &mut Ledger,
+        is_stored: &dyn Fn(usize) -> bool,
+        said: &dyn Fn(usize) -> Said,
+    ) -> (u16, Value) {
         let queue = &mut self.queues[service as usize];
         let error = |(code, message): sqs::SqsError| {
             (400, json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": message}))
         };
-        let Some(entries) = request.body["Entries"].as_array() else {
-            if let Err(refusal) = queue.check(&request.body) {
+        let Some(entries) = input["Entries"].as_array() else {
+            if let Err(refusal) = queue.check(input) {
                 return error(refusal);
             }
-            let number = is_stored(0).then(|| ledger.store(queue, service, environment, &request.body, now));
+            let number = is_stored(0).then(|| ledger.store(queue, service, environment, input, now));
             return match (said(0), number) {
                 (Said::Taken | Said::Both, number) => (200, sqs::sent(number.unwrap_or_default())),
                 (Said::Failed, _) => error(("InternalError", String::new())),
