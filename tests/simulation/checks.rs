@@ -228,7 +228,7 @@ impl Ledger {
             false => allowed > IN_TIME_TO_RECOVER && was_well(Service::Queue, last_moment),
             true => {
                 let half = allowed / 2 > IN_TIME_TO_RECOVER;
-                (half && was_well(Service::Failover, last_moment)) || (half && was_well(Service::Queue, 0))
+                half && (was_well(Service::Failover, last_moment) || was_well(Service::Queue, 0))
             }
         };
         is_opened && is_queued

@@ -117,7 +117,7 @@ const SECRETS_ERRORS: [(u16, &str); 6] = [
     (400, "KMSThrottlingException"),
     (400, "AccessDeniedException"),
 ];
-const NONSENSE: [&str; 4] = ["<html>", "{}", r#"{"MessageId":""}"#, "{\"MessageId\":\"1"];
+static NONSENSE: [&str; 4] = ["<html>", "{}", r#"{"MessageId":""}"#, "{\"MessageId\":\"1"];
 
 impl Reaction {
     /// Any but the right one.
@@ -131,7 +131,10 @@ impl Reaction {
             3 => Self::Cut { after: random.between(1, 250) as u16, closes: random.chance(50) },
             4 => Self::Drips { gap: random.between(1, 120) as u16 },
             5 => Self::Late { by: random.between(50, 5000) as u16 },
-            6 => Self::Nonsense { answer: *random.pick(&NONSENSE), stores },
+            6 => {
+                let answer: &'static &'static str = random.pick(&NONSENSE);
+                Self::Nonsense { answer, stores }
+            }
             7 if service == Service::Secrets => {
                 let (status, code) = *random.pick(&SECRETS_ERRORS);
                 Self::Error { status, code, stores: false }

@@ -199,7 +199,8 @@ mod tests {
                 sleep(Duration::from_millis(hurries_at)).await;
                 hurry.up();
             };
-            let (sent, ()) = tokio::join!(until(&[start + Duration::from_secs(4)], &hurry, attempt, || {}), hurries);
+            let deadlines = [start + Duration::from_secs(4)];
+            let (sent, ()) = tokio::join!(until(&deadlines, &hurry, attempt, || {}), hurries);
             assert_eq!((sent.unwrap(), attempts.get()), (Duration::from_millis(anew_at), 2));
         }
     }
