@@ -26,6 +26,15 @@ pub enum End {
     Reset,
 }
 
+/// A request, where it came from, and when.
+#[derive(Clone, Copy)]
+pub struct Asked<'r> {
+    pub service: Service,
+    pub environment: usize,
+    pub request: &'r HttpRequest,
+    pub now: Milliseconds,
+}
+
 /// What a service does with a request.
 #[derive(Default)]
 pub struct Does {
@@ -42,6 +51,12 @@ enum Said {
     Failed,
     Both,
     Nothing,
+}
+
+/// What becomes of the message at each place of a request.
+struct Fate<'f> {
+    is_stored: &'f dyn Fn(usize) -> bool,
+    said: &'f dyn Fn(usize) -> Said,
 }
 
 pub struct Services {
@@ -88,36 +103,28 @@ impl Services {
         (Reaction::Well, None)
     }
 
-    pub fn react(
-        &mut self,
-        service: Service,
-        environment: usize,
-        request: &HttpRequest,
-        reaction: Reaction,
-        now: Milliseconds,
-        ledger: &mut Ledger,
-    ) -> Does {
+    pub fn react(&mut self, asked: Asked<'_>, reaction: Reaction, ledger: &mut Ledger) -> Does {
         let has = |places: u16, place: usize| places >> place & 1 == 1;
         let mut does = Does::default();
         let answer = match reaction {
-            Reaction::Well => self.answer(service, environment, request, now, ledger),
+            Reaction::Well => self.answer(asked, ledger),
             Reaction::Closed { stores, .. }
             | Reaction::Silent { stores }
             | Reaction::Error { stores, .. }
             | Reaction::Nonsense { stores, .. }
                 if stores =>
             {
-                self.answer(service, environment, request, now, ledger)
+                self.answer(asked, ledger)
             }
-            Reaction::Cut { .. } | Reaction::Drips { .. } => self.answer(service, environment, request, now, ledger),
+            Reaction::Cut { .. } | Reaction::Drips { .. } => self.answer(asked, ledger),
             Reaction::Partial { places, stores } | Reaction::Forgets { places, stores } => {
                 let instead = if matches!(reaction, Reaction::Partial { .. }) { Said::Failed } else { Said::Nothing };
                 let said = |place| if has(places, place) { instead } else { Said::Taken };
                 let is_stored = |place| stores || !has(places, place);
-                self.carry_out(service, environment, request, now, ledger, &is_stored, &said)
+                self.carry_out(asked, ledger, &Fate { is_stored: &is_stored, said: &said })
             }
             Reaction::Contradicts => {
-                self.carry_out(service, environment, request, now, ledger, &|_| true, &|_| Said::Both)
+                self.carry_out(asked, ledger, &Fate { is_stored: &|_| true, said: &|_| Said::Both })
             }
             _ => Vec::new(),
         };
@@ -152,29 +159,13 @@ impl Services {
     }
 
     /// The right answer, given now.
-    pub fn answer(
-        &mut self,
-        service: Service,
-        environment: usize,
-        request: &HttpRequest,
-        now: Milliseconds,
-        ledger: &mut Ledger,
-    ) -> Vec<u8> {
-        self.carry_out(service, environment, request, now, ledger, &|_| true, &|_| Said::Taken)
+    pub fn answer(&mut self, asked: Asked<'_>, ledger: &mut Ledger) -> Vec<u8> {
+        self.carry_out(asked, ledger, &Fate { is_stored: &|_| true, said: &|_| Said::Taken })
     }
 
     /// Carries out an operation. Of messages, those at some places are stored, and something is said of each.
-    #[allow(clippy::too_many_arguments, reason = "what happens to one request, and who sees it")]
-    fn carry_out(
-        &mut self,
-        service: Service,
-        environment: usize,
-        request: &HttpRequest,
-        now: Milliseconds,
-        ledger: &mut Ledger,
-        is_stored: &dyn Fn(usize) -> bool,
-        said: &dyn Fn(usize) -> Said,
-    ) -> Vec<u8> {
+    fn carry_out(&mut self, asked: Asked<'_>, ledger: &mut Ledger, fate: &Fate<'_>) -> Vec<u8> {
+        let Asked { environment, request, now, .. } = asked;
         let (status, body) = match request.operation.as_str() {
             "GetSecretValue" => {
                 let is_previous = request.body["VersionStage"] == "AWSPREVIOUS";
@@ -182,23 +173,15 @@ impl Services {
                 ledger.secrets.answer(&request.body)
             }
             "GetQueueAttributes" => (200, json!({"Attributes": {}})),
-            _ => self.send(service, environment, &request.body, now, ledger, is_stored, said),
+            _ => self.send(asked, ledger, fate),
         };
         wire::answer(status, &body.to_string())
     }
 
     /// `SendMessage`, or `SendMessageBatch`.
-    #[allow(clippy::too_many_arguments, reason = "what happens to one request, and who sees it")]
-    fn send(
-        &mut self,
-        service: Service,
-        environment: usize,
-        input: &Value,
-        now: Milliseconds,
-        ledger: &mut Ledger,
-        is_stored: &dyn Fn(usize) -> bool,
-        said: &dyn Fn(usize) -> Said,
-    ) -> (u16, Value) {
+    fn send(&mut self, asked: Asked<'_>, ledger: &mut Ledger, fate: &Fate<'_>) -> (u16, Value) {
+        let (Asked { service, environment, request, now }, Fate { is_stored, said }) = (asked, fate);
+        let input = &request.body;
         let queue = &mut self.queues[service as usize];
         let error = |(code, message): sqs::SqsError| {
             (400, json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": message}))

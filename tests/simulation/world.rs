@@ -30,7 +30,7 @@ use super::{
     plan::{Plan, Setup},
     random::Random,
     sender,
-    services::{End, Services},
+    services::{Asked, End, Services},
     wire::{self, HttpRequest},
 };
 
@@ -279,7 +279,9 @@ impl<'p> World<'p> {
             Event::Arrive { connection, bytes } => self.arrive(connection, bytes),
             Event::CarryOut { connection, request } => {
                 let Connection { environment, service, .. } = self.connections[connection];
-                let bytes = self.services.answer(service, environment, &request, self.now, &mut self.ledger);
+                let bytes = self
+                    .services
+                    .answer(Asked { service, environment, request: &request, now: self.now }, &mut self.ledger);
                 trace!(self, "{service:?} carries out {} on connection {connection}", request.operation);
                 self.at(self.now + 1, Event::Answer { connection, bytes, end: End::Open });
             }
@@ -419,7 +421,8 @@ impl<'p> World<'p> {
                 self.ledger.touched(Touch { at: now, environment, service, call, passes: reaction.passes() });
             }
             let latency = self.latency();
-            let does = self.services.react(service, environment, &request, reaction, now, &mut self.ledger);
+            let does =
+                self.services.react(Asked { service, environment, request: &request, now }, reaction, &mut self.ledger);
             if does.is_dead {
                 self.connections[connection].is_dead = true;
             }
