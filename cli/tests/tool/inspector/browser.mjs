@@ -7,25 +7,16 @@ import http from 'node:http';
 import net from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 
-import { chromium } from 'playwright-core';
-
+import { SCREENSHOTS, launch, newPage } from './chromium.mjs';
 import { Call, LocalReceiver } from './local_receiver.mjs';
 import { WIDTHS, eventually, leastContrast, unreadable } from './looks.mjs';
 
-const SCREENSHOTS = 'screenshots';
 const VOICE_ID = '8d0c7a44-1b5e-4d7f-9f62-2f6f0d1f3a10';
 
 let browser;
 const opened = [];
 
-before(async () => {
-  fs.mkdirSync(SCREENSHOTS, { recursive: true });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM,
-    // Without the later ones, Chromium looks for its maker's hosts; without the first one, pictures are twice as large.
-    args: ['--disable-lcd-text', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
-});
+before(async () => { browser = await launch(); });
 
 after(() => browser.close());
 
@@ -42,14 +33,9 @@ afterEach(async () => {
 /** A receiver, and its inspector in a browser. */
 const open = async ({ args, token, url, expectedErrors = /net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/, ...options } = {}) => {
   const receiver = await LocalReceiver.start({ args, token });
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'], ...options });
-  context.setDefaultTimeout(15_000);
-  const page = await context.newPage();
-  const all = { receiver, context, page, outside: [], errors: [] };
+  const all = { receiver, ...await newPage(browser, { permissions: ['clipboard-read', 'clipboard-write'], expectedErrors, ...options }) };
+  const { page } = all;
   opened.push(all);
-  page.on('request', (request) => { if (!request.url().startsWith('http://127.0.0.1:')) all.outside.push(request.url()); });
-  page.on('pageerror', (error) => all.errors.push(error.stack));
-  page.on('console', (message) => { if (message.type() === 'error' && !expectedErrors.test(message.text())) all.errors.push(message.text()); });
   await page.goto(url?.(receiver) ?? receiver.inspector);
   await page.getByRole('row', { name: /call\.incomingcall/ }).first().waitFor();
   return all;
