@@ -8,11 +8,10 @@
 )]
 
 mod batching;
-mod campaign;
 mod cloud_events;
 mod configuration;
 mod events;
-
+mod guarantees;
 mod identity;
 mod interoperability;
 #[cfg(unix)]
