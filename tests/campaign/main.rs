@@ -85,7 +85,7 @@ async fn every_webhook_answered_200_is_on_a_queue_or_in_quarantine_whatever_fail
     let (seconds, seed) = (variable("CAMPAIGN_SECONDS", 30), variable("CAMPAIGN_SEED", 1));
     let ran = run(scenarios(seed), seconds).await;
     print(&ran, seconds, seed);
-    let broken: Vec<String> = ran.iter().flat_map(|ran| ran.violations()).collect();
+    let broken: Vec<String> = ran.iter().flat_map(Ran::violations).collect();
     assert!(broken.is_empty(), "seed {seed}:\n{}", broken.join("\n"));
 }
 
