@@ -116,9 +116,11 @@ impl Client {
                 let (name, kind, is_planted) = rows[row];
                 let (encoding, body) = kind.encoding_and_body(BYTES, &mut random);
                 let (took, answer) = self.post("/webhook", encoding, is_planted, &body);
-                let is_alike = self.refused == Refused::Kept || !matches!(kind, Kind::Opens);
-                let the_answer = self.answer.get_or_insert_with(|| answer.clone());
-                assert!(!is_alike || *the_answer == answer, "{name}: {}", String::from_utf8_lossy(&answer));
+                // Without a quarantine, the status tells what opens.
+                if self.refused == Refused::Kept || !matches!(kind, Kind::Opens) {
+                    let the_answer = self.answer.get_or_insert_with(|| answer.clone());
+                    assert_eq!(*the_answer, answer, "{name}: {}", String::from_utf8_lossy(&answer));
+                }
                 times[row].push(took.as_nanos() as u64);
             }
         }
