@@ -132,7 +132,8 @@ async fn serve(connection: TcpStream, acceptor: TlsAcceptor, router: Router, mut
     let mut serving = pin!(serving);
     tokio::select! {
         _ = &mut serving => return,
-        _ = idle.wait_for(|idle| *idle != Idle::Kept) => {}
+        // Connections that come later are kept.
+        _ = idle.changed() => {}
     }
     let idle = *idle.borrow();
     match idle {

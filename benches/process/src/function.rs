@@ -105,6 +105,7 @@ impl Function {
             ("AWS_SECRET_ACCESS_KEY", "secret-access-key-of-the-bench"),
             ("AWS_SESSION_TOKEN", &"session-token-of-the-bench".repeat(20)),
             ("AWS_REGION", "us-east-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
             ("AWS_LAMBDA_RUNTIME_API", &setup.runtime_api.to_string()),
             ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
