@@ -33,6 +33,7 @@ pub mod lambda;
 mod names;
 pub mod queue;
 pub mod receiver;
+mod scan;
 pub mod sender;
 pub mod telemetry;
 pub mod webhook;
