@@ -9,6 +9,7 @@ use voicehook_lambda::app_id::{AppId, AppIdSource as _, Apps, DEFAULT_APP, Secre
 use crate::{
     aws,
     send::{DEV_APP_ID, shell_word},
+    setting,
 };
 
 /// Options that name the receiver.
@@ -52,7 +53,7 @@ impl Target {
         }
         let app_in_path = self.app.as_ref().filter(|_| self.url.ends_with("/webhook"));
         let shown = app_in_path.map_or_else(|| self.url.clone(), |app| format!("{}/{app}", self.url));
-        let token = self.token.as_deref().filter(|token| !token.is_empty() && !shown.contains(*token));
+        let token = self.token.as_deref().and_then(setting::given).filter(|token| !shown.contains(token));
         let (url, in_shell) = match token {
             None => (shown.clone(), shell_word(&shown)),
             Some(token) => {
@@ -65,9 +66,8 @@ impl Target {
 
     /// Reads the AppIDs, and chooses the app.
     async fn apps(&self) -> anyhow::Result<(Apps, String)> {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (app_id, secret) = match (&self.app_id, &self.app_id_secret) {
-            (None, None) => (variable("ENABLEX_APP_ID"), variable("ENABLEX_APP_ID_SECRET")),
+            (None, None) => (setting::read("ENABLEX_APP_ID"), setting::read("ENABLEX_APP_ID_SECRET")),
             (app_id, secret) => (app_id.clone(), secret.clone()),
         };
         let single = |app_id: &str| (Apps::bare(app_id), DEFAULT_APP.to_owned());
