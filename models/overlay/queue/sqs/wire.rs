@@ -1,0 +1,1 @@
+//! The models send nothing over a wire.
