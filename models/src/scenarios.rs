@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method};
 use shuttle::rand::{Rng as _, thread_rng};
-use tokio::time::{Instant, sleep};
+use tokio::time::{self, Instant, sleep};
 
 use crate::{
     app_id::{AppIds, Version},
@@ -25,6 +25,15 @@ const EARLIER: &str = "earlier-app-id";
 const NOBODYS: &str = "nobodys-app-id";
 /// A second, at which a request for a version may follow another one, and for which an answer counts.
 const PACE: Duration = Duration::from_secs(1);
+
+/// Says what does not hold.
+macro_rules! must {
+    ($holds:expr, $($text:tt)*) => {
+        if !$holds {
+            return Err(format!($($text)*));
+        }
+    };
+}
 
 /// Webhooks, and the services around them.
 #[derive(Debug)]
@@ -47,6 +56,8 @@ pub struct Scenario {
     pub time_to_live: u64,
     /// Whether the secret rotates once, at any time.
     pub rotates: bool,
+    /// Whether the events of a call stay in order: no webhook waits for a secret, with which it would give up its place.
+    pub is_in_order: bool,
     /// The longest time until an answer, of webhooks that open and of others, in milliseconds.
     pub longest: Option<(u64, u64)>,
 }
@@ -55,7 +66,7 @@ const PROMPT_SQS: Behavior = Behavior { takes: &[20], fails: 0 };
 const PROMPT_SECRET: Behavior = Behavior { takes: &[300], fails: 0 };
 
 /// All of them.
-pub static SCENARIOS: [Scenario; 5] = [
+pub static SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "order",
         holds: "the events of a call are on the queue in the order of arrival, once, and 200 means kept",
@@ -69,6 +80,7 @@ pub static SCENARIOS: [Scenario; 5] = [
         is_warm: true,
         time_to_live: 300_000,
         rotates: false,
+        is_in_order: true,
         longest: None,
     },
     Scenario {
@@ -84,6 +96,7 @@ pub static SCENARIOS: [Scenario; 5] = [
         is_warm: true,
         time_to_live: 300_000,
         rotates: false,
+        is_in_order: true,
         longest: Some((50, 50)),
     },
     Scenario {
@@ -99,11 +112,28 @@ pub static SCENARIOS: [Scenario; 5] = [
         is_warm: false,
         time_to_live: 300_000,
         rotates: false,
+        is_in_order: false,
         longest: Some((350, 600)),
     },
     Scenario {
         name: "rotation",
         holds: "single flight; nothing is refused by old AppIDs, nor while an answer is outstanding",
+        time: Time::Prompt,
+        webhooks: 5,
+        calls: 2,
+        garbage: 4,
+        pauses: &[0, 10, 300, 1100],
+        sqs: PROMPT_SQS,
+        secret: Behavior { takes: &[10, 300, 1500], fails: 6 },
+        is_warm: true,
+        time_to_live: 800,
+        rotates: true,
+        is_in_order: false,
+        longest: None,
+    },
+    Scenario {
+        name: "rotation and freezes",
+        holds: "nothing is refused by old AppIDs, nor while an answer is outstanding",
         time: Time::Hurried(64),
         webhooks: 5,
         calls: 2,
@@ -114,6 +144,7 @@ pub static SCENARIOS: [Scenario; 5] = [
         is_warm: true,
         time_to_live: 800,
         rotates: true,
+        is_in_order: false,
         longest: None,
     },
     Scenario {
@@ -129,6 +160,7 @@ pub static SCENARIOS: [Scenario; 5] = [
         is_warm: true,
         time_to_live: 500,
         rotates: false,
+        is_in_order: true,
         longest: Some((50, 50)),
     },
 ];
@@ -145,16 +177,19 @@ struct Answered {
 }
 
 impl Scenario {
-    /// Runs it once, in a schedule.
-    pub async fn run(&'static self) {
+    /// Runs it once, in a schedule, and says what did not hold.
+    pub async fn run(&'static self, is_traced: bool) -> Result<(), String> {
         let sqs = services::Sqs::new(self.sqs);
         let secret = Secret::new(self.secret, FIRST, Some(EARLIER));
+        secret.is_calm(self.is_warm);
         let app_ids = AppIds::new(secret.clone(), milliseconds(self.time_to_live));
         let queue = BatchingQueue::new(Sqs::new(&Aws(Arc::clone(&sqs)), QueueUrl::new(QUEUE).expect("a queue")));
         let receiver = Arc::new(Receiver::new(Settings::default(), app_ids, Failover::new(queue, None)));
         if self.is_warm {
             receiver.warm_up().await;
         }
+        secret.is_calm(false);
+        time::be_prompt(false);
         let rotation = self.rotates.then(|| tokio::spawn(rotate(secret.clone())));
         let mut webhooks = Vec::new();
         for number in 0..self.webhooks {
@@ -168,7 +203,14 @@ impl Scenario {
         if let Some(rotation) = rotation {
             rotation.await.expect("no panic");
         }
-        self.check(&answered, &sqs.taken(), &secret.requests());
+        // What was begun ends, so that nothing is cut off in the middle.
+        time::be_prompt(true);
+        sleep(30 * PACE).await;
+        let (taken, requests) = (sqs.taken(), secret.requests());
+        if is_traced {
+            println!("{answered:#?}\n{taken:#?}\n{requests:#?}");
+        }
+        self.check(&answered, &taken, &requests)
     }
 
     /// As the Lambda room does it: the place is taken now, and the rest is a task.
@@ -191,47 +233,61 @@ impl Scenario {
         }
     }
 
-    fn check(&self, answered: &[Answered], taken: &Taken, requests: &[SecretRequest]) {
-        self.is_kept_once(answered, taken);
-        is_in_order(answered, taken);
-        for webhook in answered {
-            self.is_in_time(webhook);
-            is_refused_for_good_only_by_fresh_app_ids(webhook, requests);
-            is_not_given_up_early(webhook, requests);
+    fn check(&self, answered: &[Answered], taken: &Taken, requests: &[SecretRequest]) -> Result<(), String> {
+        self.is_kept_once(answered, taken)?;
+        if self.is_in_order {
+            is_in_order(answered, taken)?;
         }
-        self.is_single_flight(requests);
+        for webhook in answered {
+            self.is_in_time(webhook)?;
+            is_refused_for_good_only_by_fresh_app_ids(webhook, requests)?;
+            is_not_given_up_early(webhook, requests)?;
+        }
+        self.is_single_flight(requests)
     }
 
-    fn is_kept_once(&self, answered: &[Answered], taken: &Taken) {
+    fn is_kept_once(&self, answered: &[Answered], taken: &Taken) -> Result<(), String> {
         for Answered { event, opens, status, .. } in answered {
             let times = taken.groups.values().flatten().filter(|body| *body == event).count();
-            assert!(times <= 1, "an event is on the queue {times} times");
-            assert!(*status != 200 || times == 1, "200 without a message");
-            assert!(*opens || times == 0, "garbage is on the queue");
-            assert!([200, 400, 503].contains(status), "status {status}");
-            assert!(!*opens || *status != 400, "a webhook that opens was refused for good");
+            must!(times <= 1, "an event is on the queue {times} times");
+            must!(*status != 200 || times == 1, "200 without a message");
+            must!(*opens || times == 0, "garbage is on the queue");
+            must!([200, 400, 503].contains(status), "status {status}");
+            must!(!*opens || *status != 400, "a webhook that opens was refused for good");
         }
+        Ok(())
     }
 
-    fn is_in_time(&self, webhook: &Answered) {
-        let Some((opening, others)) = self.longest else { return };
+    fn is_in_time(&self, webhook: &Answered) -> Result<(), String> {
+        let Some((opening, others)) = self.longest else { return Ok(()) };
         let longest = milliseconds(if webhook.opens { opening } else { others });
         let took = webhook.answered - webhook.arrived;
-        assert!(took <= longest, "a webhook waited {took:?}, and {longest:?} is the most");
-        assert_eq!(webhook.status, if webhook.opens { 200 } else { 400 }, "nothing failed");
+        must!(took <= longest, "a webhook waited {took:?}, and {longest:?} is the most");
+        let expected = if webhook.opens { 200 } else { 400 };
+        must!(webhook.status == expected, "status {} instead of {expected}, and nothing failed", webhook.status);
+        Ok(())
     }
 
-    fn is_single_flight(&self, requests: &[SecretRequest]) {
+    fn is_single_flight(&self, requests: &[SecretRequest]) -> Result<(), String> {
         for version in [Version::Current, Version::Previous] {
             let of_version: Vec<_> = requests.iter().filter(|request| request.version == version).collect();
+            for (before, request) in of_version.iter().enumerate() {
+                let since = request.began.since_beginning();
+                must!(since >= PACE * before as u32, "{} requests for one version in {since:?}", before + 1);
+            }
+            if self.time != Time::Prompt {
+                // Time may pass between the decision to ask and the request.
+                continue;
+            }
             for pair in of_version.windows(2) {
                 let apart = pair[1].began - pair[0].began;
-                assert!(apart >= PACE, "two requests for one version within {apart:?}");
+                must!(apart >= PACE, "two requests for one version within {apart:?}");
                 // Where no webhook waits, the next one begins after the one before has ended.
                 let ended = pair[0].ended.is_some_and(|(ended, _)| ended <= pair[1].began);
-                assert!(self.garbage > 0 || ended, "a renewal began beside another one");
+                must!(self.garbage > 0 || ended, "a renewal began beside another one");
             }
         }
+        Ok(())
     }
 }
 
@@ -262,40 +318,43 @@ fn request(event: &str, app_id: &str, number: usize) -> Request {
 
 /// Of each call, what is on the queue came in that order, unless SQS itself took a later one of a batch and not an earlier
 /// one.
-fn is_in_order(answered: &[Answered], taken: &Taken) {
+fn is_in_order(answered: &[Answered], taken: &Taken) -> Result<(), String> {
     let place = |event: &str| answered.iter().position(|webhook| webhook.event == *event);
     for bodies in taken.groups.values() {
         for (at, earlier) in bodies.iter().enumerate() {
             for later in &bodies[at + 1..] {
                 let is_of_sqs = taken.reordered.iter().any(|(first, second)| first == later && second == earlier);
-                assert!(place(earlier) < place(later) || is_of_sqs, "the order of a call changed");
+                must!(place(earlier) < place(later) || is_of_sqs, "the order of a call changed");
             }
         }
     }
     let calls = answered.iter().map(|webhook| webhook.call).max().map_or(0, |last| last + 1);
-    assert!(taken.groups.len() <= calls, "a group for each call");
+    must!(taken.groups.len() <= calls, "a group for each call");
+    Ok(())
 }
 
 /// 400 needs an answer for each version to a request that began a second before the webhook's arrival, or later.
-fn is_refused_for_good_only_by_fresh_app_ids(webhook: &Answered, requests: &[SecretRequest]) {
+fn is_refused_for_good_only_by_fresh_app_ids(webhook: &Answered, requests: &[SecretRequest]) -> Result<(), String> {
     if webhook.status != 400 {
-        return;
+        return Ok(());
     }
     for version in [Version::Current, Version::Previous] {
         let is_fresh = requests.iter().any(|request| {
             let is_answered = request.ended.is_some_and(|(ended, is_read)| is_read && ended <= webhook.answered);
             request.version == version && request.began + PACE >= webhook.arrived && is_answered
         });
-        assert!(is_fresh, "refused for good, and {version:?} was not read since");
+        must!(is_fresh, "refused for good, and {version:?} was not read since");
     }
+    Ok(())
 }
 
 /// Half of the time belongs to the search for AppIDs; before it is over, nothing is given up, since every failure passes.
-fn is_not_given_up_early(webhook: &Answered, requests: &[SecretRequest]) {
+fn is_not_given_up_early(webhook: &Answered, requests: &[SecretRequest]) -> Result<(), String> {
     if webhook.status != 503 || requests.is_empty() {
-        return;
+        return Ok(());
     }
     let half = Settings::default().publish_deadline / 2;
     let took = webhook.answered - webhook.arrived;
-    assert!(took >= half, "503 after {took:?}, while an answer was outstanding");
+    must!(took >= half, "503 after {took:?}, while an answer was outstanding");
+    Ok(())
 }

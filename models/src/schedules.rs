@@ -56,6 +56,7 @@ struct Seen {
     seed: u64,
     hashes: HashSet<u64>,
     hash: Option<u64>,
+    failure: Option<String>,
 }
 
 impl Seen {
@@ -102,6 +103,9 @@ impl Scheduler for Timely {
     fn new_execution(&mut self) -> Option<Schedule> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.end();
+        if seen.failure.is_some() {
+            return None;
+        }
         self.left = self.left.checked_sub(1)?;
         let seed = self.next_seed;
         self.next_seed += 1;
@@ -117,6 +121,7 @@ impl Scheduler for Timely {
         let may_pass = runnable.len() == 1
             || match self.time {
                 Time::Prompt => false,
+                Time::Hurried(_) if !time::may_hurry() => false,
                 Time::Hurried(one_in) => self.rng.u32(0..one_in) == 0,
             };
         let others: Vec<&Task> = runnable.iter().copied().filter(|task| may_pass || task.id() != keeper()).collect();
@@ -136,28 +141,35 @@ impl Scheduler for Timely {
 }
 
 /// Runs a scenario under so many schedules, or until a property does not hold.
-pub fn explore(scenario: &'static Scenario, choice: Choice, seed: u64, schedules: usize) -> Covered {
+pub fn explore(scenario: &'static Scenario, choice: Choice, seed: u64, schedules: usize, is_traced: bool) -> Covered {
     let mut config = Config::new();
     config.stack_size = 0x4_0000;
     config.failure_persistence = FailurePersistence::None;
+    config.ungraceful_shutdown_config.immediately_return_on_panic = true;
     // A schedule of these sizes has some thousand steps: one with more of them never ends.
     config.max_steps = MaxSteps::FailAfter(200_000);
     let seen = Arc::new(Mutex::new(Seen::default()));
     let scheduler = Timely::new(scenario.time, choice, seed, schedules, Arc::clone(&seen));
     let runner = Runner::new(scheduler, config);
+    let failed = Arc::clone(&seen);
     let run = move || {
         time::reset();
         fastrand::seed(7);
-        shuttle::future::block_on(async {
-            let _ = tokio::spawn(time::keep());
-            scenario.run().await;
+        let result = shuttle::future::block_on(async {
+            let keeper = tokio::spawn(time::keep());
+            let result = scenario.run(is_traced).await;
             time::stop();
+            keeper.await.expect("it ends");
+            result
         });
+        failed.lock().unwrap_or_else(PoisonError::into_inner).failure = result.err();
     };
     let result = catch_unwind(AssertUnwindSafe(|| runner.run(run)));
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     seen.end();
-    let failure = result.err().map(|panic| (seen.seed, said(panic.as_ref())));
+    // A deadlock, or a schedule without an end.
+    let failure = result.err().map(|panic| said(panic.as_ref())).or_else(|| seen.failure.take());
+    let failure = failure.map(|failure| (seen.seed, failure));
     Covered { schedules: seen.schedules, different: seen.hashes.len(), steps: seen.steps, failure }
 }
 

@@ -20,6 +20,7 @@ struct Clock {
     timers: BTreeMap<(Duration, u64), Waker>,
     /// Waits for the first timer.
     keeper: Option<Waker>,
+    may_hurry: bool,
     is_stopped: bool,
 }
 
@@ -31,10 +32,19 @@ fn clock<T>(with: impl FnOnce(&mut Clock) -> T) -> T {
     CLOCK.with(|clock| with(&mut clock.borrow_mut()))
 }
 
-/// Begins an execution: time is zero, and there are no timers.
+/// Begins an execution: time is zero and prompt, and there are no timers.
 pub fn reset() {
     // Wakers of an earlier execution are dropped outside of the borrow.
     drop(CLOCK.with(RefCell::take));
+}
+
+/// From now on time passes only while all tasks wait, or not so.
+pub fn be_prompt(is_prompt: bool) {
+    clock(|clock| clock.may_hurry = !is_prompt);
+}
+
+pub fn may_hurry() -> bool {
+    clock(|clock| clock.may_hurry)
 }
 
 /// Ends [`keep`], at the end of an execution.
