@@ -65,7 +65,6 @@ pub const FAULTS: &[Fault] = &[
         from: "            if let Some(waker) = held.places.get_mut(&self.number) {",
         to: "            if FAULT {
                 drop(held);
-                shuttle::thread::yield_now();
                 held = self.arrivals.held();
             }
             if let Some(waker) = held.places.get_mut(&self.number) {",

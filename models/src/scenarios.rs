@@ -119,12 +119,12 @@ pub static SCENARIOS: [Scenario; 6] = [
         name: "rotation",
         holds: "single flight; nothing is refused by old AppIDs, nor while an answer is outstanding",
         time: Time::Prompt,
-        webhooks: 5,
+        webhooks: 8,
         calls: 2,
         garbage: 4,
-        pauses: &[0, 10, 300, 1100],
+        pauses: &[0, 10, 200, 400, 1100],
         sqs: PROMPT_SQS,
-        secret: Behavior { takes: &[10, 300, 1500], fails: 6 },
+        secret: Behavior { takes: &[10, 600, 1500], fails: 6 },
         is_warm: true,
         time_to_live: 800,
         rotates: true,
@@ -135,12 +135,12 @@ pub static SCENARIOS: [Scenario; 6] = [
         name: "rotation and freezes",
         holds: "nothing is refused by old AppIDs, nor while an answer is outstanding",
         time: Time::Hurried(64),
-        webhooks: 5,
+        webhooks: 8,
         calls: 2,
         garbage: 4,
-        pauses: &[0, 10, 300, 1100],
+        pauses: &[0, 10, 200, 400, 1100],
         sqs: PROMPT_SQS,
-        secret: Behavior { takes: &[10, 300, 1500], fails: 6 },
+        secret: Behavior { takes: &[10, 600, 1500], fails: 6 },
         is_warm: true,
         time_to_live: 800,
         rotates: true,
@@ -194,7 +194,7 @@ impl Scenario {
         let mut webhooks = Vec::new();
         for number in 0..self.webhooks {
             sleep(milliseconds(self.pauses[thread_rng().gen_range(0..self.pauses.len())])).await;
-            webhooks.push(tokio::spawn(self.hand_over(number, &receiver, secret.current())));
+            webhooks.push(tokio::spawn(self.hand_over(number, &receiver, secret.of_sender())));
         }
         let mut answered = Vec::new();
         for webhook in webhooks {

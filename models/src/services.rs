@@ -126,6 +126,7 @@ struct Versions {
     app_ids: [Option<&'static str>; 2],
     /// Takes the first of its times, and does not fail.
     is_calm: bool,
+    rotated: Option<Instant>,
     requests: Vec<SecretRequest>,
 }
 
@@ -140,7 +141,7 @@ pub struct SecretRequest {
 
 impl Secret {
     pub fn new(behavior: Behavior, current: &'static str, previous: Option<&'static str>) -> Self {
-        let versions = Versions { app_ids: [Some(current), previous], is_calm: false, requests: Vec::new() };
+        let versions = Versions { app_ids: [Some(current), previous], is_calm: false, rotated: None, requests: Vec::new() };
         Self { behavior, state: Arc::new(Mutex::new(versions)) }
     }
 
@@ -151,10 +152,15 @@ impl Secret {
     pub fn rotate(&self, new: &'static str) {
         let mut state = self.state();
         state.app_ids = [Some(new), state.app_ids[0]];
+        state.rotated = Some(Instant::now());
     }
 
-    pub fn current(&self) -> &'static str {
-        self.state().app_ids[0].unwrap_or_default()
+    /// With which AppID a webhook is encrypted that is sent now: the current one, except in the second after a rotation,
+    /// in which voicehook may still count what it read before it.
+    pub fn of_sender(&self) -> &'static str {
+        let state = self.state();
+        let is_just_rotated = state.rotated.is_some_and(|rotated| rotated.elapsed() <= Duration::from_secs(1));
+        state.app_ids[usize::from(is_just_rotated)].unwrap_or_default()
     }
 
     pub fn requests(&self) -> Vec<SecretRequest> {
