@@ -15,13 +15,8 @@ include!("faults.rs");
 const MODULES: [&str; 10] =
     ["app_id", "aws", "clock", "decrypt", "event", "names", "queue", "receiver", "telemetry", "webhook"];
 /// The files that share state between webhooks.
-const SHARED: [&str; 5] = [
-    "app_id/cache.rs",
-    "queue/batching.rs",
-    "queue/failover.rs",
-    "queue/quarantine.rs",
-    "receiver/arrivals.rs",
-];
+const SHARED: [&str; 5] =
+    ["app_id/cache.rs", "queue/batching.rs", "queue/failover.rs", "queue/quarantine.rs", "receiver/arrivals.rs"];
 
 fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap()).join("function");
@@ -34,7 +29,8 @@ fn main() -> io::Result<()> {
     let mut modules = String::new();
     for module in MODULES.into_iter().chain(["sender"]) {
         let file = [format!("{module}.rs"), format!("{module}/mod.rs")];
-        let is_there = |file: &&String| Path::new("overlay").join(file).exists() || Path::new("../src").join(file).exists();
+        let is_there =
+            |file: &&String| Path::new("overlay").join(file).exists() || Path::new("../src").join(file).exists();
         // Where both are there, the overlay's is meant.
         let Some(file) = file.iter().find(is_there) else { continue };
         modules += &format!("#[allow(unused_imports, dead_code)]\n#[path = {:?}]\npub mod {module};\n", out.join(file));
@@ -71,12 +67,17 @@ fn plant(out: &Path) -> io::Result<()> {
             source.replace("watch::Sender::new(Arc::new(known))", "watch::channel(Arc::new(known)).0")
         })?;
     }
-    edit(&out.join("queue/sqs/mod.rs"), |source| source.replace("use aws_sdk_sqs::Client;", "use crate::aws::Client;"))?;
+    edit(&out.join("queue/sqs/mod.rs"), |source| {
+        source.replace("use aws_sdk_sqs::Client;", "use crate::aws::Client;")
+    })?;
     for Fault { name, file, from, to, .. } in FAULTS {
         let switched = to.replace("FAULT", &format!("crate::faults::is_on({name:?})"));
         edit(&out.join(file), |source| {
             let places = source.matches(from).count();
-            assert_eq!(places, 1, "the fault {name:?} has {places} places in {file}: bring models/faults.rs up to date");
+            assert_eq!(
+                places, 1,
+                "the fault {name:?} has {places} places in {file}: bring models/faults.rs up to date"
+            );
             source.replace(from, &switched)
         })?;
     }

@@ -310,7 +310,10 @@ fn request(event: &str, app_id: &str, number: usize) -> Request {
         method: Method::POST,
         path: "/webhook".to_owned(),
         token: None,
-        headers: headers.into_iter().map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value))).collect::<HeaderMap>(),
+        headers: headers
+            .into_iter()
+            .map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value)))
+            .collect::<HeaderMap>(),
         body: format!(r#"{{"encrypted_data":"{data}"}}"#).into_bytes(),
         origin: Origin::local(&format!("request-{number}")),
     }

@@ -94,9 +94,11 @@ impl Sqs {
 impl Taken {
     fn take(&mut self, messages: &[&Message], refused: &[bool]) -> Vec<Option<Sent>> {
         for (first, message) in messages.iter().enumerate().filter(|(place, _)| refused[*place]) {
-            let later = messages.iter().enumerate().skip(first).filter(|(place, later)| {
-                !refused[*place] && later.group_id == message.group_id
-            });
+            let later = messages
+                .iter()
+                .enumerate()
+                .skip(first)
+                .filter(|(place, later)| !refused[*place] && later.group_id == message.group_id);
             self.reordered.extend(later.map(|(_, later)| (message.body.clone(), later.body.clone())));
         }
         let places = messages.iter().zip(refused);
@@ -141,7 +143,8 @@ pub struct SecretRequest {
 
 impl Secret {
     pub fn new(behavior: Behavior, current: &'static str, previous: Option<&'static str>) -> Self {
-        let versions = Versions { app_ids: [Some(current), previous], is_calm: false, rotated: None, requests: Vec::new() };
+        let versions =
+            Versions { app_ids: [Some(current), previous], is_calm: false, rotated: None, requests: Vec::new() };
         Self { behavior, state: Arc::new(Mutex::new(versions)) }
     }
 
