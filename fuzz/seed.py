@@ -38,6 +38,27 @@ EVENTS = [
 ]
 
 
+# Secrets in every form, and what is not quite one.
+SECRETS = [
+    "2d28cdb87cb578c4af2cffda",
+    " 2d28cdb87cb578c4af2cffda\n",
+    '{"app_id":"2d28cdb87cb578c4af2cffda"}',
+    '{"app_id":"2d28cdb87cb578c4af2cffda","token":"abcdefghijklmnop0123"}',
+    '{"apps":{"sales":"2d28cdb87cb578c4af2cffda","support":"3e39dec98dc689d5b03d00eb"}}',
+    '{"apps":{"sales":"a","sales":"b"}}',
+    '{"apps":{"":"a"}}',
+    '{"apps":{}}',
+    '{"app_id":"a","apps":{"b":"c"}}',
+    '{"app_id":1}',
+    '{"app_id":""}',
+    '{"token":"short"}',
+    '"2d28cdb87cb578c4af2cffda"',
+    "\ufeff{}",
+    "{",
+    "",
+]
+
+
 def tables() -> list[dict[str, int]]:
     """The numbers of the algorithms, formats and encodings, read from the source so that they are the targets' own."""
     _, *source = NAMES.read_text(encoding="utf-8").split("pub const NAMES")
@@ -84,6 +105,8 @@ def main() -> None:
         "decrypt": [decrypt(case, numbers) for case in cases],
         "event": [utf8(case["expect"]["event"]) for case in cases if "event" in case["expect"]] + list(map(utf8, EVENTS)),
     }
+    seeds["receiver"] = [utf8(case["app_id"] + "\n") + request(case) for case in cases]
+    seeds["secret"] = [utf8(case["app_id"]) for case in cases] + list(map(utf8, SECRETS))
     for target, inputs in seeds.items():
         folder = FUZZ / "corpus" / target
         folder.mkdir(parents=True, exist_ok=True)
