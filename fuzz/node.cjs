@@ -22,8 +22,12 @@ function encryptedData(body, contentType) {
 
 // What Node makes of a webhook: the text and the ciphertext's bytes, or undefined where it throws.
 function open({ appId, headers, body }) {
-  const one = (name) => (headers[name]?.length === 1 ? headers[name][0] : undefined);
-  const algorithm = one('x-algoritm') ?? (headers['x-algoritm'] ? undefined : one('x-algorithm'));
+  // A gateway joins the values of a header with commas. Several that are the same count as one.
+  const one = (name) => {
+    const values = (headers[name] ?? []).flatMap((line) => line.split(',')).map((value) => value.trim()).filter(Boolean);
+    return new Set(values.map((value) => value.toLowerCase())).size === 1 ? values[0] : undefined;
+  };
+  const algorithm = one(headers['x-algoritm'] ? 'x-algoritm' : 'x-algorithm');
   const [format, encoding] = [one('x-format'), one('x-encoding')];
   if (!SUPPORTED.test(algorithm) || !FORMATS.test(format) || !ENCODINGS.test(encoding)) return undefined;
   try {
