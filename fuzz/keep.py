@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Keeps what the fuzzers found: fuzz/corpus, minimised by `cargo fuzz cmin`, becomes fuzz/seeds, a line of base64 an input.
 
-What fuzz/seed.py makes of the reference webhooks is not kept a second time, nor what is longer than 2 KB.
+What fuzz/seed.py makes of the reference webhooks is not kept a second time, nor what is longer than 512 bytes.
 """
 
 import base64
@@ -11,7 +11,7 @@ from pathlib import Path
 import seed
 
 FUZZ = Path(__file__).resolve().parent
-LONGEST = 2048
+LONGEST = 512
 
 
 def main() -> None:
