@@ -8,12 +8,12 @@ use std::{fmt, ops::RangeInclusive, time::Duration};
 use thiserror::Error;
 
 use crate::{
-    app_id::{AppIdSetting, Token, trimmed},
-    aws::MissingVariables,
+    app_id::{AppIdSetting, AppIds, ConfiguredSource, Token, trimmed},
+    aws::{Aws, MissingVariables},
     decrypt::Algorithm,
     names::list,
-    queue::{EventFormat, QueueUrl},
-    receiver::{Actions, Settings},
+    queue::{BatchingQueue, EventFormat, Failover, QueueUrl, Sqs},
+    receiver::{Actions, Receiver, Settings},
     webhook::Accept,
 };
 
@@ -111,6 +111,16 @@ impl Config {
             }
             (_, _, wrong) => Err(wrong),
         }
+    }
+
+    /// The receiver that is configured, in front of its queues.
+    #[must_use]
+    pub fn receiver(self, aws: &Aws) -> Receiver<ConfiguredSource, Failover<BatchingQueue>> {
+        let sqs = |url| BatchingQueue::new(Sqs::new(aws, url));
+        let queue = Failover::new(sqs(self.queue_url), self.failover_queue_url.map(sqs));
+        let quarantine = self.quarantine_queue_url.map(|url| Failover::new(sqs(url), None));
+        let app_ids = AppIds::new(ConfiguredSource::new(self.app_id, aws), self.app_id_ttl);
+        Receiver::new(self.settings, app_ids, queue).with_quarantine(quarantine)
     }
 }
 

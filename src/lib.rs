@@ -16,7 +16,7 @@
 //! 7. [`queue`]: the SQS message, its attributes, group and deduplication id, and the queue's confirmation.
 //!
 //! Beside them: [`config`] reads the environment, [`aws`] is what the AWS clients share and how SQS is reached without the
-//! SDK, [`telemetry`] writes the log, and [`sender`] is the other side, EnableX's own, for tests and tools.
+//! SDK, [`telemetry`] writes the log, [`clock`] tells the time of day, and [`sender`] is the other side, EnableX's own, for tests and tools.
 //!
 //! # What is promised
 //!
@@ -25,6 +25,7 @@
 
 pub mod app_id;
 pub mod aws;
+pub mod clock;
 pub mod config;
 pub mod decrypt;
 pub mod event;
@@ -32,6 +33,7 @@ pub mod lambda;
 mod names;
 pub mod queue;
 pub mod receiver;
+mod scan;
 pub mod sender;
 pub mod telemetry;
 pub mod webhook;

@@ -4,13 +4,9 @@ use std::{io, process::ExitCode, time::Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use voicehook_lambda::{
-    app_id::{AppIds, ConfiguredSource},
     aws::Aws,
     config::{Config, ConfigError},
-    lambda,
-    queue::{BatchingQueue, Failover, Sqs},
-    receiver::Receiver,
-    telemetry,
+    lambda, telemetry,
 };
 
 fn main() -> ExitCode {
@@ -45,7 +41,7 @@ async fn run() -> ExitCode {
         }
     };
     let configured = Instant::now();
-    let receiver = receiver(config, &aws);
+    let receiver = config.receiver(&aws);
     let configuration_micros = (configured - started).as_micros() as u64;
     let clients_micros = configured.elapsed().as_micros() as u64;
     // The log lets only the library's own target speak below WARN.
@@ -61,14 +57,6 @@ async fn run() -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
-}
-
-fn receiver(config: Config, aws: &Aws) -> Receiver<ConfiguredSource, Failover<BatchingQueue>> {
-    let sqs = |url| BatchingQueue::new(Sqs::new(aws, url));
-    let queue = Failover::new(sqs(config.queue_url), config.failover_queue_url.map(sqs));
-    let quarantine = config.quarantine_queue_url.map(|url| Failover::new(sqs(url), None));
-    let app_ids = AppIds::new(ConfiguredSource::new(config.app_id, aws), config.app_id_ttl);
-    Receiver::new(config.settings, app_ids, queue).with_quarantine(quarantine)
 }
 
 fn configuration() -> Result<(Config, Aws), ConfigError> {

@@ -6,13 +6,17 @@
     reason = "each benchmark uses a part, and fails by panicking"
 )]
 
-use std::{hint::black_box, time::Duration};
+pub mod guard;
+pub mod ways;
+
+use std::{hint::black_box, sync::LazyLock, time::Duration};
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector},
     orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
 };
 use aws_smithy_types::body::SdkBody;
 use aws_types::{SdkConfig, region::Region};
@@ -21,7 +25,7 @@ use tokio::{
     time::Instant,
 };
 use voicehook_lambda::{
-    app_id::{AppIds, FixedAppId},
+    app_id::{AppIdSource, AppIdUnavailable, AppIds, Apps, FixedAppId, Version},
     aws::{self, Aws},
     decrypt::{Algorithm, Encoding, Format},
     queue::{Message, Queue, QueueError, QueueKind, QueueUrl, Sent, Sqs},
@@ -35,9 +39,14 @@ pub const APP_ID: &str = "voicehook-dev";
 /// An event's JSON text of so many bytes: a transcript. Every 80 characters there is a quotation mark, which JSON
 /// escapes.
 pub fn event(bytes: usize) -> String {
+    event_of(0x0c6d_2e1b_7a90, bytes)
+}
+
+/// The event of one of many calls.
+pub fn event_of(call: usize, bytes: usize) -> String {
     const WORDS: &str = r#"thank you for calling, your call is important to us and will be answered \"soon\", "#;
     let mut event =
-        r#"{"voice_id":"5f2d8a66-3b1c-4d0e-9a7f-0c6d2e1b7a90","from":"+12025550123","to":"+12025550199","#.to_owned();
+        format!(r#"{{"voice_id":"5f2d8a66-3b1c-4d0e-9a7f-{call:012x}","from":"+12025550123","to":"+12025550199","#);
     event.push_str(r#""channel_id":"a1b2c3d4e5f6","timestamp":"2026-11-23T10:53:06Z","state":"transcript","text":""#);
     let end = bytes - 2;
     while event.len() + WORDS.len() <= end {
@@ -52,9 +61,13 @@ pub fn encrypted(event: &str, algorithm: &str, format: Format) -> String {
     sender::encrypt(event, APP_ID, Algorithm::named(algorithm).unwrap(), format, Encoding::Utf8)
 }
 
-/// A whole webhook: aes-256-cbc, hex, UTF-8.
+/// The body of a webhook: aes-256-cbc, hex, UTF-8.
+pub fn body(event: &str) -> String {
+    format!(r#"{{"encrypted_data":"{}"}}"#, encrypted(event, "aes-256-cbc", Format::Hex))
+}
+
+/// A whole webhook.
 pub fn request(bytes: usize) -> Request {
-    let data = encrypted(&event(bytes), "aes-256-cbc", Format::Hex);
     let request = http::Request::builder()
         .method("POST")
         .uri("/webhook")
@@ -62,7 +75,7 @@ pub fn request(bytes: usize) -> Request {
         .header("x-algoritm", "aes-256-cbc")
         .header("x-format", "hex")
         .header("x-encoding", "utf8")
-        .body(format!(r#"{{"encrypted_data":"{data}"}}"#))
+        .body(body(&event(bytes)))
         .unwrap();
     // With an id, as Lambda gives one.
     Request { origin: Origin::local("8476a536-e9f4-11e8-9739-2dfe598c3fcd"), ..request.into() }
@@ -82,6 +95,9 @@ impl Queue for NoQueue {
     }
 }
 
+/// SQS's answer for a message.
+const TAKEN: &str = r#"{"MessageId":"5fea7756-0ea4-451a-a703-a558b933e274"}"#;
+
 /// Sends nothing, and has the answer at once.
 #[derive(Debug)]
 struct NoNetwork;
@@ -89,14 +105,39 @@ struct NoNetwork;
 impl HttpConnector for NoNetwork {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         black_box(request);
-        let answer = SdkBody::from(r#"{"MessageId":"5fea7756-0ea4-451a-a703-a558b933e274"}"#);
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), answer)))
+        HttpConnectorFuture::ready(answer(TAKEN.into()))
     }
+}
+
+/// Sends nothing, and has the answer when everything else has had its turn. Of a batch it has all messages.
+#[derive(Debug)]
+struct SlowNetwork;
+
+impl HttpConnector for SlowNetwork {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        static ALL: LazyLock<String> = LazyLock::new(|| {
+            let entry = |id| format!(r#"{{"Id":"{id}","MessageId":"5fea7756-0ea4-451a-a703-a558b933e274"}}"#);
+            format!(r#"{{"Successful":[{}],"Failed":[]}}"#, (0..10).map(entry).collect::<Vec<_>>().join(","))
+        });
+        let is_batch = request.headers().get("x-amz-target") == Some("AmazonSQS.SendMessageBatch");
+        black_box(request);
+        HttpConnectorFuture::new(async move {
+            tokio::task::yield_now().await;
+            answer(if is_batch { ALL.as_str() } else { TAKEN }.into())
+        })
+    }
+}
+
+fn answer(body: SdkBody) -> Result<HttpResponse, ConnectorError> {
+    Ok(HttpResponse::new(200.try_into().unwrap(), body))
 }
 
 /// SQS as the function has it, up to the HTTP request.
 pub fn aws() -> Aws {
-    let connector = SharedHttpConnector::new(NoNetwork);
+    aws_over(SharedHttpConnector::new(NoNetwork))
+}
+
+fn aws_over(connector: SharedHttpConnector) -> Aws {
     let credentials = Credentials::new("bench", "bench", Some("token".repeat(100)), None, "bench");
     let shared = SdkConfig::builder()
         .behavior_version(aws::behavior_version())
@@ -114,18 +155,39 @@ pub fn sqs() -> Sqs {
     Sqs::new(&aws(), QueueUrl::new(QUEUE_URL).unwrap())
 }
 
-fn app_ids() -> AppIds<FixedAppId> {
-    AppIds::new(FixedAppId::new(APP_ID), Duration::from_secs(86_400))
+/// The same, where requests take a while.
+pub fn sqs_that_waits() -> Sqs {
+    Sqs::new(&aws_over(SharedHttpConnector::new(SlowNetwork)), QueueUrl::new(QUEUE_URL).unwrap())
+}
+
+pub fn app_ids<S: AppIdSource>(source: S) -> AppIds<S> {
+    AppIds::new(source, Duration::from_secs(86_400))
+}
+
+/// Has another AppID than the one that the webhooks are encrypted with, which is the one before it.
+pub struct Rotated;
+
+impl AppIdSource for Rotated {
+    async fn fetch(&self, version: Version) -> Result<Apps, AppIdUnavailable> {
+        Ok(Apps::bare(match version {
+            Version::Current => "voicehook-new",
+            Version::Previous => APP_ID,
+        }))
+    }
 }
 
 /// The receiver in front of a queue.
 pub fn receiver<Q: Queue>(queue: Q) -> Receiver<FixedAppId, Q> {
-    Receiver::new(Settings::default(), app_ids(), queue)
+    receiver_with(app_ids(FixedAppId::new(APP_ID)), queue)
+}
+
+pub fn receiver_with<S: AppIdSource, Q: Queue>(app_ids: AppIds<S>, queue: Q) -> Receiver<S, Q> {
+    Receiver::new(Settings::default(), app_ids, queue)
 }
 
 /// The part of the receiver that opens envelopes.
 pub fn opener() -> Opener<FixedAppId> {
-    Opener { accept: Accept::all(), max_event_age: None, app_ids: app_ids() }
+    Opener { accept: Accept::all(), max_event_age: None, app_ids: app_ids(FixedAppId::new(APP_ID)) }
 }
 
 /// The runtime that the function has with one webhook at a time.

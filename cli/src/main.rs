@@ -24,6 +24,7 @@ mod redrive;
 mod samples;
 mod scenarios;
 mod send;
+mod setting;
 mod stack;
 mod trigger;
 

@@ -23,10 +23,11 @@ use aws_sdk_sqs::{
 use aws_smithy_runtime_api::http::Response as HttpResponse;
 use thiserror::Error;
 use voicehook_lambda::{
-    app_id::trimmed,
     aws::{Aws, described},
     queue::{QueueKind, QueueUrl, Sqs},
 };
+
+use crate::setting;
 
 /// For a request with its retries: each may wait twenty seconds for a message.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -35,7 +36,7 @@ pub(crate) const BATCH: usize = 10;
 
 /// The queue that an option or its variable names, read as the function reads its variables.
 pub(crate) fn named(option: &str, variable: &str, value: Option<&str>) -> anyhow::Result<QueueUrl> {
-    match value.map(trimmed).filter(|value| !value.is_empty()) {
+    match value.and_then(setting::given) {
         Some(url) => QueueUrl::new(url).map_err(|error| anyhow!("{option} {error}")),
         None => Err(anyhow!("no queue given; give {option} URL, or set {variable}")),
     }
@@ -274,8 +275,6 @@ where
         format!("{code}: sign in again (`aws sso login`), or set AWS_PROFILE")
     } else if text.contains("credentials") && code.is_empty() {
         "No AWS credentials found; set AWS_PROFILE, or sign in with `aws sso login`".to_owned()
-    } else if text.contains("region") && code.is_empty() {
-        "No AWS region found; set AWS_REGION".to_owned()
     } else {
         format!("SQS request failed: {text}")
     };

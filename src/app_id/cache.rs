@@ -6,13 +6,14 @@
 //! after a second, also where the request before is still on its way: its connection may be dead.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
 use tokio::{
     runtime::Handle,
-    sync::watch,
+    sync::Notify,
     time::{Instant, sleep_until, timeout},
 };
 
@@ -33,7 +34,9 @@ pub struct AppIds<S> {
 struct Shared<S> {
     source: S,
     time_to_live: Duration,
-    known: watch::Sender<Arc<Known>>,
+    known: RwLock<Arc<Known>>,
+    /// Wakes the webhooks that wait for more to be known, in the order in which they began to.
+    changed: Notify,
     requests: Mutex<[Requests; 2]>,
 }
 
@@ -54,14 +57,14 @@ impl<S: AppIdSource> AppIds<S> {
             warn_of_typos(Version::Current, &apps);
             Known::fixed(apps)
         });
-        let known = watch::Sender::new(Arc::new(known));
-        Self { shared: Arc::new(Shared { source, time_to_live, known, requests: Mutex::default() }) }
+        let (known, changed) = (RwLock::new(Arc::new(known)), Notify::new());
+        Self { shared: Arc::new(Shared { source, time_to_live, known, changed, requests: Mutex::default() }) }
     }
 
     /// What is known now, without waiting. Where its time to live is over, it is renewed in the background.
     #[must_use]
     pub fn known(&self) -> Arc<Known> {
-        let known = Arc::clone(&self.shared.known.borrow());
+        let known = self.shared.known();
         if !known.is_fixed() {
             for version in known.due(Instant::now()) {
                 self.shared.renew(version);
@@ -90,9 +93,11 @@ impl<S: AppIdSource> AppIds<S> {
         arrived: Instant,
         until: Instant,
     ) -> Result<Arc<Known>, AppIdUnavailable> {
-        let mut changes = self.shared.known.subscribe();
         loop {
-            let known = Arc::clone(&changes.borrow_and_update());
+            let mut changed = pin!(self.shared.changed.notified());
+            // From here on, no change is missed.
+            changed.as_mut().enable();
+            let known = self.shared.known();
             if known.is_fresh(arrived) || !known.has_the_apps_of(seen) {
                 return Ok(known);
             }
@@ -100,9 +105,9 @@ impl<S: AppIdSource> AppIds<S> {
             let Some(next) = next.filter(|_| Instant::now() < until) else {
                 return Err(known.why_not_fresh(arrived));
             };
-            // The sender lives as long as this cache.
             tokio::select! {
-                _ = changes.changed() => {}
+                biased;
+                () = changed => {}
                 () = sleep_until(next.min(until)) => {}
             }
         }
@@ -110,6 +115,10 @@ impl<S: AppIdSource> AppIds<S> {
 }
 
 impl<S: AppIdSource> Shared<S> {
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Begins a request unless one is on its way. One that began too long ago does not count: Lambda freezes the process
     /// between webhooks, and requests with it.
     fn renew(self: &Arc<Self>, version: Version) {
@@ -167,9 +176,9 @@ impl<S: AppIdSource> Shared<S> {
         }
     }
 
-    fn modify<T: Default>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
-        let mut result = T::default();
-        self.known.send_modify(|known| result = change(Arc::make_mut(known)));
+    fn modify<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
+        let result = change(Arc::make_mut(&mut self.known.write().unwrap_or_else(PoisonError::into_inner)));
+        self.changed.notify_waiters();
         result
     }
 }

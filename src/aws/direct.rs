@@ -6,6 +6,8 @@
 //!
 //! The protocol is AWS JSON 1.0. <https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html>
 
+use super::signature::{Signed, Signer};
+use crate::clock;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::{
     box_error::BoxError,
@@ -19,9 +21,6 @@ use http::{
     HeaderValue, Request, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
-use jiff::Timestamp;
-
-use super::signature::{Signed, Signer};
 
 const JSON: &str = "application/x-amz-json-1.0";
 const NAME: &str = concat!("voicehook/", env!("CARGO_PKG_VERSION"));
@@ -63,7 +62,7 @@ impl Direct {
 
     fn signed(&self, target: &'static str, input: Vec<u8>) -> Result<HttpRequest, BoxError> {
         let signed = Signed { content_type: JSON, host: &self.host, target, body: &input };
-        let signature = self.signer.sign(&signed, Timestamp::now())?;
+        let signature = self.signer.sign(&signed, clock::now())?;
         let secret = |text: &str| {
             let mut value = HeaderValue::from_str(text)?;
             value.set_sensitive(true);

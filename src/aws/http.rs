@@ -4,8 +4,9 @@
 //! also [drop its idle connections](Connections::renew), and limits the size of an answer.
 
 use std::{
+    fmt,
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aws_smithy_runtime_api::{
@@ -20,9 +21,13 @@ use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, builderstates::WantsSchemes};
 use hyper_util::{
-    client::legacy::{Client, connect},
+    client::legacy::{
+        Builder, Client,
+        connect::{self, Connect},
+    },
     rt::TokioExecutor,
 };
+use tokio::time::Instant;
 
 /// How long an idle connection is kept. SQS closes idle ones after a minute or so, and a function that was frozen does
 /// not notice: a connection older than this is opened anew rather than tried.
@@ -60,21 +65,38 @@ impl TrustRoots {
     }
 }
 
+/// How the function connects: by TCP, with TLS where the URL says so.
+pub type Tcp = HttpsConnector<connect::HttpConnector>;
+
 /// An HTTP client with TLS by rustls and ring, whatever the SDK's default is: the default's first random number costs a
 /// cold start 25 to 100 ms of CPU. Clones share their connections.
 #[derive(Clone, Debug)]
-pub struct Connections {
-    /// How to make a client, or why that is not possible.
-    connector: Result<HttpsConnector<connect::HttpConnector>, Arc<str>>,
+pub struct Connections<C = Tcp> {
+    /// How a connection is made, or why that is not possible.
+    connector: Result<C, Arc<str>>,
     /// The client with the pool in use.
-    client: Arc<RwLock<Option<Pool>>>,
+    client: Arc<RwLock<Option<Pool<C>>>>,
     largest_answer: usize,
+    /// What else is set for a pool.
+    prepare: fn(&mut Builder),
 }
 
 #[derive(Clone, Debug)]
-struct Pool {
-    client: Client<HttpsConnector<connect::HttpConnector>, SdkBody>,
+struct Pool<C> {
+    client: Client<C, SdkBody>,
     since: Instant,
+}
+
+/// What can be [renewed](Connections::renew), whatever its connections are made of.
+pub(super) trait Renew: fmt::Debug + Send + Sync {
+    /// Uses none of the idle connections any more.
+    fn renew(&self);
+}
+
+impl<C: fmt::Debug + Send + Sync> Renew for Connections<C> {
+    fn renew(&self) {
+        Self::renew(self);
+    }
 }
 
 impl Connections {
@@ -87,7 +109,16 @@ impl Connections {
         tcp.enforce_http(false);
         let connector = roots.tls().map(|tls| tls.https_or_http().enable_http1().wrap_connector(tcp));
         let connector = connector.map_err(|error| error.to_string().into());
-        Self { connector, client: Arc::default(), largest_answer: usize::MAX }
+        Self { connector, client: Arc::default(), largest_answer: usize::MAX, prepare: |_| {} }
+    }
+}
+
+impl<C> Connections<C> {
+    /// None yet, and each will be made by a connector, for instance within the process. `prepare` can set more for the
+    /// pool, such as the clock that it tells the age of a connection by.
+    #[must_use]
+    pub fn through(connector: C, prepare: fn(&mut Builder)) -> Self {
+        Self { connector: Ok(connector), client: Arc::default(), largest_answer: usize::MAX, prepare }
     }
 
     /// Reads answers up to this size, in bytes, and fails with larger ones.
@@ -104,17 +135,20 @@ impl Connections {
             *pool = None;
         }
     }
+}
 
-    fn client(&self) -> Result<Client<HttpsConnector<connect::HttpConnector>, SdkBody>, BoxError> {
+impl<C: Connect + Clone + Send + Sync + 'static> Connections<C> {
+    fn client(&self) -> Result<Client<C, SdkBody>, BoxError> {
         if let Some(pool) = &*self.client.read().unwrap_or_else(PoisonError::into_inner) {
             return Ok(pool.client.clone());
         }
         let connector = self.connector.clone().map_err(|error| error.to_string())?;
         let mut pool = self.client.write().unwrap_or_else(PoisonError::into_inner);
-        let pool = pool.get_or_insert_with(|| Pool {
+        let pool = pool.get_or_insert_with(|| {
             // The pool has no timer: a connection's age is checked when it is about to be used.
-            client: Client::builder(TokioExecutor::new()).pool_idle_timeout(POOL_IDLE).build(connector),
-            since: Instant::now(),
+            let mut builder = Client::builder(TokioExecutor::new());
+            (self.prepare)(builder.pool_idle_timeout(POOL_IDLE));
+            Pool { client: builder.build(connector), since: Instant::now() }
         });
         Ok(pool.client.clone())
     }
@@ -126,7 +160,7 @@ pub fn http_client(connector: SharedHttpConnector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-impl HttpConnector for Connections {
+impl<C: Connect + Clone + fmt::Debug + Send + Sync + 'static> HttpConnector for Connections<C> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let failed = |error: BoxError| HttpConnectorFuture::ready(Err(ConnectorError::user(error)));
         let (client, request) = match (self.client(), request.try_into_http1x()) {

@@ -9,19 +9,24 @@ mod error;
 mod http;
 mod signature;
 
+use std::{fmt, sync::Arc};
+
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sqs::config::{BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
+use hyper_util::client::legacy::connect::Connect;
 use thiserror::Error;
 
+use self::http::Renew;
 pub use self::{
     credentials::CredentialsHealth,
     error::described,
-    http::{Connections, TrustRoots, http_client},
+    http::{Connections, Tcp, TrustRoots, http_client},
 };
 pub(crate) use self::{direct::Direct, error::causes};
+use crate::clock::WallClock;
 
 /// The defaults of the SDK that voicehook was written against, pinned so that an update of the SDK changes none of them.
 #[must_use]
@@ -45,7 +50,7 @@ pub struct Aws {
     /// What [`Direct`] needs.
     direct: Option<(SharedHttpConnector, Credentials)>,
     /// Those of the HTTP client, where they can be renewed.
-    connections: Option<Connections>,
+    connections: Option<Arc<dyn Renew>>,
     credentials: CredentialsHealth,
 }
 
@@ -74,7 +79,18 @@ impl Aws {
         if !missing.0.is_empty() {
             return Err(missing);
         }
-        let connections = Connections::new(TrustRoots::from_environment()).with_limit(LARGEST_ANSWER);
+        let connections = Connections::new(TrustRoots::from_environment());
+        Ok(Self::in_lambda(region, credentials, connections))
+    }
+
+    /// What the function has in Lambda, with connections of any kind.
+    #[must_use]
+    pub fn in_lambda<C: Connect + Clone + fmt::Debug + Send + Sync + 'static>(
+        region: String,
+        credentials: Credentials,
+        connections: Connections<C>,
+    ) -> Self {
+        let connections = connections.with_limit(LARGEST_ANSWER);
         let connector = SharedHttpConnector::new(connections.clone());
         let shared = SdkConfig::builder()
             .behavior_version(behavior_version())
@@ -86,10 +102,11 @@ impl Aws {
             // A request as a whole has a timeout, and none is streamed.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .sleep_impl(TokioSleep::new())
+            .time_source(WallClock)
             .use_fips(flag("AWS_USE_FIPS_ENDPOINT"))
             .use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"))
             .build();
-        Ok(Self::new(shared).sending_directly(connector, credentials).over(connections))
+        Self::new(shared).sending_directly(connector, credentials).over(connections)
     }
 
     /// From a configuration that the caller loaded, for instance with `aws_config`.
@@ -100,8 +117,8 @@ impl Aws {
 
     /// Names the connections of the HTTP client, so that they can be renewed after one of them did not answer.
     #[must_use]
-    pub fn over(mut self, connections: Connections) -> Self {
-        self.connections = Some(connections);
+    pub fn over<C: fmt::Debug + Send + Sync + 'static>(mut self, connections: Connections<C>) -> Self {
+        self.connections = Some(Arc::new(connections));
         self
     }
 

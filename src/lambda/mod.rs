@@ -55,14 +55,15 @@ pub async fn run<S: AppIdSource, Q: Queue>(
     let invocations = Invocations { arrivals: receiver.arrivals().clone(), ..Invocations::default() };
     let respond = service_fn(move |event: LambdaEvent<Payload>| {
         let (receiver, place) = (Arc::clone(&receiver), PLACE.try_with(Cell::take).ok().flatten());
-        async move {
+        // In a box, because lambda_runtime moves it ten times, and it has kilobytes.
+        Box::pin(async move {
             let Payload(payload) = event.payload;
             match payload.into_request(event.context) {
                 Ok((request, gateway)) => Ok(LambdaAnswer::Http(gateway, receiver.respond_in(place, &request).await)),
                 Err(NotAGatewayEvent::Ping) => Ok(LambdaAnswer::Empty),
                 Err(error @ NotAGatewayEvent::Other { .. }) => Err(logged(error)),
             }
-        }
+        })
     });
     if invocations_at_once() > 1
         && let Err(error) = shutdown::ask_for_sigterm().await

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, Response};
 use lambda_http::Context;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
     ser::SerializeMap as _,
 };
 use serde_json::value::RawValue;
@@ -27,6 +27,7 @@ use voicehook_event::json::{self, Key};
 use super::{context::GatewayContext, ping};
 use crate::{
     receiver::{Request, token_in},
+    scan,
     webhook::HEADERS,
 };
 
@@ -103,8 +104,7 @@ impl<'de> Visitor<'de> for EventVisitor {
         let mut event = GatewayEvent::default();
         while let Some(Key(name)) = map.next_key()? {
             match name.as_ref() {
-                // The one large value, and so the one that is not scanned before it is read.
-                b"body" => event.body = map.next_value::<Text>()?.0,
+                b"body" => event.body = large_text(map.next_value()?).map_err(A::Error::custom)?,
                 name => event.set(name, map.next_value()?),
             }
         }
@@ -122,43 +122,6 @@ impl<'de> Visitor<'de> for EventVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<GatewayEvent, A::Error> {
         IgnoredAny.visit_seq(seq).map(|_| GatewayEvent::default())
-    }
-}
-
-/// The text of a string; `None` for a value of another type.
-struct Text(Option<String>);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor)
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-        Ok(Text(Some(text.to_owned())))
-    }
-
-    otherwise!(Text(None); visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
-
-    fn visit_unit<E>(self) -> Result<Text, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Text, A::Error> {
-        IgnoredAny.visit_seq(seq).map(|_| Text(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
-        IgnoredAny.visit_map(map).map(|_| Text(None))
     }
 }
 
@@ -232,6 +195,39 @@ impl GatewayEvent {
             }
         })
     }
+}
+
+/// The text of a string, which may be large; `None` for a value of another type. A lone surrogate is an error,
+/// as is a number out of range.
+fn large_text(value: &RawValue) -> serde_json::Result<Option<String>> {
+    let Some(content) = value.get().strip_prefix('"').and_then(|content| content.strip_suffix('"')) else {
+        // A number that no type can hold is an error as well.
+        if value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+            serde_json::from_str::<f64>(value.get())?;
+        }
+        return Ok(None);
+    };
+    match unescaped(content) {
+        Some(text) => Ok(Some(text)),
+        None => serde_json::from_str(value.get()).map(Some),
+    }
+}
+
+/// What a JSON string stands for, if it has no escapes but those that a JSON text has as a string: of quotation marks,
+/// reverse solidi and line feeds. `serde_json` would copy it twice.
+fn unescaped(content: &str) -> Option<String> {
+    let (mut text, mut rest) = (String::with_capacity(content.len()), content);
+    while let Some(place) = scan::position::<16>(rest.as_bytes(), |byte| byte == b'\\') {
+        text.push_str(&rest[..place]);
+        text.push(match rest.as_bytes().get(place + 1)? {
+            byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
+            b'n' => '\n',
+            _ => return None,
+        });
+        rest = &rest[place + 2..];
+    }
+    text.push_str(rest);
+    Some(text)
 }
 
 /// A string. What JSON can escape and UTF-8 cannot hold becomes U+FFFD.
@@ -326,5 +322,36 @@ impl<'a, T: Serialize, F: Fn(&'a str) -> T> Serialize for HeaderPairs<'a, F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let pairs = self.0.iter();
         serializer.collect_map(pairs.map(|(name, value)| (name.as_str(), (self.1)(value.to_str().unwrap_or_default()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body_of(event: &str) -> Option<Option<String>> {
+        serde_json::from_str::<GatewayEvent>(event).ok().map(|event| event.body)
+    }
+
+    #[test]
+    fn a_body_is_what_serde_json_reads_wherever_an_escape_is() {
+        for escape in [r#"\""#, r"\\", r"\/", r"\n", r"\r", r"\t", r"\b", r"\f", r"\u00e9", r"\ud83d\ude00", "é"] {
+            for length in 0..40 {
+                let json = format!("\"{}{escape}{escape}{}\"", "a".repeat(length), "b".repeat(40 - length));
+                let expected: String = serde_json::from_str(&json).unwrap();
+                assert_eq!(body_of(&format!(r#"{{"body":{json}}}"#)), Some(Some(expected)), "{escape} at {length}");
+            }
+        }
+        assert_eq!(body_of(r#"{"body":""}"#), Some(Some(String::new())));
+    }
+
+    #[test]
+    fn a_body_that_is_no_string_counts_as_missing_and_one_that_no_string_can_hold_is_an_error() {
+        for other in ["null", "true", "7", "[\"a\"]", "{\"a\":\"b\"}"] {
+            assert_eq!(body_of(&format!(r#"{{"body":{other}}}"#)), Some(None), "{other}");
+        }
+        for broken in [r#""\ud83d""#, r#""\x""#, r#""\"#, "\"\u{1}\""] {
+            assert_eq!(body_of(&format!(r#"{{"body":{broken}}}"#)), None, "{broken}");
+        }
     }
 }

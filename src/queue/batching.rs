@@ -10,7 +10,7 @@
 //! before the group's next messages, and counted as `Reordered` where SQS took a later one of the group.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -22,7 +22,10 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, Sent, Sqs, sqs::MAX_ENTRIES};
+use super::{
+    MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, Sent, Sqs,
+    sqs::{Hurry, MAX_ENTRIES},
+};
 use crate::telemetry;
 
 /// The longest that a message waits for others. SQS answers in 5 to 20 ms, so nearly always the request before it is back
@@ -43,8 +46,8 @@ struct Shared {
 struct State {
     /// How many requests are on their way.
     requests: usize,
-    /// The groups of which messages are on their way, on a FIFO queue.
-    busy: HashSet<String>,
+    /// The groups of which messages are on their way, on a FIFO queue, and how to hurry their request up.
+    busy: HashMap<String, Arc<Hurry>>,
     waiting: VecDeque<Waiting>,
 }
 
@@ -56,12 +59,15 @@ struct Waiting {
 }
 
 /// A request on its way. When it is back, however it ended, others may go.
-struct Request(BatchingQueue);
+struct Request {
+    queue: BatchingQueue,
+    hurry: Arc<Hurry>,
+}
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.0.state().requests -= 1;
-        self.0.send_waiting();
+        self.queue.state().requests -= 1;
+        self.queue.send_waiting();
     }
 }
 
@@ -81,7 +87,7 @@ impl Drop for Group {
 /// What a new message has to do.
 enum Admission {
     Go(Box<Message>, Request, Vec<Group>),
-    Wait(oneshot::Receiver<Result<Sent, QueueError>>),
+    Wait(oneshot::Receiver<Result<Sent, QueueError>>, String),
 }
 
 impl BatchingQueue {
@@ -94,17 +100,18 @@ impl BatchingQueue {
     fn admit(&self, message: Message, deadline: Instant) -> Admission {
         let mut state = self.state();
         let is_alone = state.requests == 0 && state.waiting.is_empty();
-        if is_alone && !state.busy.contains(&message.group_id) {
+        if is_alone && !state.busy.contains_key(&message.group_id) {
             let (request, groups) = self.begin(&mut state, [&message].into_iter());
             return Admission::Go(Box::new(message), request, groups);
         }
         let (answer, receiver) = oneshot::channel();
+        let group = message.group_id.clone();
         state.waiting.push_back(Waiting { message, deadline, answer });
         drop(state);
         if let Some((request, groups, full)) = self.next(true) {
             self.spawn(request, groups, full);
         }
-        Admission::Wait(receiver)
+        Admission::Wait(receiver, group)
     }
 
     /// Sends everything that may go.
@@ -127,15 +134,15 @@ impl BatchingQueue {
 
     fn begin<'m>(&self, state: &mut State, messages: impl Iterator<Item = &'m Message>) -> (Request, Vec<Group>) {
         state.requests += 1;
-        let mut groups = Vec::new();
+        let (mut groups, hurry) = (Vec::new(), Arc::new(Hurry::default()));
         if self.kind() == QueueKind::Fifo {
             for message in messages {
-                if state.busy.insert(message.group_id.clone()) {
+                if state.busy.insert(message.group_id.clone(), Arc::clone(&hurry)).is_none() {
                     groups.push(Group { queue: self.clone(), id: message.group_id.clone() });
                 }
             }
         }
-        (Request(self.clone()), groups)
+        (Request { queue: self.clone(), hurry }, groups)
     }
 
     /// Spawned, because none of the waiters may cancel it for the others.
@@ -159,7 +166,7 @@ impl State {
         for (place, Waiting { message, .. }) in self.waiting.iter().enumerate() {
             let group = message.group_id.as_str();
             if kind == QueueKind::Fifo {
-                let is_free = !held_back.contains(group) && !self.busy.contains(group);
+                let is_free = !held_back.contains(group) && !self.busy.contains_key(group);
                 // Two with one id in one batch: SQS does not say which of them it takes.
                 if !is_free || !deduplication_ids.insert(message.deduplication_id.as_deref()) {
                     held_back.insert(group);
@@ -185,12 +192,13 @@ impl State {
 /// one its place; meanwhile the groups of the others go on.
 async fn commit(queue: BatchingQueue, request: Request, groups: Vec<Group>, batch: Vec<Waiting>) {
     let sqs = &queue.0.sqs;
+    let hurry = Arc::clone(&request.hurry);
     let taken = match batch.as_slice() {
         [] | [_] => Ok(vec![None; batch.len()]),
         _ => {
-            let deadline = batch.iter().map(|waiting| waiting.deadline).max().unwrap_or_else(Instant::now);
+            let deadlines: Vec<Instant> = batch.iter().map(|waiting| waiting.deadline).collect();
             let messages: Vec<&Message> = batch.iter().map(|waiting| &waiting.message).collect();
-            sqs.send_batch(&messages, deadline).await
+            sqs.send_batch(&messages, &deadlines, &hurry).await
         }
     };
     let is_alone = batch.len() == 1;
@@ -207,17 +215,17 @@ async fn commit(queue: BatchingQueue, request: Request, groups: Vec<Group>, batc
     let left = answer(batch, taken);
     // The only message of a request is still on its way with it.
     let request = is_alone.then_some(request);
-    let mut groups: HashMap<String, Group> = groups.into_iter().map(|group| (group.id.clone(), group)).collect();
+    let mut groups: BTreeMap<String, Group> = groups.into_iter().map(|group| (group.id.clone(), group)).collect();
     let left: Vec<_> = left.into_iter().map(|(id, waiting)| (groups.remove(&id), waiting)).collect();
     // These are complete.
     drop(groups);
-    join_all(left.into_iter().map(|(group, waiting)| send_again(sqs, group, waiting))).await;
+    join_all(left.into_iter().map(|(group, waiting)| send_again(sqs, &hurry, group, waiting))).await;
     drop(request);
 }
 
 /// Answers whose message SQS has. Returns the others, by what must stay in order: their group.
-fn answer(batch: Vec<Waiting>, taken: Vec<Option<Sent>>) -> HashMap<String, Vec<Waiting>> {
-    let mut left: HashMap<String, Vec<Waiting>> = HashMap::new();
+fn answer(batch: Vec<Waiting>, taken: Vec<Option<Sent>>) -> BTreeMap<String, Vec<Waiting>> {
+    let mut left: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
     for (waiting, taken) in batch.into_iter().zip(taken) {
         let is_late = left.contains_key(&waiting.message.group_id);
         match taken {
@@ -234,9 +242,9 @@ fn answer(batch: Vec<Waiting>, taken: Vec<Option<Sent>>) -> HashMap<String, Vec<
 }
 
 /// Sends messages of one group again, each by itself: on a FIFO queue one after the other, else side by side.
-async fn send_again(sqs: &Sqs, group: Option<Group>, waiting: Vec<Waiting>) {
+async fn send_again(sqs: &Sqs, hurry: &Hurry, group: Option<Group>, waiting: Vec<Waiting>) {
     let again = async |Waiting { message, deadline, answer }| {
-        let _ = answer.send(sqs.send(message, deadline).await);
+        let _ = answer.send(sqs.send_one(message, deadline, hurry).await);
     };
     if group.is_some() {
         for waiting in waiting {
@@ -263,30 +271,42 @@ impl Queue for BatchingQueue {
             match admission {
                 None => Err(QueueError::TooLarge { limit: MAX_MESSAGE_BYTES }),
                 Some(Admission::Go(message, request, groups)) => {
-                    let sent = self.0.sqs.send(*message, deadline).await;
+                    let sent = self.0.sqs.send_one(*message, deadline, &request.hurry).await;
                     drop((groups, request));
                     sent
                 }
-                Some(Admission::Wait(answer)) => self.wait(answer, deadline).await,
+                Some(Admission::Wait(answer, group)) => self.wait(answer, &group, deadline).await,
             }
         }
     }
 }
 
 impl BatchingQueue {
-    /// Waits for what becomes of a message, and sends what is there when it has waited long enough for others.
+    /// Waits for what becomes of a message, and sends what is there when it has waited long enough for others. Shortly
+    /// before its deadline it hurries up what its group has on its way: that may have more time than this message.
     async fn wait(
         &self,
         mut answer: oneshot::Receiver<Result<Sent, QueueError>>,
+        group: &str,
         deadline: Instant,
     ) -> Result<Sent, QueueError> {
-        let answer = match timeout(LINGER, &mut answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.send_waiting();
-                timeout_at(deadline, answer).await.map_err(|_| QueueError::OutOfTime)?
-            }
-        };
-        answer.unwrap_or_else(|_| Err(QueueError::Unreachable("the request was given up".to_owned())))
+        if let Ok(answer) = timeout(LINGER, &mut answer).await {
+            return answer.unwrap_or_else(|_| Err(given_up()));
+        }
+        self.send_waiting();
+        if let Ok(answer) = timeout_at(Hurry::due(deadline), &mut answer).await {
+            return answer.unwrap_or_else(|_| Err(given_up()));
+        }
+        let hurry = self.state().busy.get(group).cloned();
+        if let Some(hurry) = hurry {
+            hurry.up();
+        }
+        let answer = timeout_at(deadline, answer).await.map_err(|_| QueueError::OutOfTime)?;
+        answer.unwrap_or_else(|_| Err(given_up()))
     }
+}
+
+/// Of a message whose request ended without an answer.
+fn given_up() -> QueueError {
+    QueueError::Unreachable("the request was given up".to_owned())
 }

@@ -15,7 +15,7 @@
 use jiff::Timestamp;
 
 use super::QueueKind;
-use crate::event::Event;
+use crate::{event::Event, scan};
 
 /// The most that SQS takes in one message: body, and names, types and values of the attributes, in bytes.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
@@ -168,7 +168,7 @@ const fn is_taken_by_sqs(character: char) -> bool {
 /// JSON text contains no other characters that SQS refuses, and these two only inside strings.
 pub(super) fn escape_noncharacters(text: String) -> String {
     // Both are three bytes from 0xEF 0xBF on; most texts have no such byte at all.
-    if !text.as_bytes().contains(&0xEF) || text.chars().all(is_taken_by_sqs) {
+    if scan::position::<64>(text.as_bytes(), |byte| byte == 0xEF).is_none() || text.chars().all(is_taken_by_sqs) {
         return text;
     }
     text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")

@@ -38,6 +38,7 @@ use self::{
 };
 use crate::{
     app_id::{AppIdSource, AppIds},
+    clock,
     event::Event,
     queue::{Delivery, EventMessage, Quarantine, Queue, QueueError, Sent, Unopened},
     telemetry::{self, Record, Stages},
@@ -123,7 +124,7 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         let place = place.unwrap_or_else(|| self.arrivals.take_place());
         let arrived = Instant::now();
         let deadline = request.origin.deadline(arrived, self.settings.publish_deadline);
-        let received = Received { request, at: Timestamp::now(), times: Times { arrived, deadline } };
+        let received = Received { request, at: clock::now(), times: Times { arrived, deadline } };
         let Origin { request_id, trace_header, .. } = &request.origin;
         let mut record = Record::new(request_id.clone(), trace_header.as_deref(), request.body.len());
         let handled = self.handle(&received, place, &mut record);
@@ -144,7 +145,11 @@ impl<S: AppIdSource, Q: Queue> Receiver<S, Q> {
         let (place, judged) = place.during(self.judge(&judge, received.times, record)).await;
         let refusal = match judged {
             Judged::Answered(outcome) => return outcome,
-            Judged::Refused(refusal) => refusal,
+            // It has nothing for the queue, and must not hold up what has while it waits for the quarantine.
+            Judged::Refused(refusal) => {
+                drop(place);
+                refusal
+            }
             Judged::Event(event) => match self.publish(event, route.app, received, place, record).await {
                 Ok(sent) => return self.queued(sent, record),
                 Err(QueueError::TooLarge { limit }) => Refusal::TooLarge { limit },

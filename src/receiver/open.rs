@@ -7,12 +7,12 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Refusal;
 use crate::{
     app_id::{AppIdSource, AppIdUnavailable, AppIds, Known, KnownApp},
+    clock,
     decrypt::{self, Envelope, Plaintext},
     event::{Event, NotAnEvent},
     telemetry::Stages,
@@ -84,7 +84,7 @@ impl<S: AppIdSource> Opener<S> {
             Webhook::Encrypted(envelope) => Stages::time(&mut stages.decrypt, || decrypt(&envelope, app))?,
             Webhook::Plain(text) => plain(text).map_err(Refusal::Malformed)?,
         };
-        if self.max_event_age.is_some_and(|max| event.age(Timestamp::now()).is_some_and(|age| age > max)) {
+        if self.max_event_age.is_some_and(|max| event.age(clock::now()).is_some_and(|age| age > max)) {
             return Err(Refusal::TooOld);
         }
         Ok(event)

@@ -8,6 +8,8 @@ use std::{
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
+use crate::clock;
+
 /// Time kept free before the invocation's own deadline, to answer in.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(100);
 /// What a webhook gets at the least from its hand-over on, also where its time was over before: EnableX may have given up
@@ -62,7 +64,7 @@ impl Origin {
     /// When the answer must be on its way: the configured time after the gateway took the request, or the invocation's
     /// end if that is sooner.
     pub(super) fn deadline(&self, arrived: Instant, allowed: Duration) -> Instant {
-        self.deadline_at(SystemTime::now(), arrived, allowed)
+        self.deadline_at(clock::system_time(), arrived, allowed)
     }
 
     /// The same, where the request `arrived` when the clock showed `now`.

@@ -1,12 +1,12 @@
 //! A line of the function's log.
 
-use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
     FunctionLog, Record,
     metrics::{self, Metric},
 };
+use crate::clock;
 
 /// The line of a webhook: flat, so that every query language can filter on any of it.
 pub(super) struct WebhookLine<'a> {
@@ -91,7 +91,7 @@ impl Serialize for CountLine<'_> {
 /// The line that says how many lines had to be dropped, with its line break.
 pub(super) fn dropped(lines: u64) -> Vec<u8> {
     let line = serde_json::json!({
-        "timestamp": format!("{:.3}", Timestamp::now()),
+        "timestamp": format!("{:.3}", clock::now()),
         "level": "WARN",
         "message": "the reader of the log stood still; lines were dropped, with their metrics",
         "dropped": lines,
@@ -102,7 +102,7 @@ pub(super) fn dropped(lines: u64) -> Vec<u8> {
 /// What Lambda wants of a line. Lambda filters by `level` once more, so a line that is only there for its metrics takes
 /// the log's own level. <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
 fn start<M: SerializeMap>(line: &mut M, level: &str, message: &str) -> Result<(), M::Error> {
-    line.serialize_entry("timestamp", &format_args!("{:.3}", Timestamp::now()))?;
+    line.serialize_entry("timestamp", &format_args!("{:.3}", clock::now()))?;
     line.serialize_entry("level", &level.to_ascii_uppercase())?;
     line.serialize_entry("message", message)
 }

@@ -5,6 +5,7 @@
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 
 use super::Record;
+use crate::clock;
 
 /// A number for CloudWatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl Metrics {
     /// The member `_aws` of a line that holds these metrics.
     pub(super) fn embedded<'a>(&'a self, metrics: &'a [Metric], of_an_app: bool) -> Embedded<'a> {
         Embedded {
-            timestamp: jiff::Timestamp::now().as_millisecond(),
+            timestamp: clock::now().as_millisecond(),
             directives: Directives { namespace: &self.namespace, metrics, of_an_app },
         }
     }

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use voicehook_event::json;
 
 use super::{Malformed, QUOTED, values};
+use crate::scan;
 
 /// The field that holds the ciphertext.
 pub(super) const FIELD: &str = "encrypted_data";
@@ -97,6 +98,9 @@ fn read_as(declared: BodyType, body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> 
 }
 
 fn from_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
+    if let Some(data) = as_enablex_writes_it(body) {
+        return Ok(Cow::Borrowed(data));
+    }
     let not_json = |error: serde_json::Error| Malformed::NotJson { line: error.line(), column: error.column() };
     let text = std::str::from_utf8(body).map_err(|error| Malformed::NotJson {
         line: 1 + body[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count(),
@@ -120,6 +124,14 @@ fn from_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
     }
 }
 
+/// The ciphertext of a body that is exactly `{"encrypted_data":"…"}`, with nothing in it but the characters of hex and
+/// base64. There is nothing that such a body could mean otherwise, so it need not be read as JSON.
+fn as_enablex_writes_it(body: &[u8]) -> Option<&[u8]> {
+    let data = body.strip_prefix(br#"{"encrypted_data":""#)?.strip_suffix(br#""}"#)?;
+    let is_other = |byte: u8| !(byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'));
+    scan::position::<64>(data, is_other).is_none().then_some(data)
+}
+
 fn from_form(body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
     let mut fields = form_urlencoded::parse(body).filter(|(name, _)| name == FIELD).map(|(_, value)| value);
     let data = fields.next().ok_or(Malformed::NoEncryptedDataInForm)?;
@@ -130,4 +142,34 @@ fn from_form(body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_as_enablex_does_is_what_json_says() {
+        let data = "0123456789abcdefABCDEFxyz+/=-_".repeat(5);
+        let body = format!(r#"{{"encrypted_data":"{data}"}}"#);
+        assert_eq!(as_enablex_writes_it(body.as_bytes()), Some(data.as_bytes()));
+        assert_eq!(as_enablex_writes_it(br#"{"encrypted_data":""}"#), Some(&b""[..]));
+    }
+
+    #[test]
+    fn what_could_mean_anything_else_is_read_as_json() {
+        for body in [
+            r#"{"encrypted_data":"00","encrypted_data":"11"}"#,
+            r#"{"encrypted_data":"00","other":"11"}"#,
+            r#"{"encrypted_data":"\u0030"}"#,
+            r#"{"encrypted_data":"0 0"}"#,
+            r#"{"encrypted_data":"é"}"#,
+            "{\"encrypted_data\":\"0\n0\"}",
+            r#" {"encrypted_data":"00"}"#,
+            r#"{"encrypted_data":"00"} "#,
+            r#"{"encrypted_data":"}"#,
+        ] {
+            assert_eq!(as_enablex_writes_it(body.as_bytes()), None, "{body}");
+        }
+    }
 }

@@ -206,6 +206,31 @@ async fn a_function_whose_credentials_have_expired_ends_after_it_has_answered() 
     }
 }
 
+#[tokio::test]
+async fn with_a_quarantine_the_functions_whole_answer_is_the_same_for_what_opens_and_what_does_not() {
+    let (stub, api) = (SqsStub::start(&[], Reaction::Accept).await, RuntimeApi::start().await);
+    let (queue_url, endpoint) = (stub.queue_url(), stub.endpoint());
+    let _function = api.function(
+        &crate::lambda_binary(),
+        &[
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("QUEUE_URL", &queue_url),
+            ("QUARANTINE_QUEUE_URL", &queue_url.replace("events.fifo", "quarantine")),
+            ("ENABLEX_APP_ID", APP_ID),
+        ],
+    );
+    let good = encrypted_body(EVENT);
+    let mut answers = Vec::new();
+    for body in [&good, &good.replace('7', "8"), &good.replace("\"}", "0\"}"), &encrypted_body("[1]")] {
+        let answer = api.invoke_with_text(webhook_event("/webhook", "", body).to_string(), None);
+        answers.push(timeout(PATIENCE, answer).await.unwrap().unwrap().to_string());
+    }
+    assert!(answers[0].contains(r#""statusCode":200"#), "{}", answers[0]);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    let queued = stub.accepted().iter().filter(|message| message["MessageBody"] == EVENT).count();
+    assert_eq!(queued, 1);
+}
+
 /// What a run of requests of every kind left in the log, at some level.
 async fn log_of_every_outcome(level: &str) -> String {
     let stub = SqsStub::start(&[], Reaction::Accept).await;

@@ -8,11 +8,11 @@
 )]
 
 mod batching;
-mod campaign;
+mod capacity;
 mod cloud_events;
 mod configuration;
 mod events;
-
+mod guarantees;
 mod identity;
 mod interoperability;
 #[cfg(unix)]

@@ -20,7 +20,7 @@ use voicehook_lambda::{
     sender,
     webhook::Accept,
 };
-use voicehook_test_support::{APP_ID, TestQueue, headers, receiver_with, with_id};
+use voicehook_test_support::{APP_ID, Random, TestQueue, headers, receiver_with, with_id};
 
 const BLOCK: usize = 16;
 /// How many webhooks of each kind are posted for each cipher.
@@ -36,40 +36,16 @@ const CBC: &str = "aes-256-cbc";
 const ECB: &str = "aes-128-ecb";
 const CTR: &str = "aes-256-ctr";
 
-/// Xorshift64*: the same sequence in each run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11
+/// An event of 5 to 8 blocks, with every length of padding.
+fn event(random: &mut Random) -> Vec<u8> {
+    let length = 4 * BLOCK + random.below(3 * BLOCK);
+    let mut event = br#"{"n":[1"#.to_vec();
+    while event.len() < length {
+        event.extend([b',', b'1' + random.byte() % 9]);
     }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next()).unwrap() % limit
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[2]
-    }
-
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.byte()).collect()
-    }
-
-    /// An event of 5 to 8 blocks, with every length of padding.
-    fn event(&mut self) -> Vec<u8> {
-        let length = 4 * BLOCK + self.below(3 * BLOCK);
-        let mut event = br#"{"n":[1"#.to_vec();
-        while event.len() < length {
-            event.extend([b',', b'1' + self.byte() % 9]);
-        }
-        event.truncate(length - length % 2 + 1);
-        event.extend(&b" ]}"[self.below(2)..]);
-        event
-    }
+    event.truncate(length - length % 2 + 1);
+    event.extend(&b" ]}"[random.below(2)..]);
+    event
 }
 
 /// A webhook in the three headers' terms.
@@ -121,7 +97,7 @@ fn encrypt(algorithm: &str, plaintext: &[u8], app_id: &str) -> Vec<u8> {
 
 /// A webhook as it should be.
 fn encrypted_event(algorithm: &str, random: &mut Random) -> Vec<u8> {
-    encrypt(algorithm, &random.event(), APP_ID)
+    encrypt(algorithm, &event(random), APP_ID)
 }
 
 /// Everything of a response that a caller can read.
@@ -136,7 +112,7 @@ async fn one_answer_to(count: usize, mut tamper: impl FnMut(usize, &mut Random) 
     let receiver = receiver(&queue);
     let the_answer = the_answer(&receiver).await;
     let app_id = AppId::new(APP_ID);
-    let mut random = Random(0x5EED);
+    let mut random = Random::new(0xC0FFEE);
     let mut faults = BTreeSet::new();
     for index in 0..count {
         let sent = tamper(index, &mut random);
@@ -161,7 +137,7 @@ async fn the_answer(receiver: &Receiver<FixedAppId, TestQueue>) -> String {
 async fn what_is_not_tampered_with_is_accepted() {
     let queue = TestQueue::new(QueueKind::Fifo);
     let receiver = receiver(&queue);
-    let mut random = Random(0x5EED);
+    let mut random = Random::new(0xC0FFEE);
     for algorithm in [CBC, ECB, CTR].into_iter().cycle().take(300) {
         let response =
             receiver.respond(&Sent::hex(algorithm, &encrypted_event(algorithm, &mut random)).request()).await;
@@ -174,7 +150,7 @@ async fn what_is_not_tampered_with_is_accepted() {
 async fn a_wrong_app_id_gets_the_one_answer() {
     for (algorithm, expected) in [(CBC, "padding"), (ECB, "padding"), (CTR, "text")] {
         let faults = one_answer_to(POSTS, |index, random| {
-            Sent::hex(algorithm, &encrypt(algorithm, &random.event(), &format!("AppID {index}")))
+            Sent::hex(algorithm, &encrypt(algorithm, &event(random), &format!("AppID {index}")))
         })
         .await;
         assert!(faults.contains(expected), "{algorithm}: {faults:?}");
@@ -266,7 +242,7 @@ async fn sound_and_unsound_padding_behind_an_event_cut_short_get_the_one_answer(
 async fn sound_padding_around_what_is_no_text_gets_the_one_answer() {
     for algorithm in [CBC, ECB, CTR] {
         let faults = one_answer_to(POSTS, |_, random| {
-            let mut plaintext = random.event();
+            let mut plaintext = event(random);
             let place = random.below(plaintext.len());
             // No first byte of a character, so it is no text behind ASCII.
             plaintext[place] = 0x80 | random.byte() >> 2;
@@ -281,7 +257,7 @@ async fn sound_padding_around_what_is_no_text_gets_the_one_answer() {
 async fn text_that_is_no_json_gets_the_one_answer() {
     for algorithm in [CBC, ECB, CTR] {
         let faults = one_answer_to(POSTS, |index, random| {
-            let mut plaintext = random.event();
+            let mut plaintext = event(random);
             match index % 3 {
                 0 => plaintext.truncate(1 + random.below(plaintext.len() - 1)),
                 1 => plaintext.push(b'x'),
@@ -298,7 +274,7 @@ async fn text_that_is_no_json_gets_the_one_answer() {
 async fn json_that_is_no_object_gets_the_one_answer() {
     for algorithm in [CBC, ECB, CTR] {
         let faults = one_answer_to(POSTS, |index, random| {
-            let event = String::from_utf8(random.event()).unwrap();
+            let event = String::from_utf8(event(random)).unwrap();
             let plaintext = match index % 4 {
                 0 => format!("[{event}]"),
                 1 => serde_json::Value::from(event).to_string(),
@@ -372,7 +348,7 @@ async fn with_a_quarantine_what_does_not_open_is_answered_like_what_opens_and_wh
     let (queue, quarantine) = (TestQueue::new(QueueKind::Fifo), TestQueue::new(QueueKind::Standard));
     let receiver = receiver(&queue).with_quarantine(Some(quarantine.clone()));
     let app_id = AppId::new(APP_ID);
-    let mut random = Random(0x5EED);
+    let mut random = Random::new(0xC0FFEE);
     let mut faults = BTreeSet::new();
     let mut post = async |random: &mut Random, kind| {
         let sent = tampered(kind, random);
@@ -405,7 +381,7 @@ const KINDS: usize = 7;
 
 /// A webhook that fails in some step, or, of the last kind, opens.
 fn tampered(kind: usize, random: &mut Random) -> Sent {
-    let event = random.event();
+    let event = event(random);
     match kind {
         0 => Sent::hex(CBC, &encrypt(CBC, &event, "another")),
         1 => Sent::hex(CBC, &encrypt(CBC, &[event.as_slice(), b"\xff"].concat(), APP_ID)),

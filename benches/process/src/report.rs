@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 use crate::{Arguments, LARGE, SMALL, function::Function};
 
 /// What voicehook is compared with by ratio.
-const PEERS: [&str; 2] = ["naive Rust", "Node 20"];
+const PEERS: [&str; 5] = [NOTHING, NAIVE, "Node 24", "Python", "Node 20"];
+const NOTHING: &str = "does nothing";
+const NAIVE: &str = "naive Rust";
+/// The largest zip that is aimed at, in MB.
+const ZIP: f64 = 2.7;
 
 /// What is measured of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,12 +58,11 @@ impl Metric {
 
     /// The largest ratio to a peer that is aimed at.
     fn target(self, peer: &str) -> Option<f64> {
-        match (self, peer == PEERS[0]) {
-            (Self::InitAndFirst, true) => Some(0.12),
-            (Self::InitAndFirst, false) => Some(0.05),
-            (Self::Cpu(size), true) => Some(if size == SMALL.name { 0.38 } else { 0.40 }),
-            (Self::Cpu(size), false) if size == SMALL.name => Some(0.10),
-            (Self::Memory(size), true) if size == SMALL.name => Some(0.5),
+        match (self, peer) {
+            (Self::Cpu(size), NOTHING) if size == SMALL.name => Some(2.4),
+            (Self::Cpu(size), NAIVE) if size == LARGE.name => Some(0.23),
+            (Self::StartCpu, NOTHING) => Some(1.65),
+            (Self::Memory(size), NAIVE) if size == SMALL.name => Some(0.5),
             _ => None,
         }
     }
@@ -153,13 +156,18 @@ impl<'a> Report<'a> {
         }
         let sizes: Vec<_> = functions.iter().map(Function::sizes).collect();
         row("deployed files, MB", sizes.iter().map(|(bytes, _)| number(*bytes as f64 / 1e6)));
-        row("zip, MB", sizes.iter().map(|(_, zip)| number(*zip as f64 / 1e6)));
+        let zips = functions.iter().zip(&sizes).map(|(function, (_, zip))| {
+            let zip = *zip as f64 / 1e6;
+            let aim = if function.is_voicehook { aim(zip <= ZIP, "at most", ZIP) } else { String::new() };
+            format!("{zip:.3}{aim}")
+        });
+        row("zip, MB", zips);
     }
 
     fn print_side_by_side(&self) {
-        let many = crate::CONCURRENCY;
+        let many = crate::compare::CONCURRENCY;
         for Function { name, .. } in self.arguments.functions.iter().filter(|function| function.is_voicehook) {
-            let title = format!("{name}, {} ms of queue latency", crate::QUEUE_LATENCY.as_millis());
+            let title = format!("{name}, {} ms of queue latency", crate::compare::QUEUE_LATENCY.as_millis());
             header(&title, ["one at a time".to_owned(), format!("{many} at once"), "ratio".to_owned()].into_iter());
             for (metric, target) in [
                 (Metric::CpuAt as fn(usize) -> Metric, Some((0.5, "at most"))),

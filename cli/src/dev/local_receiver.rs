@@ -86,6 +86,9 @@ impl LocalReceiver {
         let (Answer { response, outcome, record }, message) =
             local_queue::watched(self.receiver.receive(&received)).await;
         telemetry::webhook(&record);
+        // As the message says it, so that the history can make the message again.
+        let received_at = message.as_ref().and_then(|message| message.attribute("received_at")?.parse().ok());
+        let arrived = received_at.unwrap_or(arrived);
         if let (Some(recorder), Origin::Received) = (&self.recorder, &origin) {
             let (event, status) = (message.as_ref().and_then(event_of), response.status());
             recorder.record(&Received { arrived: instant, request: &request, event, outcome: &outcome, status });

@@ -23,6 +23,7 @@ use clap::Parser;
 use tokio::{net::TcpListener, time::timeout};
 use voicehook_lambda::{
     app_id::{AppIdSetting, AppIds, FixedAppId, trimmed},
+    aws::Aws,
     config::Config,
     queue::{Queue as _, QueueUrl, Sqs},
     receiver::Receiver,
@@ -31,7 +32,7 @@ use voicehook_lambda::{
 
 use self::{
     forward::ForwardArgs,
-    inspector::{HistoryArgs, Inspector, Journal, Masks, Reopener},
+    inspector::{Entry, History, HistoryArgs, Inspector, Journal, Masks, Reopener},
     local_queue::LocalQueue,
     local_receiver::LocalReceiver,
     play::Player,
@@ -42,6 +43,7 @@ use crate::{
     page::{self, AccessToken},
     queue::QueueReader,
     send::DEV_APP_ID,
+    setting,
 };
 
 /// The value of `--quarantine` without a URL.
@@ -112,7 +114,7 @@ impl Dev {
         let (queue, quarantine) = self.queues(&config).await?;
         let queued = queue.count();
         let history = self.history.open(self.record.path())?;
-        let token = variable("WEBHOOK_TOKEN").filter(|_| config.settings.token.is_some());
+        let token = setting::read("WEBHOOK_TOKEN").filter(|_| config.settings.token.is_some());
         let app_ids = AppIds::new(FixedAppId::new(&self.app_id()), config.app_id_ttl);
         let reopener = Reopener::new(&config, queue.kind(), &self.app_id(), token.as_deref());
         let receiver = Receiver::new(config.settings, app_ids, queue).with_quarantine(quarantine);
@@ -127,17 +129,7 @@ impl Dev {
         let in_history = history.as_ref().map(|(history, entries)| (history.path(), entries.len()));
         let access = self.introduce(&player, address, in_history)?;
 
-        let mut journal = access.as_ref().map(|access| {
-            let masks = Masks::new(token.as_deref().into_iter().chain([access.secret()]));
-            Journal::new().masking(masks)
-        });
-        if let Some((history, entries)) = history {
-            let without =
-                || anyhow!("--history needs the inspector, which is only for this machine: --listen 127.0.0.1:3000");
-            let earlier = reopener.reopen(entries).await;
-            journal = Some(journal.ok_or_else(without)?.remembering(history, earlier));
-        }
-        let journal = journal.map(Arc::new);
+        let journal = journal(access.as_ref(), token.as_deref(), history, &reopener).await?.map(Arc::new);
         let receiver =
             LocalReceiver::new(receiver, journal.clone()).recording(recorder.clone()).forwarding(forwarder.clone());
         let receiver = Arc::new(receiver);
@@ -180,15 +172,18 @@ impl Dev {
 
     /// The queues for events and for what cannot be decrypted. SQS is asked whether it has them.
     async fn queues(&self, config: &Config) -> anyhow::Result<(LocalQueue, Option<LocalQueue>)> {
-        let events = match &self.queue_url {
-            Some(_) => Some(sqs("--queue-url", &config.queue_url).await?),
+        let events = self.queue_url.as_ref().map(|_| &config.queue_url);
+        let quarantine = config.quarantine_queue_url.as_ref();
+        let aws = match events.or(quarantine) {
+            Some(_) => {
+                let region = [events, quarantine].into_iter().flatten().find_map(QueueUrl::region);
+                Some(aws::connect(region).await?)
+            }
             None => None,
         };
-        let quarantine = match (self.quarantine(), &config.quarantine_queue_url) {
-            (None, _) => None,
-            (Some(_), None) => Some(LocalQueue::for_quarantine(None)),
-            (Some(_), Some(url)) => Some(LocalQueue::for_quarantine(Some(sqs("--quarantine", url).await?))),
-        };
+        let events = sqs(aws.as_ref(), "--queue-url", events).await?;
+        let quarantine = sqs(aws.as_ref(), "--quarantine", quarantine).await?;
+        let quarantine = self.quarantine().map(|_| LocalQueue::for_quarantine(quarantine));
         Ok((LocalQueue::for_events(events), quarantine))
     }
 
@@ -214,7 +209,7 @@ impl Dev {
     }
 
     fn app_id(&self) -> String {
-        let given = self.app_id.clone().or_else(|| variable("ENABLEX_APP_ID"));
+        let given = self.app_id.clone().or_else(|| setting::read("ENABLEX_APP_ID"));
         given.map_or_else(|| DEV_APP_ID.to_owned(), |app_id| trimmed(&app_id).to_owned())
     }
 
@@ -223,7 +218,7 @@ impl Dev {
     }
 
     fn quarantine(&self) -> Option<&str> {
-        self.quarantine.as_deref().map(trimmed).filter(|place| !place.is_empty())
+        self.quarantine.as_deref().and_then(setting::given)
     }
 
     /// Prints the inspector's URL, and returns the token in it. `None` if there is to be no inspector.
@@ -254,20 +249,28 @@ impl Dev {
     }
 }
 
-/// A variable as the function reads it: trimmed, and an empty one is not set.
-fn variable(name: &str) -> Option<String> {
-    let value = std::env::var(name).ok()?;
-    Some(trimmed(&value).to_owned()).filter(|value| !value.is_empty())
-}
-
 /// A real or emulated queue, after a look whether it is there.
-async fn sqs(option: &str, url: &QueueUrl) -> anyhow::Result<Sqs> {
-    let aws = aws::connect(url.region()).await?;
-    match timeout(FIRST_LOOK, QueueReader::new(&aws, url.clone(), 0).about()).await {
+async fn sqs(aws: Option<&Aws>, option: &str, url: Option<&QueueUrl>) -> anyhow::Result<Option<Sqs>> {
+    let Some((aws, url)) = aws.zip(url) else { return Ok(None) };
+    match timeout(FIRST_LOOK, QueueReader::new(aws, url.clone(), 0).about()).await {
         Ok(about) => about.map_err(|failure| anyhow!("{option}: {failure}"))?,
         Err(_) => return Err(anyhow!("{option}: SQS did not answer within {} s", FIRST_LOOK.as_secs())),
     };
-    Ok(Sqs::new(&aws, url.clone()))
+    Ok(Some(Sqs::new(aws, url.clone())))
+}
+
+/// What the inspector shows, with the webhooks of earlier runs. `None` if there is no inspector.
+async fn journal(
+    access: Option<&AccessToken>,
+    token: Option<&str>,
+    history: Option<(History, Vec<Entry>)>,
+    reopener: &Reopener,
+) -> anyhow::Result<Option<Journal>> {
+    let journal = access.map(|access| Journal::new().masking(Masks::new(token.into_iter().chain([access.secret()]))));
+    let Some((history, entries)) = history else { return Ok(journal) };
+    let without = || anyhow!("--history needs the inspector, which is only for this machine: --listen 127.0.0.1:3000");
+    let earlier = reopener.reopen(entries).await;
+    Ok(Some(journal.ok_or_else(without)?.remembering(history, earlier)))
 }
 
 /// Says how to send another webhook.

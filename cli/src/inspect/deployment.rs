@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use voicehook_lambda::{
-    app_id::trimmed,
     aws::Aws,
     config::Config,
     queue::{QueueKind, QueueUrl},
 };
 
 use super::Inspect;
-use crate::{aws, checks::Checks, console, queue::QueueReader, stack};
+use crate::{aws, checks::Checks, console, queue::QueueReader, setting, stack};
 
 /// Stands for what was not given where the configuration needs a value. It is never used.
 const NOT_GIVEN: &str = "https://localhost/0/not-given";
@@ -58,10 +57,7 @@ impl Deployment {
     }
 
     fn read(variables: &BTreeMap<String, String>, options: &Inspect) -> anyhow::Result<Self> {
-        let given = |name: &str| {
-            let value = variables.get(name).map(|value| trimmed(value)).filter(|value| !value.is_empty());
-            value.map(str::to_owned)
-        };
+        let given = |name: &str| variables.get(name).and_then(|value| setting::given(value)).map(str::to_owned);
         let url = |name: &str, option: &str| {
             let source = if options.stack.is_some() { name } else { option };
             given(name).map(|url| QueueUrl::new(&url).map_err(|error| anyhow!("{source} {error}"))).transpose()

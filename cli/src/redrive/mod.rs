@@ -9,7 +9,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::anyhow;
 use clap::Args;
-use voicehook_lambda::{app_id::trimmed, config::Config, telemetry};
+use voicehook_lambda::{config::Config, telemetry};
 
 use self::run::Run;
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     quarantine::{APP_ID_UNAVAILABLE, Reopener},
     queue::{self, QueueReader},
     recording::Writer,
+    setting,
 };
 
 /// Placeholder for the queue of the events, where nothing is sent.
@@ -74,7 +75,7 @@ impl Redrive {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::start_for_a_terminal();
         let from = queue::named("--from", "QUARANTINE_QUEUE_URL", self.from.as_deref())?;
-        let is_given = self.to.as_deref().is_some_and(|url| !trimmed(url).is_empty());
+        let is_given = self.to.as_deref().and_then(setting::given).is_some();
         let to = if self.record.is_some() && !is_given { Some(NO_QUEUE) } else { self.to.as_deref() };
         let to = queue::named("--to", "QUEUE_URL", to)?;
         if from == to {

@@ -3,11 +3,15 @@
 //! Nothing here counts attempts or keeps a quota: after an hour of outage the next webhook has as many attempts as the
 //! first one. Two rules make sure that an outage that ends [`LAST_ATTEMPT`] before the deadline costs nothing, whether
 //! SQS refused or did not answer: no attempt that began before that point holds up the last one, and no pause is longer
-//! than a quarter of the time that is left.
+//! than a quarter of the time that is left. That holds for each message of a batch, and [`Hurry`] makes it hold for those
+//! that wait for their turn behind it.
 
 use std::{future::Future, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
 
 use crate::queue::QueueError;
 
@@ -24,33 +28,67 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
-/// Tries until something other than a passing error comes back, or the deadline is there. `attempt` gets the number of
-/// the attempt, from 0; `timed_out` is called after each attempt that had time enough and was not answered.
+/// What an attempt has at the least when it is given up for another message than the one with the most time: a slow queue
+/// needs that, and it leaves enough of [`LAST_ATTEMPT`].
+const FAIR: Duration = Duration::from_millis(250);
+
+/// Lets a message that waits behind a request, and has less time than that, have the request's attempt made anew.
+#[derive(Debug, Default)]
+pub(in crate::queue) struct Hurry(Notify);
+
+impl Hurry {
+    /// When a message with that deadline can wait no longer for an attempt that is not answered.
+    pub(in crate::queue) fn due(deadline: Instant) -> Instant {
+        deadline.checked_sub(LAST_ATTEMPT).unwrap_or(deadline)
+    }
+
+    /// Gives up the attempt on its way once it has had a fair time. The next one follows at once.
+    pub(in crate::queue) fn up(&self) {
+        self.0.notify_waiters();
+    }
+
+    async fn ends_attempt(&self, began: Instant) {
+        self.0.notified().await;
+        sleep_until(began + FAIR).await;
+    }
+}
+
+/// Tries until something other than a passing error comes back, or the last of the deadlines is there, one for each
+/// message. `attempt` gets the number of the attempt, from 0; `timed_out` is called after each attempt that had time
+/// enough and was not answered.
 ///
 /// # Errors
 /// The error that will not pass, else the last one that SQS answered with, else [`QueueError::OutOfTime`].
 pub(super) async fn until<T, F>(
-    deadline: Instant,
+    deadlines: &[Instant],
+    hurry: &Hurry,
     mut attempt: impl FnMut(u32) -> F,
     timed_out: impl Fn(),
 ) -> Result<T, QueueError>
 where
     F: Future<Output = Result<T, QueueError>>,
 {
+    let deadline = deadlines.iter().copied().max().unwrap_or_else(Instant::now);
     let whole = deadline.saturating_duration_since(Instant::now());
     let (mut patience, mut backoff) = (FIRST_ATTEMPT.max(whole / FIRST_SHARE), FIRST_PAUSE);
     let mut known = QueueError::OutOfTime;
     for number in 0.. {
         let began = Instant::now();
-        match timeout_at(end_of_attempt(began, patience, deadline), attempt(number)).await {
-            Ok(Err(error)) if error.can_pass() => {
+        let answer = tokio::select! {
+            biased;
+            answer = attempt(number) => Some(answer),
+            () = sleep_until(end_of_attempt(began, patience, deadlines, deadline)) => None,
+            () = hurry.ends_attempt(began) => None,
+        };
+        match answer {
+            Some(Err(error)) if error.can_pass() => {
                 known = error;
                 let left = deadline.saturating_duration_since(Instant::now());
                 sleep(jittered(backoff.min(left / 4))).await;
                 backoff = (backoff * 2).min(LONGEST_PAUSE);
             }
-            Ok(decided) => return decided,
-            Err(_) => {
+            Some(decided) => return decided,
+            None => {
                 if began.elapsed() >= SHORTEST_TIMEOUT {
                     timed_out();
                 }
@@ -64,10 +102,14 @@ where
     Err(known)
 }
 
-/// When an attempt that begins now is given up.
-fn end_of_attempt(now: Instant, patience: Duration, deadline: Instant) -> Instant {
-    let last = deadline.checked_sub(LAST_ATTEMPT).filter(|last| now < *last);
-    (now + patience).min(last.unwrap_or(deadline))
+/// When an attempt that begins now is given up: in time for another one for the message with the most time, and, after a
+/// fair time, for each of the others.
+fn end_of_attempt(now: Instant, patience: Duration, deadlines: &[Instant], deadline: Instant) -> Instant {
+    let due = |deadline: Instant| Some(Hurry::due(deadline)).filter(|due| now < *due);
+    let others = deadlines.iter().filter(|other| **other != deadline);
+    let of_others = others.filter_map(|other| Some(due(*other)?.max(now + FAIR))).min();
+    let own = due(deadline).unwrap_or(deadline).min(now + patience);
+    own.min(of_others.unwrap_or(own))
 }
 
 /// Between a half and the whole of a pause, so that environments that failed together do not come back together.
@@ -98,7 +140,7 @@ mod tests {
                 }
             }
         };
-        until(deadline, attempt, || {}).await
+        until(&[deadline], &Hurry::default(), attempt, || {}).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -128,6 +170,53 @@ mod tests {
         }
     }
 
+    /// Of two messages in one request the first has less time, and the queue answers from 600 ms before its end on.
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_costs_none_of_several_messages_with_different_deadlines() {
+        for later in (0..4000).step_by(53) {
+            let first = Instant::now() + Duration::from_secs(2);
+            let deadlines = [first + Duration::from_millis(later), first];
+            let attempt = |_| async move {
+                if Instant::now() + Duration::from_millis(600) >= first {
+                    return Ok(Instant::now());
+                }
+                std::future::pending().await
+            };
+            let sent = until(&deadlines, &Hurry::default(), attempt, || {}).await.unwrap();
+            assert!(sent <= first, "{later}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hurry_makes_an_attempt_anew_after_a_fair_time() {
+        for (hurries_at, anew_at) in [(7, 250), (400, 400)] {
+            let (hurry, start, attempts) = (Hurry::default(), Instant::now(), Cell::new(0));
+            let attempt = |number| {
+                attempts.set(number + 1);
+                async move { if number == 0 { std::future::pending().await } else { Ok(start.elapsed()) } }
+            };
+            let hurries = async {
+                sleep(Duration::from_millis(hurries_at)).await;
+                hurry.up();
+            };
+            let deadlines = [start + Duration::from_secs(4)];
+            let (sent, ()) = tokio::join!(until(&deadlines, &hurry, attempt, || {}), hurries);
+            assert_eq!((sent.unwrap(), attempts.get()), (Duration::from_millis(anew_at), 2));
+        }
+    }
+
+    /// The queue takes 200 ms for each request, and somebody is in a hurry all the time.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_queue_is_not_hurried_to_death() {
+        let start = Instant::now();
+        let deadlines: Vec<Instant> = (0..10).map(|number| start + Duration::from_millis(600 + 30 * number)).collect();
+        let attempt = |number| async move {
+            sleep(Duration::from_millis(200)).await;
+            Ok(number)
+        };
+        assert_eq!(until(&deadlines, &Hurry::default(), attempt, || {}).await, Ok(0));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_cannot_pass_is_not_tried_again() {
         let attempts = Cell::new(0);
@@ -136,7 +225,7 @@ mod tests {
             attempts.set(number + 1);
             async { Err::<(), _>(QueueError::NoSuchQueue) }
         };
-        assert_eq!(until(deadline, attempt, || {}).await, Err(QueueError::NoSuchQueue));
+        assert_eq!(until(&[deadline], &Hurry::default(), attempt, || {}).await, Err(QueueError::NoSuchQueue));
         assert_eq!(attempts.get(), 1);
     }
 
@@ -147,6 +236,6 @@ mod tests {
             sleep(Duration::from_secs(1) - Duration::from_millis(1)).await;
             Ok(number)
         };
-        assert_eq!(until(deadline, attempt, || {}).await, Ok(1));
+        assert_eq!(until(&[deadline], &Hurry::default(), attempt, || {}).await, Ok(1));
     }
 }

@@ -4,23 +4,17 @@
 //! once more, and its error counts. A FIFO queue keeps a message once, since both have the same deduplication id.
 
 use aws_smithy_runtime_api::box_error::BoxError;
-use serde::{
-    Serialize,
-    de::{DeserializeOwned, IgnoredAny},
-};
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{
     confirmed, places,
     sdk::region,
-    wire::{AttributesInput, BatchInput, BatchOutput, Input, Output},
+    wire::{AttributesInput, BatchOutput, Output, batch_input, message_input},
 };
 use crate::{
     aws::{Aws, Direct, causes},
     queue::{Message, QueueError, QueueUrl, Sent},
 };
-
-/// What JSON adds to a message at the most, where nothing in it needs an escape, in bytes.
-const ROOM: usize = 1024;
 
 /// A queue, reached without the SDK.
 #[derive(Debug)]
@@ -38,20 +32,13 @@ impl DirectQueue {
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<Sent, QueueError> {
-        let input = Input::message(&self.url, message);
-        let output: Output = self.call("AmazonSQS.SendMessage", message.bytes(), &input).await?;
+        let output: Output = self.call("AmazonSQS.SendMessage", message_input(&self.url, message)).await?;
         confirmed(Some(output.message_id)).ok_or_else(failed)
     }
 
     /// A place for each message, in their order: `None` where the queue did not take that one.
     pub(super) async fn send_batch(&self, messages: &[&Message]) -> Result<Vec<Option<Sent>>, QueueError> {
-        let (mut entries, mut bytes) = (Vec::with_capacity(messages.len()), 0);
-        for (place, message) in messages.iter().enumerate() {
-            entries.push(Input::entry(place, message));
-            bytes += message.bytes();
-        }
-        let input = BatchInput { queue_url: &self.url, entries };
-        let output: BatchOutput = self.call("AmazonSQS.SendMessageBatch", bytes, &input).await?;
+        let output: BatchOutput = self.call("AmazonSQS.SendMessageBatch", batch_input(&self.url, messages)).await?;
         let taken = output.successful.into_iter().map(|entry| (entry.id, entry.message_id));
         Ok(places(messages.len(), taken, output.failed.into_iter().map(|entry| entry.id)))
     }
@@ -59,21 +46,17 @@ impl DirectQueue {
     /// Whether the queue is there.
     pub(super) async fn queue_exists(&self) -> bool {
         let input = AttributesInput { queue_url: &self.url, attribute_names: ["QueueArn"] };
-        self.call::<IgnoredAny>("AmazonSQS.GetQueueAttributes", 0, &input).await.is_ok()
+        self.call::<IgnoredAny>("AmazonSQS.GetQueueAttributes", serde_json::to_vec(&input)).await.is_ok()
     }
 
     /// One attempt. Why it failed is for the log's `DEBUG`: the SDK's error is the one that counts.
     async fn call<O: DeserializeOwned>(
         &self,
         target: &'static str,
-        bytes: usize,
-        input: &impl Serialize,
+        input: serde_json::Result<Vec<u8>>,
     ) -> Result<O, QueueError> {
-        let attempt = async {
-            let mut json = Vec::with_capacity(bytes + bytes / 8 + ROOM);
-            serde_json::to_writer(&mut json, input)?;
-            Ok::<O, BoxError>(serde_json::from_slice(self.aws.call(target, json).await?.as_ref())?)
-        };
+        let attempt =
+            async { Ok::<O, BoxError>(serde_json::from_slice(self.aws.call(target, input?).await?.as_ref())?) };
         attempt.await.map_err(|error| {
             let error = causes(error.as_ref());
             tracing::debug!(target: "voicehook", error, "the direct attempt failed; the SDK takes over");

@@ -19,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 use aws_sdk_sqs::Client;
 use tokio::time::{Instant, timeout_at};
 
+pub(super) use self::attempts::Hurry;
 use self::{direct::DirectQueue, sdk::SdkQueue};
 use super::{MAX_MESSAGE_BYTES, Message, Queue, QueueError, QueueKind, QueueUrl, Sent};
 use crate::aws::Aws;
@@ -60,7 +61,12 @@ impl Sqs {
     }
 
     /// The policy: tries a request until the queue has taken it or the deadline has passed, the first time directly.
-    async fn until<T, F>(&self, deadline: Instant, attempt: impl Fn(Way) -> F) -> Result<T, QueueError>
+    async fn until<T, F>(
+        &self,
+        deadlines: &[Instant],
+        hurry: &Hurry,
+        attempt: impl Fn(Way) -> F,
+    ) -> Result<T, QueueError>
     where
         F: Future<Output = Result<T, QueueError>>,
     {
@@ -70,7 +76,7 @@ impl Sqs {
             tracing::debug!(target: "voicehook", "SQS did not answer in time; the next attempt uses a new connection");
             self.aws.renew_connections();
         };
-        let result = attempts::until(deadline, |number| attempt(way(number)), timed_out).await;
+        let result = attempts::until(deadlines, hurry, |number| attempt(way(number)), timed_out).await;
         match &result {
             Ok(_) => self.aws.credentials().accepted(),
             Err(error) if error::is_about_credentials(error) => self.aws.credentials().refused(),
@@ -79,12 +85,33 @@ impl Sqs {
         result
     }
 
+    /// Sends a message. Whoever waits behind it can [hurry](Hurry) it up.
+    pub(super) async fn send_one(
+        &self,
+        message: Message,
+        deadline: Instant,
+        hurry: &Hurry,
+    ) -> Result<Sent, QueueError> {
+        if message.bytes() > MAX_MESSAGE_BYTES {
+            return Err(QueueError::TooLarge { limit: MAX_MESSAGE_BYTES });
+        }
+        let message = &message;
+        let attempt = |way| async move {
+            match way {
+                Way::Direct(queue) => queue.send(message).await,
+                Way::Sdk(queue) => queue.send(message).await,
+            }
+        };
+        self.until(&[deadline], hurry, attempt).await
+    }
+
     /// Sends up to [`MAX_ENTRIES`] messages, of [`MAX_MESSAGE_BYTES`] in all, in one request, which is the same each
-    /// time it is tried. The answer has a place for each, in their order: `None` where the queue did not take that one.
+    /// time it is tried. Each has a deadline. The answer has a place for each, in their order: `None` where the queue did not take that one.
     pub(super) async fn send_batch(
         &self,
         messages: &[&Message],
-        deadline: Instant,
+        deadlines: &[Instant],
+        hurry: &Hurry,
     ) -> Result<Vec<Option<Sent>>, QueueError> {
         let attempt = |way| async move {
             match way {
@@ -92,7 +119,7 @@ impl Sqs {
                 Way::Sdk(queue) => queue.send_batch(messages).await,
             }
         };
-        self.until(deadline, attempt).await
+        self.until(deadlines, hurry, attempt).await
     }
 }
 
@@ -115,17 +142,7 @@ impl Queue for Sqs {
     }
 
     async fn send(&self, message: Message, deadline: Instant) -> Result<Sent, QueueError> {
-        if message.bytes() > MAX_MESSAGE_BYTES {
-            return Err(QueueError::TooLarge { limit: MAX_MESSAGE_BYTES });
-        }
-        let message = &message;
-        let attempt = |way| async move {
-            match way {
-                Way::Direct(queue) => queue.send(message).await,
-                Way::Sdk(queue) => queue.send(message).await,
-            }
-        };
-        self.until(deadline, attempt).await
+        self.send_one(message, deadline, &Hurry::default()).await
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 pub mod aws_stub;
+mod random;
 pub mod runtime_api;
 pub mod sqs_stub;
 
@@ -23,6 +24,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::{SdkConfig, region::Region};
 use jiff::Timestamp;
 use tokio::time::Instant;
+
+pub use self::random::Random;
 use voicehook_lambda::{
     app_id::{AppIdSource, AppIds, FixedAppId},
     aws::{self, Aws},

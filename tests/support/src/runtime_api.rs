@@ -19,11 +19,19 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
+#[cfg(unix)]
+pub use rustix::process::Signal;
+#[cfg(unix)]
+use rustix::{
+    io::Errno,
+    process::{Pid, kill_process},
+};
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     process::{Child, Command},
     sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
 };
 
 /// The longest wait for anything.
@@ -37,7 +45,8 @@ struct Invocation {
 
 struct Shared {
     waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
-    answers: Mutex<HashMap<String, oneshot::Sender<Value>>>,
+    /// `None` once nothing is answered any more.
+    answers: Mutex<Option<HashMap<String, oneshot::Sender<Value>>>>,
     handed_out: watch::Sender<usize>,
     invoked: AtomicUsize,
     has_extension: watch::Sender<bool>,
@@ -49,6 +58,7 @@ pub struct RuntimeApi {
     address: SocketAddr,
     invoke: mpsc::UnboundedSender<Invocation>,
     shared: Arc<Shared>,
+    server: Arc<JoinHandle<()>>,
 }
 
 impl RuntimeApi {
@@ -56,7 +66,7 @@ impl RuntimeApi {
         let (invoke, waiting) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             waiting: tokio::sync::Mutex::new(waiting),
-            answers: Mutex::default(),
+            answers: Mutex::new(Some(HashMap::new())),
             handed_out: watch::Sender::new(0),
             invoked: AtomicUsize::new(0),
             has_extension: watch::Sender::new(false),
@@ -69,14 +79,18 @@ impl RuntimeApi {
             .with_state(Arc::clone(&shared));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, invoke, shared }
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap_or_default() });
+        Self { address, invoke, shared, server: Arc::new(server) }
     }
 
     /// The function, its environment empty but for what Lambda sets, its output captured. `binary` is
     /// `env!("CARGO_BIN_EXE_lambda")`.
     pub fn function(&self, binary: &str, variables: &[(&str, &str)]) -> Child {
-        let mut function = Command::new(binary);
+        self.function_by(Command::new(binary), variables)
+    }
+
+    /// The same with a command that becomes the function.
+    pub fn function_by(&self, mut function: Command, variables: &[(&str, &str)]) -> Child {
         function.env_clear().envs([
             ("AWS_LAMBDA_RUNTIME_API", self.address.to_string().as_str()),
             ("AWS_LAMBDA_FUNCTION_NAME", "voicehook-test"),
@@ -92,6 +106,7 @@ impl RuntimeApi {
     }
 
     /// Sends SIGTERM, as Lambda does to a function with an extension, and to no other.
+    #[cfg(unix)]
     pub async fn terminate(&self, function: &Child) {
         let mut has_extension = self.shared.has_extension.subscribe();
         let registered = has_extension.wait_for(|is_there| *is_there);
@@ -106,12 +121,32 @@ impl RuntimeApi {
 
     /// The same with the text of an event, which need not be JSON that `serde_json` can read.
     pub fn invoke_with_text(&self, event: String, trace_header: Option<&str>) -> oneshot::Receiver<Value> {
+        let id = format!("invocation-{}", self.shared.invoked.load(Ordering::Relaxed));
+        self.invoke_as(id, event, trace_header)
+    }
+
+    /// The same with an id of the invocation that nothing else has.
+    pub fn invoke_as(&self, id: String, event: String, trace_header: Option<&str>) -> oneshot::Receiver<Value> {
         let (sender, receiver) = oneshot::channel();
-        let id = format!("invocation-{}", self.shared.invoked.fetch_add(1, Ordering::Relaxed));
-        self.shared.answers.lock().unwrap().insert(id.clone(), sender);
+        self.shared.invoked.fetch_add(1, Ordering::Relaxed);
+        if let Some(answers) = self.shared.answers.lock().unwrap().as_mut() {
+            answers.insert(id.clone(), sender);
+        }
         let trace_header = trace_header.map(str::to_owned);
         assert!(self.invoke.send(Invocation { id, event, trace_header }).is_ok());
         receiver
+    }
+
+    /// Waits until every invocation so far has been handed out.
+    pub async fn all_handed_out(&self) {
+        self.handed_out(self.shared.invoked.load(Ordering::Relaxed)).await;
+    }
+
+    /// Takes no more connections, after the function's process has ended: whoever waits for an answer is told that there is
+    /// none. Returns how many wait.
+    pub fn stop(&self) -> usize {
+        self.server.abort();
+        self.shared.answers.lock().unwrap().take().map_or(0, |waiting| waiting.len())
     }
 
     /// Waits until so many invocations have been handed out since the start.
@@ -123,9 +158,16 @@ impl RuntimeApi {
 }
 
 /// Sends SIGTERM.
+#[cfg(unix)]
 pub fn terminate(function: &Child) {
-    let pid = function.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    signal(function.id().unwrap(), Signal::TERM);
+}
+
+/// Sends a signal to a process, which may have ended.
+#[cfg(unix)]
+pub fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    assert!(matches!(kill_process(pid, signal), Ok(()) | Err(Errno::SRCH)), "{signal:?} cannot be sent");
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, String) {
@@ -160,7 +202,8 @@ async fn answer(
     answer: Bytes,
 ) -> StatusCode {
     let answer: Value = serde_json::from_slice(&answer).unwrap();
-    if let Some(waiting) = shared.answers.lock().unwrap().remove(&id) {
+    let waiting = shared.answers.lock().unwrap().as_mut().and_then(|answers| answers.remove(&id));
+    if let Some(waiting) = waiting {
         let answer = if kind == "response" { answer } else { json!({"error": answer}) };
         let _ = waiting.send(answer);
     }

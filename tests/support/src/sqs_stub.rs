@@ -57,30 +57,11 @@ pub enum Reaction {
     Contradict,
 }
 
-/// Each way to fail that a server recovers from, or that the next request does not meet again.
-const PASSING_FAULTS: [Reaction; 14] = [
-    Reaction::AcceptAndClose,
-    Reaction::InternalError,
-    Reaction::Unavailable,
-    Reaction::Throttle,
-    Reaction::Nonsense,
-    Reaction::NoMessageId,
-    Reaction::EmptyMessageId,
-    Reaction::KmsThrottle,
-    Reaction::Stall,
-    Reaction::DropRequest,
-    Reaction::DropAnswer,
-    Reaction::AcceptAndDropAnswer,
-    Reaction::AcceptHalf,
-    Reaction::Contradict,
-];
-
 struct State {
     script: VecDeque<Reaction>,
     otherwise: Reaction,
     /// A fault, and at which of how many requests it comes.
     every: Option<(Reaction, usize)>,
-    random: Option<RandomFaults>,
     accepted: Vec<Value>,
     requests: usize,
     batches: Vec<usize>,
@@ -88,6 +69,8 @@ struct State {
     last: (String, String),
     /// Message groups of which messages that come alone are never answered.
     unanswered_groups: Vec<String>,
+    /// How long each answer takes.
+    latency: Duration,
     connections: usize,
     dead_connections: usize,
     requests_on_dead_connections: usize,
@@ -111,12 +94,12 @@ impl SqsStub {
             script: script.iter().copied().collect(),
             otherwise,
             every: None,
-            random: None,
             accepted: Vec::new(),
             requests: 0,
             batches: Vec::new(),
             last: Default::default(),
             unanswered_groups: Vec::new(),
+            latency: Duration::ZERO,
             connections: 0,
             dead_connections: 0,
             requests_on_dead_connections: 0,
@@ -136,6 +119,11 @@ impl SqsStub {
         stub
     }
 
+    /// Takes so long for each answer from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state.lock().unwrap().latency = latency;
+    }
+
     /// Goes through another script from now on.
     pub fn script(&self, script: &[Reaction], otherwise: Reaction) {
         let mut state = self.state.lock().unwrap();
@@ -146,13 +134,6 @@ impl SqsStub {
     pub async fn start_with_fault(fault: Reaction, every: usize) -> Self {
         let stub = Self::start(&[], Reaction::Accept).await;
         stub.state.lock().unwrap().every = Some((fault, every));
-        stub
-    }
-
-    /// Starts a server that fails so many percent of the requests, each in a way that the seed picks.
-    pub async fn start_with_random_faults(percent: u64, seed: u64) -> Self {
-        let stub = Self::start(&[], Reaction::Accept).await;
-        stub.state.lock().unwrap().random = Some(RandomFaults { percent, seed });
         stub
     }
 
@@ -217,7 +198,7 @@ impl SqsStub {
         state.requests += 1;
         let otherwise = match state.every {
             Some((fault, every)) if state.requests.is_multiple_of(every) => fault,
-            _ => state.random.as_mut().and_then(RandomFaults::next).unwrap_or(state.otherwise),
+            _ => state.otherwise,
         };
         state.script.pop_front().unwrap_or(otherwise)
     }
@@ -255,6 +236,10 @@ impl SqsStub {
                 return std::future::pending().await;
             }
             self.gate.subscribe().wait_for(|is_open| *is_open).await.unwrap();
+            let latency = self.state.lock().unwrap().latency;
+            if !latency.is_zero() {
+                tokio::time::sleep(latency).await;
+            }
             if !self.react(reaction, &mut connection, body).await {
                 return;
             }
@@ -339,7 +324,7 @@ fn contradiction(answer: &str) -> String {
 }
 
 /// The request's head, taken off the front of what was read.
-async fn read_until_blank_line(connection: &mut TcpStream, read: &mut Vec<u8>) -> Option<String> {
+pub async fn read_until_blank_line(connection: &mut TcpStream, read: &mut Vec<u8>) -> Option<String> {
     loop {
         if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
             let rest = read.split_off(end + 4);
@@ -351,7 +336,8 @@ async fn read_until_blank_line(connection: &mut TcpStream, read: &mut Vec<u8>) -
     }
 }
 
-async fn read_body(connection: &mut TcpStream, read: &mut Vec<u8>, head: &str) -> Option<String> {
+/// The request's body, likewise.
+pub async fn read_body(connection: &mut TcpStream, read: &mut Vec<u8>, head: &str) -> Option<String> {
     let length =
         head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
     let length: usize = length.unwrap_or(0);
@@ -362,26 +348,4 @@ async fn read_body(connection: &mut TcpStream, read: &mut Vec<u8>, head: &str) -
     }
     let rest = read.split_off(length);
     String::from_utf8(std::mem::replace(read, rest)).ok()
-}
-
-/// Picks which requests fail, and in which of the [`PASSING_FAULTS`].
-struct RandomFaults {
-    percent: u64,
-    seed: u64,
-}
-
-impl RandomFaults {
-    fn next(&mut self) -> Option<Reaction> {
-        let fails = self.number() % 100 < self.percent;
-        fails.then(|| PASSING_FAULTS[self.number() as usize % PASSING_FAULTS.len()])
-    }
-
-    /// The generator `SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>.
-    const fn number(&mut self) -> u64 {
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.seed;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
 }

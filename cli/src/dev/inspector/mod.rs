@@ -19,7 +19,7 @@ mod server;
 
 pub(crate) use self::{
     exchange::{Exchange, Origin},
-    history::{HistoryArgs, Reopener},
+    history::{Entry, History, HistoryArgs, Reopener},
     journal::Journal,
     masks::{Masks, is_inspectors},
     server::Inspector,

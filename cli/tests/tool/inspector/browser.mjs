@@ -7,25 +7,16 @@ import http from 'node:http';
 import net from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 
-import { chromium } from 'playwright-core';
-
+import { SCREENSHOTS, launch, newPage } from './chromium.mjs';
 import { Call, LocalReceiver } from './local_receiver.mjs';
 import { WIDTHS, eventually, leastContrast, unreadable } from './looks.mjs';
 
-const SCREENSHOTS = 'screenshots';
 const VOICE_ID = '8d0c7a44-1b5e-4d7f-9f62-2f6f0d1f3a10';
 
 let browser;
 const opened = [];
 
-before(async () => {
-  fs.mkdirSync(SCREENSHOTS, { recursive: true });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM,
-    // Without the later ones, Chromium looks for its maker's hosts; without the first one, pictures are twice as large.
-    args: ['--disable-lcd-text', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
-});
+before(async () => { browser = await launch(); });
 
 after(() => browser.close());
 
@@ -42,14 +33,9 @@ afterEach(async () => {
 /** A receiver, and its inspector in a browser. */
 const open = async ({ args, token, url, expectedErrors = /net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/, ...options } = {}) => {
   const receiver = await LocalReceiver.start({ args, token });
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'], ...options });
-  context.setDefaultTimeout(15_000);
-  const page = await context.newPage();
-  const all = { receiver, context, page, outside: [], errors: [] };
+  const all = { receiver, ...await newPage(browser, { permissions: ['clipboard-read', 'clipboard-write'], expectedErrors, ...options }) };
+  const { page } = all;
   opened.push(all);
-  page.on('request', (request) => { if (!request.url().startsWith('http://127.0.0.1:')) all.outside.push(request.url()); });
-  page.on('pageerror', (error) => all.errors.push(error.stack));
-  page.on('console', (message) => { if (message.type() === 'error' && !expectedErrors.test(message.text())) all.errors.push(message.text()); });
   await page.goto(url?.(receiver) ?? receiver.inspector);
   await page.getByRole('row', { name: /call\.incomingcall/ }).first().waitFor();
   return all;
@@ -946,27 +932,6 @@ test('a webhook that could not be decrypted has nothing to edit', async () => {
   assert.equal(await details(page).getByRole('button', { name: 'Edit…' }).count(), 0);
   await page.keyboard.press('e');
   await page.getByRole('log', { name: 'News' }).getByText('could not be decrypted, so there is no event to edit').waitFor();
-});
-
-/** The least contrast between a text and what is behind it, with the text. */
-const leastContrast = (page) => page.evaluate(() => {
-  const channels = (color) => color.match(/[\d.]+/g).map(Number);
-  const luminance = ([r, g, b]) => [r, g, b].map((value) => value / 255)
-    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = channels(getComputedStyle(at).backgroundColor);
-      if (color[3] === undefined || color[3] === 1) return color;
-    }
-    return [255, 255, 255];
-  };
-  const texts = [...document.querySelectorAll('body *:not(svg, svg *)')].filter((element) =>
-    element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
-  return texts.map((element) => {
-    const [a, b] = [luminance(channels(getComputedStyle(element).color)), luminance(behind(element))];
-    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), element.textContent.slice(0, 60)];
-  }).reduce((least, one) => (one[0] < least[0] ? one : least), [21, '']);
 });
 
 for (const colorScheme of ['light', 'dark']) {

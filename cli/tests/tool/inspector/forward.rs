@@ -232,7 +232,7 @@ async fn a_replayed_webhook_is_posted_again_and_one_that_cannot_be_decrypted_is_
     let (application, address) = Application::start(|_, _| answered(200, "")).await;
     let dev = Dev::start(&["--forward-to", &address.port().to_string()]);
     settled(&dev, 9);
-    assert_eq!(status(&dev.post("/_inspect/webhooks/2/replay")), "200");
+    assert_eq!(status(&dev.post("/_inspect/api/webhooks/2/replay")), "200");
     assert_eq!(settled(&dev, 10)["state"], "taken");
     assert_eq!(application.event_types()[9..], ["call.connected"]);
     let url = format!("http://{}/webhook", dev.host);

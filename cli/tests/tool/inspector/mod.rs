@@ -602,7 +602,7 @@ fn install_once() -> Option<(PathBuf, PathBuf)> {
     };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("inspector");
     fs::create_dir_all(&folder).unwrap();
-    for name in ["browser.mjs", "local_receiver.mjs", "looks.mjs", "package.json", "production.mjs"] {
+    for name in ["browser.mjs", "chromium.mjs", "local_receiver.mjs", "looks.mjs", "package.json", "production.mjs"] {
         fs::copy(Path::new(FILES).join(name), folder.join(name)).unwrap();
     }
     let install = ["install", "--no-audit", "--no-fund", "--no-save", "--silent"];

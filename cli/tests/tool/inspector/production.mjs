@@ -1,36 +1,20 @@
 // The page of voicehook inspect in a browser, on two deployments with the same messages: one to read, one to move.
 
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { chromium } from 'playwright-core';
-
+import { SCREENSHOTS, launch, newPage } from './chromium.mjs';
 import { WIDTHS, eventually, leastContrast, unreadable } from './looks.mjs';
-
-const SCREENSHOTS = 'screenshots';
 
 let browser;
 
-before(async () => {
-  fs.mkdirSync(SCREENSHOTS, { recursive: true });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM,
-    args: ['--disable-lcd-text', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
-});
+before(async () => { browser = await launch(); });
 
 after(() => browser.close());
 
 /** Opens a page, and closes it after the work. */
 const using = async (url, options, work) => {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  context.setDefaultTimeout(15_000);
-  const page = await context.newPage();
-  const [outside, errors] = [[], []];
-  page.on('request', (request) => { if (!request.url().startsWith('http://127.0.0.1:')) outside.push(request.url()); });
-  page.on('pageerror', (error) => errors.push(error.stack));
-  page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
+  const { context, page, outside, errors } = await newPage(browser, options);
   await page.goto(url);
   await page.getByRole('tab', { name: /^Quarantine \d/ }).waitFor();
   await work(page);

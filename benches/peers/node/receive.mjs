@@ -1,13 +1,13 @@
-// EnableX's sample as a Lambda function: `crypto.createDecipher`, then SQS by the AWS SDK. Node 20 is the last that runs it.
+// What both functions in JavaScript do with a webhook: EnableX's sample, then SQS by the AWS SDK.
 import crypto from 'node:crypto';
 import { SQSClient, SendMessageCommand } from '@aws-sdk/client-sqs';
 
 const sqs = new SQSClient({});
 
-export async function handler(request) {
+export const receivedWith = (createDecipher) => async (request) => {
   const { encrypted_data: data } = JSON.parse(request.body);
   const { 'x-algoritm': algorithm, 'x-format': format, 'x-encoding': encoding } = request.headers;
-  const decipher = crypto.createDecipher(algorithm, process.env.ENABLEX_APP_ID);
+  const decipher = createDecipher(algorithm, process.env.ENABLEX_APP_ID);
   const text = decipher.update(data, format, encoding) + decipher.final(encoding);
   const event = JSON.parse(text);
   console.log('event', event.state);
@@ -20,4 +20,4 @@ export async function handler(request) {
     }),
   );
   return { statusCode: 200, headers: { 'content-type': 'application/json' }, body: '{}' };
-}
+};
