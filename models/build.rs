@@ -12,8 +12,20 @@ use std::{
 include!("faults.rs");
 
 /// The function's modules that are compiled.
-const MODULES: [&str; 10] =
-    ["app_id", "aws", "clock", "decrypt", "event", "names", "queue", "receiver", "telemetry", "webhook"];
+const MODULES: [&str; 12] = [
+    "app_id",
+    "aws",
+    "clock",
+    "decrypt",
+    "event",
+    "names",
+    "queue",
+    "receiver",
+    "scan",
+    "sender",
+    "telemetry",
+    "webhook",
+];
 /// The files that share state between webhooks.
 const SHARED: [&str; 5] =
     ["app_id/cache.rs", "queue/batching.rs", "queue/failover.rs", "queue/quarantine.rs", "receiver/arrivals.rs"];
@@ -27,7 +39,7 @@ fn main() -> io::Result<()> {
         fs::remove_dir_all(&out)?;
     }
     let mut modules = String::new();
-    for module in MODULES.into_iter().chain(["sender"]) {
+    for module in MODULES {
         let file = [format!("{module}.rs"), format!("{module}/mod.rs")];
         let is_there =
             |file: &&String| Path::new("overlay").join(file).exists() || Path::new("../src").join(file).exists();
@@ -37,7 +49,7 @@ fn main() -> io::Result<()> {
     }
     copy(Path::new("../src"), &out)?;
     plant(&out)?;
-    lay_over(Path::new("overlay"), &out)?;
+    copy(Path::new("overlay"), &out)?;
     fs::write(out.join("modules.rs"), modules)
 }
 
@@ -54,17 +66,11 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn lay_over(from: &Path, to: &Path) -> io::Result<()> {
-    copy(from, to)
-}
-
 fn plant(out: &Path) -> io::Result<()> {
     for shared in SHARED {
         edit(&out.join(shared), |source| {
             let source = source.replace("use std::{", "use crate::model_std::{");
-            let source = source.replace("std::sync", "crate::model_std::sync");
-            // shuttle-tokio has no `Sender::new`.
-            source.replace("watch::Sender::new(Arc::new(known))", "watch::channel(Arc::new(known)).0")
+            source.replace("std::sync", "crate::model_std::sync")
         })?;
     }
     edit(&out.join("queue/sqs/mod.rs"), |source| {

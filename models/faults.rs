@@ -105,6 +105,16 @@ pub const FAULTS: &[Fault] = &[
             tokio::select! {",
     },
     Fault {
+        name: "a webhook looks for other AppIDs before it can be woken",
+        scenario: "cold start",
+        file: "app_id/cache.rs",
+        from: "                return Err(known.why_not_fresh(arrived));
+            };",
+        to: "                return Err(known.why_not_fresh(arrived));
+            };
+            if FAULT { changed.set(self.shared.changed.notified()); }",
+    },
+    Fault {
         name: "a webhook is given up while an answer is outstanding",
         scenario: "rotation",
         file: "app_id/cache.rs",

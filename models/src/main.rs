@@ -23,6 +23,7 @@ const FAULT_SCHEDULES: usize = 50_000;
 fn main() -> ExitCode {
     // What a property says is printed once, below.
     std::panic::set_hook(Box::new(|_| {}));
+    clock::supply(schedules::time_of_day);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [replay, scenario, seed, fault @ ..] = &*arguments
         && replay == "replay"

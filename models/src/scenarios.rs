@@ -106,7 +106,7 @@ pub static SCENARIOS: [Scenario; 6] = [
         webhooks: 4,
         calls: 1,
         garbage: 3,
-        pauses: &[0, 0, 100],
+        pauses: &[0, 0, 100, 300],
         sqs: PROMPT_SQS,
         secret: PROMPT_SECRET,
         is_warm: false,

@@ -9,7 +9,7 @@ use std::{
     collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use fastrand::Rng;
@@ -176,6 +176,14 @@ pub fn explore(scenario: &'static Scenario, choice: Choice, seed: u64, schedules
 fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("a panic").lines().next().unwrap_or_default().to_owned()
+}
+
+/// Seconds from 1970 to 2026.
+const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
+
+/// Time stands still where nothing waits, so the time of day is the beginning of 2026 and the execution's own time.
+pub fn time_of_day() -> SystemTime {
+    UNIX_EPOCH + BEGINNING + time::Instant::now().since_beginning()
 }
 
 /// A time in milliseconds.

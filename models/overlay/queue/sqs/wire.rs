@@ -1,1 +1,0 @@
-//! The models send nothing over a wire.
