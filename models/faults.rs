@@ -55,6 +55,20 @@ pub const FAULTS: &[Fault] = &[
             Some(sent) => {",
     },
     Fault {
+        name: "a message with less time does not hurry up what it waits for",
+        scenario: "silence",
+        file: "queue/batching.rs",
+        from: "        if let Some(hurry) = hurry {",
+        to: "        if let Some(hurry) = hurry.filter(|_| !FAULT) {",
+    },
+    Fault {
+        name: "no time is kept for a last attempt",
+        scenario: "silence",
+        file: "queue/sqs/attempts.rs",
+        from: "due(deadline).unwrap_or(deadline)",
+        to: "due(deadline).filter(|_| !FAULT).unwrap_or(deadline)",
+    },
+    Fault {
         name: "a webhook does not wait for those that arrived before it",
         scenario: "order",
         file: "receiver/mod.rs",

@@ -1,6 +1,9 @@
 //! What is run under schedules, and what must hold.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use http::{HeaderMap, HeaderValue, Method};
 use shuttle::rand::{Rng as _, thread_rng};
@@ -12,7 +15,7 @@ use crate::{
     decrypt::{Algorithm, Encoding, Format},
     queue::{BatchingQueue, Failover, QueueUrl, Sqs},
     receiver::{Origin, Receiver, Request, Settings},
-    schedules::{Time, milliseconds},
+    schedules::{Time, milliseconds, time_of_day},
     sender::encrypt,
     services::{self, Behavior, Secret, SecretRequest, Taken},
 };
@@ -25,6 +28,8 @@ const EARLIER: &str = "earlier-app-id";
 const NOBODYS: &str = "nobodys-app-id";
 /// A second, at which a request for a version may follow another one, and for which an answer counts.
 const PACE: Duration = Duration::from_secs(1);
+/// So long before a webhook's deadline a silence may end.
+const ENOUGH: Duration = Duration::from_millis(600);
 
 /// Says what does not hold.
 macro_rules! must {
@@ -48,6 +53,10 @@ pub struct Scenario {
     pub garbage: usize,
     /// How long after the one before a webhook may come, in milliseconds: one of these.
     pub pauses: &'static [u64],
+    /// How much of a webhook's time is over when it arrives, in milliseconds: one of these.
+    pub ways: &'static [u64],
+    /// How long SQS answers nothing at the beginning, in milliseconds: up to this.
+    pub silence: u64,
     pub sqs: Behavior,
     pub secret: Behavior,
     /// Whether the cache is filled before the first webhook.
@@ -66,7 +75,7 @@ const PROMPT_SQS: Behavior = Behavior { takes: &[20], fails: 0 };
 const PROMPT_SECRET: Behavior = Behavior { takes: &[300], fails: 0 };
 
 /// All of them.
-pub static SCENARIOS: [Scenario; 6] = [
+pub static SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "order",
         holds: "the events of a call are on the queue in the order of arrival, once, and 200 means kept",
@@ -75,6 +84,8 @@ pub static SCENARIOS: [Scenario; 6] = [
         calls: 2,
         garbage: 0,
         pauses: &[0, 0, 0, 5, 50],
+        ways: &[0],
+        silence: 0,
         sqs: Behavior { takes: &[2, 20, 700], fails: 6 },
         secret: PROMPT_SECRET,
         is_warm: true,
@@ -91,6 +102,8 @@ pub static SCENARIOS: [Scenario; 6] = [
         calls: 2,
         garbage: 0,
         pauses: &[0, 0, 0, 1, 5, 15],
+        ways: &[0],
+        silence: 0,
         sqs: PROMPT_SQS,
         secret: PROMPT_SECRET,
         is_warm: true,
@@ -100,6 +113,24 @@ pub static SCENARIOS: [Scenario; 6] = [
         longest: Some((50, 50)),
     },
     Scenario {
+        name: "silence",
+        holds: "a silence of SQS that ends 600 ms before a webhook's deadline costs nothing, and none waits past its own",
+        time: Time::Prompt,
+        webhooks: 5,
+        calls: 2,
+        garbage: 0,
+        pauses: &[0, 0, 5, 100, 700],
+        ways: &[0, 0, 1000, 2000, 3000],
+        silence: 3500,
+        sqs: PROMPT_SQS,
+        secret: PROMPT_SECRET,
+        is_warm: true,
+        time_to_live: 300_000,
+        rotates: false,
+        is_in_order: true,
+        longest: None,
+    },
+    Scenario {
         name: "cold start",
         holds: "each version is requested once, and every webhook goes on when it is there: no wake-up is lost",
         time: Time::Prompt,
@@ -107,6 +138,8 @@ pub static SCENARIOS: [Scenario; 6] = [
         calls: 1,
         garbage: 3,
         pauses: &[0, 0, 100, 300],
+        ways: &[0],
+        silence: 0,
         sqs: PROMPT_SQS,
         secret: PROMPT_SECRET,
         is_warm: false,
@@ -123,6 +156,8 @@ pub static SCENARIOS: [Scenario; 6] = [
         calls: 2,
         garbage: 4,
         pauses: &[0, 10, 200, 400, 1100],
+        ways: &[0],
+        silence: 0,
         sqs: PROMPT_SQS,
         secret: Behavior { takes: &[10, 600, 1500], fails: 6 },
         is_warm: true,
@@ -139,6 +174,8 @@ pub static SCENARIOS: [Scenario; 6] = [
         calls: 2,
         garbage: 4,
         pauses: &[0, 10, 200, 400, 1100],
+        ways: &[0],
+        silence: 0,
         sqs: PROMPT_SQS,
         secret: Behavior { takes: &[10, 600, 1500], fails: 6 },
         is_warm: true,
@@ -155,6 +192,8 @@ pub static SCENARIOS: [Scenario; 6] = [
         calls: 5,
         garbage: 0,
         pauses: &[0, 10, 900, 1100],
+        ways: &[0],
+        silence: 0,
         sqs: PROMPT_SQS,
         secret: Behavior { takes: &[10, 2500], fails: 0 },
         is_warm: true,
@@ -172,6 +211,7 @@ struct Answered {
     call: usize,
     opens: bool,
     arrived: Instant,
+    deadline: Instant,
     answered: Instant,
     status: u16,
 }
@@ -189,6 +229,7 @@ impl Scenario {
             receiver.warm_up().await;
         }
         secret.is_calm(false);
+        sqs.is_silent_for(milliseconds(thread_rng().gen_range(0..=self.silence)));
         time::be_prompt(false);
         let rotation = self.rotates.then(|| tokio::spawn(rotate(secret.clone())));
         let mut webhooks = Vec::new();
@@ -225,11 +266,15 @@ impl Scenario {
         let opens = self.garbage == 0 || number % self.garbage != self.garbage - 1;
         let call = number % self.calls;
         let event = format!(r#"{{"state":"bridged","voice_id":"call-{call}","custom_data":"{number}"}}"#);
-        let request = request(&event, if opens { current } else { NOBODYS }, number);
+        let mut request = request(&event, if opens { current } else { NOBODYS }, number);
+        let way = milliseconds(self.ways[thread_rng().gen_range(0..self.ways.len())]);
+        let taken = time_of_day().duration_since(UNIX_EPOCH).expect("later than 1970").saturating_sub(way);
+        request.origin.taken = u64::try_from(taken.as_millis()).ok();
+        let deadline = arrived + Settings::default().publish_deadline.saturating_sub(way);
         async move {
             let response = receiver.respond_in(Some(place), &request).await;
             let status = response.status().as_u16();
-            Answered { event, call, opens, arrived, answered: Instant::now(), status }
+            Answered { event, call, opens, arrived, deadline, answered: Instant::now(), status }
         }
     }
 
@@ -240,6 +285,7 @@ impl Scenario {
         }
         for webhook in answered {
             self.is_in_time(webhook)?;
+            self.is_not_lost_to_a_silence(webhook, taken)?;
             is_refused_for_good_only_by_fresh_app_ids(webhook, requests)?;
             is_not_given_up_early(webhook, requests)?;
         }
@@ -255,6 +301,22 @@ impl Scenario {
             must!([200, 400, 503].contains(status), "status {status}");
             must!(!*opens || *status != 400, "a webhook that opens was refused for good");
         }
+        Ok(())
+    }
+
+    /// Where time passes only while all wait, deadlines are exact.
+    fn is_not_lost_to_a_silence(&self, webhook: &Answered, taken: &Taken) -> Result<(), String> {
+        let Answered { deadline, answered, status, .. } = webhook;
+        must!(
+            self.time != Time::Prompt || answered <= deadline,
+            "answered {:?} after the deadline",
+            *answered - *deadline
+        );
+        let left = *deadline - taken.silent_until;
+        must!(
+            self.silence == 0 || left < ENOUGH || *status == 200,
+            "status {status}, and SQS was silent until {left:?} before the deadline"
+        );
         Ok(())
     }
 
@@ -356,7 +418,7 @@ fn is_not_given_up_early(webhook: &Answered, requests: &[SecretRequest]) -> Resu
     if webhook.status != 503 || requests.is_empty() {
         return Ok(());
     }
-    let half = Settings::default().publish_deadline / 2;
+    let half = (webhook.deadline - webhook.arrived) / 2;
     let took = webhook.answered - webhook.arrived;
     must!(took >= half, "503 after {took:?}, while an answer was outstanding");
     Ok(())

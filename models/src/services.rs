@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    future::pending,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -44,7 +45,7 @@ pub struct Sqs {
 }
 
 /// What the queue has.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Taken {
     /// The bodies by message group, in the order in which they were taken.
     pub groups: BTreeMap<String, Vec<String>>,
@@ -53,15 +54,24 @@ pub struct Taken {
     /// Bodies of two entries of a batch: the first one was not taken and the second one was, so that their order is SQS's.
     pub reordered: Vec<(String, String)>,
     pub requests: usize,
+    /// Requests that are there earlier get no answer.
+    pub silent_until: Instant,
 }
 
 impl Sqs {
     pub fn new(behavior: Behavior) -> Arc<Self> {
-        Arc::new(Self { behavior, state: Mutex::default() })
+        let (groups, known, reordered, silent_until) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), Instant::now());
+        let taken = Taken { groups, known, reordered, requests: 0, silent_until };
+        Arc::new(Self { behavior, state: Mutex::new(taken) })
     }
 
     pub fn taken(&self) -> Taken {
         self.state().clone()
+    }
+
+    /// From now on.
+    pub fn is_silent_for(&self, time: Duration) {
+        self.state().silent_until = Instant::now() + time;
     }
 
     pub async fn send(&self, message: &Message) -> Result<Sent, QueueError> {
@@ -77,11 +87,19 @@ impl Sqs {
         let lost = |what: &str| Err(QueueError::Unreachable(what.to_owned()));
         sleep(self.behavior.half()).await;
         self.state().requests += 1;
+        let is_silent = Instant::now() < self.state().silent_until;
+        if is_silent && thread_rng().r#gen() {
+            // It did not get so far.
+            return pending().await;
+        }
         if self.behavior.fails() {
             return lost("the request was lost");
         }
         let refused: Vec<bool> = messages.iter().map(|_| is_batch && self.behavior.fails()).collect();
         let taken = self.state().take(messages, &refused);
+        if is_silent {
+            return pending().await;
+        }
         sleep(self.behavior.half()).await;
         if self.behavior.fails() { lost("the answer was lost") } else { Ok(taken) }
     }
