@@ -132,7 +132,9 @@ fn webhooks(setup: &Setup, random: &mut Random) -> Vec<Webhook> {
                 _ => Content::Unproven,
             };
             let filler = if random.chance(15) { random.between(700, 4000) } else { random.between(0, 60) } as usize;
-            let way = if random.chance(25) { random.between(0, setup.deadline) } else { random.between(0, 30) };
+            // Those that arrive together and have different times left are the ones that depend on each other.
+            let is_late = random.chance(if rush.is_some() { 50 } else { 25 });
+            let way = if is_late { random.between(0, setup.deadline) } else { random.between(0, 30) };
             webhooks.push(Webhook { number: webhooks.len(), call, content, at: at.min(SPAN), in_turn, way, filler });
             at += if pace == 0 { 0 } else { random.between(0, 2 * pace) };
         }
@@ -152,7 +154,7 @@ fn faults(setup: &Setup, webhooks: &[Webhook], random: &mut Random) -> Vec<Fault
         let service = *random.pick(&services);
         let at = random.between(0, SPAN);
         let environment = random.between(0, 4) as usize;
-        match random.between(0, 13) {
+        match random.between(0, 14) {
             0..=2 => {
                 let requests = webhooks.len() as u64;
                 for _ in 0..random.between(1, 12) {
@@ -198,6 +200,13 @@ fn faults(setup: &Setup, webhooks: &[Webhook], random: &mut Random) -> Vec<Fault
             12 if setup.fifo => {
                 let until = at + random.between(500, 12_000);
                 faults.push(Fault::Poison { call: webhooks[0].call, from: at / 2, until });
+            }
+            13 => {
+                // From a webhook on, for most of its time: who waits for it has less.
+                let from = random.pick(webhooks).at;
+                let until = from + random.between(setup.deadline / 4, setup.deadline);
+                let reaction = Reaction::Silent { stores: random.chance(50) };
+                faults.push(Fault::Outage { service, from, until, reaction });
             }
             _ => {}
         }

