@@ -80,7 +80,8 @@ fn the_one_request(headers: &[(HeaderName, HeaderValue)], body: &[u8]) -> Reques
     let is_base64 = std::str::from_utf8(body).is_err();
     let text = if is_base64 { base64(body) } else { String::from_utf8_lossy(body).into_owned() };
     let single = |headers: &[(HeaderName, HeaderValue)]| {
-        let pairs = headers.iter().map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))));
+        let pairs =
+            headers.iter().map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))));
         Value::Object(pairs.collect::<Map<_, _>>())
     };
     let mut multiple: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -101,7 +102,8 @@ fn the_one_request(headers: &[(HeaderName, HeaderValue)], body: &[u8]) -> Reques
         // With one value for each header, these two gateways say the same.
         events.push(json!({"version": "2.0", "rawPath": "/webhook", "rawQueryString": "", "headers": single(headers),
             "requestContext": http, "body": text, "isBase64Encoded": is_base64}));
-        events.push(json!({"httpMethod": "POST", "path": "/webhook", "headers": single(headers), "requestContext": elb,
+        events
+            .push(json!({"httpMethod": "POST", "path": "/webhook", "headers": single(headers), "requestContext": elb,
             "body": text, "isBase64Encoded": is_base64}));
     }
     let mut requests = events.iter().map(|event| {
@@ -161,28 +163,30 @@ impl Queue for Memory {
 }
 
 fn receive(app_id: &str, request: &Request) -> Answer {
-    RUNTIME.with(|runtime| runtime.block_on(async {
-        let (queue, quarantine) = (Memory::default(), Memory::default());
-        let settings = Settings { accept: Accept { plaintext: false, ..Accept::all() }, ..Settings::default() };
-        let app_ids = AppIds::new(FixedAppId::new(app_id), Duration::from_secs(300));
-        let receiver = Receiver::new(settings, app_ids, queue.clone()).with_quarantine(Some(quarantine.clone()));
-        let answer = receiver.receive(request).await;
-        let take = |queue: Memory| queue.0.lock().expect("no panic").pop();
-        let quarantined = take(quarantine).map(|message| {
-            let mut record: Quarantined = serde_json::from_str(&message.body).expect("a record");
-            // These hold the time.
-            record.id.clear();
-            record.received_at = jiff::Timestamp::UNIX_EPOCH;
-            record
-        });
-        Answer {
-            status: answer.response.status().as_u16(),
-            body: answer.response.into_body(),
-            reason: answer.outcome.reason().map(str::to_owned),
-            event: take(queue).map(|message| message.body),
-            quarantined,
-        }
-    }))
+    RUNTIME.with(|runtime| {
+        runtime.block_on(async {
+            let (queue, quarantine) = (Memory::default(), Memory::default());
+            let settings = Settings { accept: Accept { plaintext: false, ..Accept::all() }, ..Settings::default() };
+            let app_ids = AppIds::new(FixedAppId::new(app_id), Duration::from_secs(300));
+            let receiver = Receiver::new(settings, app_ids, queue.clone()).with_quarantine(Some(quarantine.clone()));
+            let answer = receiver.receive(request).await;
+            let take = |queue: Memory| queue.0.lock().expect("no panic").pop();
+            let quarantined = take(quarantine).map(|message| {
+                let mut record: Quarantined = serde_json::from_str(&message.body).expect("a record");
+                // These hold the time.
+                record.id.clear();
+                record.received_at = jiff::Timestamp::UNIX_EPOCH;
+                record
+            });
+            Answer {
+                status: answer.response.status().as_u16(),
+                body: answer.response.into_body(),
+                reason: answer.outcome.reason().map(str::to_owned),
+                event: take(queue).map(|message| message.body),
+                quarantined,
+            }
+        })
+    })
 }
 
 impl Answer {
@@ -205,7 +209,9 @@ impl Answer {
     fn line(&self, app_id: &str, request: &Request) -> Value {
         let headers: BTreeMap<_, Vec<_>> = sorted(&request.headers)
             .into_iter()
-            .map(|(name, values)| (name, values.iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect()))
+            .map(|(name, values)| {
+                (name, values.iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect())
+            })
             .collect();
         json!({"appId": trimmed(app_id), "headers": headers, "body": base64(&request.body), "event": self.event,
             "reason": self.reason})

@@ -30,16 +30,19 @@ fuzz_target!(|input: &[u8]| {
             }
         }
     }
-    for (secret, name) in [
-        (json!({"app_id": text}).to_string(), DEFAULT_APP),
-        (json!({"apps": {"sales": text}}).to_string(), "sales"),
-    ] {
+    for (secret, name) in
+        [(json!({"app_id": text}).to_string(), DEFAULT_APP), (json!({"apps": {"sales": text}}).to_string(), "sales")]
+    {
         let Ok(apps) = Apps::from_secret(&secret) else { continue };
         let app_id = apps.get(name).expect("the app is there");
         let (algorithm, format) = (Algorithm::NAMES[0].1, Format::Hex);
         let data = sender::encrypt("{\"a\":1}", trimmed(text), algorithm, format, Encoding::Utf8);
         let envelope = Envelope { algorithm, format, encoding: Encoding::Utf8, encrypted_data: data.as_bytes().into() };
         let opened = decrypt::open(&envelope, app_id.key_and_iv()).and_then(Plaintext::into_event);
-        assert_eq!(opened.map(|event| event.text().to_owned()), Ok("{\"a\":1}".to_owned()), "another AppID was read back");
+        assert_eq!(
+            opened.map(|event| event.text().to_owned()),
+            Ok("{\"a\":1}".to_owned()),
+            "another AppID was read back"
+        );
     }
 });
