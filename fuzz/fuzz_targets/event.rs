@@ -32,10 +32,15 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     let _ = event.age(Timestamp::MAX);
     assert!(event.age(Timestamp::MIN).is_none_or(|age| age.is_zero()), "nothing is older than the first timestamp");
 
-    let delivery =
-        Delivery { app: "app", received_at: Timestamp::UNIX_EPOCH, request_id: text, invocation_id: text, trace_header: Some(text) };
-    let [fifo, standard] =
-        [QueueKind::Fifo, QueueKind::Standard].map(|kind| EventFormat::Raw.message(event.clone(), &delivery, kind).message);
+    let delivery = Delivery {
+        app: "app",
+        received_at: Timestamp::UNIX_EPOCH,
+        request_id: text,
+        invocation_id: text,
+        trace_header: Some(text),
+    };
+    let [fifo, standard] = [QueueKind::Fifo, QueueKind::Standard]
+        .map(|kind| EventFormat::Raw.message(event.clone(), &delivery, kind).message);
     for message in [&fifo, &standard] {
         is_taken_by_sqs(message);
     }
