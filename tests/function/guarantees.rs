@@ -1,4 +1,5 @@
-//! docs/guarantees.md against what it is about: every sentence that promises something is there, and every test that it names.
+//! docs/guarantees.md against what it is about: every sentence that promises something is there, and every test, rule of the
+//! simulation and scenario of the models that it names.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -63,4 +64,18 @@ fn every_test_that_is_named_exists() {
         let attributes = found[..place].iter().rev().take_while(|line| line.trim_start().starts_with('#'));
         assert!(attributes.into_iter().any(|line| line.contains("test")), "{path}.rs: {name} is no test");
     }
+}
+
+#[test]
+fn every_rule_of_the_simulation_and_every_scenario_of_the_models_that_is_named_exists() {
+    let text = file("docs/guarantees.md");
+    let named = |prefix| text.split('`').filter_map(|code| code.strip_prefix(prefix)).collect::<BTreeSet<&str>>();
+    let (rules, scenarios) = (file("tests/simulation/ledger.rs"), file("models/src/scenarios.rs"));
+    for rule in named("Rule::") {
+        assert!(rules.contains(&format!("Self::{rule} =>")), "the simulation has no rule {rule}");
+    }
+    for scenario in named("scenario: ") {
+        assert!(scenarios.contains(&format!("name: \"{scenario}\"")), "the models have no scenario {scenario}");
+    }
+    assert!(named("Rule::").len() >= 8 && named("scenario: ").len() >= 5, "{text}");
 }
