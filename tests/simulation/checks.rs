@@ -35,8 +35,11 @@ impl Ledger {
             one.environment == Some(environment)
                 && one.handed_over.as_ref().is_some_and(|handed| handed.at + 20_000 > now)
         };
-        // Idle ones are kept for 20 s, and each webhook needs one at a time, for a message or a secret.
-        let limit = 6 + in_flight + self.deliveries.iter().filter(recent).count();
+        // Idle ones are kept for 20 s, and each webhook needs one at a time. A request for a secret outlives its webhook, and
+        // the next one does not wait for it.
+        let of_secrets = self.asked.iter().filter(|((of, _), _)| *of == environment).flat_map(|(_, asked)| asked);
+        let asked = of_secrets.filter(|at| **at + 20_000 > now).count();
+        let limit = 6 + in_flight + asked + self.deliveries.iter().filter(recent).count();
         if open > limit {
             self.violate(
                 Rule::Bounded,
