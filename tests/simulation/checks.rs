@@ -254,11 +254,16 @@ impl Ledger {
         })
     }
 
-    /// Whether an environment knew the AppID of a webhook before it came, and had no reason to forget it.
+    /// Whether an environment knew the AppID of a webhook before it came, and had no reason to forget it. After two
+    /// rotations at once it may know it as the previous one only, which it reads again when it learns of the current one.
     fn is_known(&self, environment: usize, delivery: &Delivery, handed: &HandedOver, now: Milliseconds) -> bool {
         let version = delivery.version;
-        let opened = self.opened.get(&(environment, version)).filter(|opened| **opened < handed.at);
-        !self.setup.secret || opened.is_some_and(|opened| self.secrets.was_valid(version, *opened, now))
+        let keeps = |opened: Milliseconds| {
+            opened < handed.at
+                && self.secrets.was_valid(version, opened, now)
+                && self.secrets.was_replaced_after(version, opened)
+        };
+        !self.setup.secret || self.opened.get(&(environment, version)).is_some_and(|opened| keeps(*opened))
     }
 
     fn has_opened(&self, environment: usize) -> bool {

@@ -52,14 +52,15 @@ fn no_fault_breaks_a_promise() {
         println!("{}", runner::explain(seed.parse().unwrap()));
         return;
     }
-    let known = SEEDS.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok());
+    // For a mutant, how many seeds it takes; those that are known to find it would hide that.
+    let is_brief = std::env::var_os("SIMULATION_BRIEF").is_some();
+    let known = SEEDS.lines().filter(|_| !is_brief).filter_map(|line| line.split_whitespace().next()?.parse().ok());
     let first = number("SIMULATION_FIRST", 1);
     let seeds: Vec<u64> = known.chain(first..first + number("SIMULATION_SEEDS", 300)).collect();
     let totals = runner::simulate_all(&seeds);
     let place = |seed: u64| seeds.iter().position(|known| *known == seed).unwrap() + 1;
     let Some((seed, rule)) = totals.failed.iter().copied().min_by_key(|(seed, _)| place(*seed)) else { return };
     println!("seed {seed}, the {}. of {}, breaks {rule:?}", place(seed), seeds.len());
-    let is_brief = std::env::var_os("SIMULATION_BRIEF").is_some();
     panic!("{}", if is_brief { String::new() } else { runner::explain(seed) });
 }
 

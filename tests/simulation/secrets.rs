@@ -40,6 +40,11 @@ impl Secrets {
         begins && self.current_since.get(version + 2).is_none_or(|since| *since > until)
     }
 
+    /// Whether a version was replaced only after a time, or not yet.
+    pub fn was_replaced_after(&self, version: usize, at: Milliseconds) -> bool {
+        self.current_since.get(version + 1).is_none_or(|replaced| *replaced > at)
+    }
+
     /// The answer to `GetSecretValue`: status and body.
     pub fn answer(&self, request: &Value) -> (u16, Value) {
         let version = match request["VersionStage"].as_str() {
