@@ -290,7 +290,11 @@ impl Ledger {
 
     /// A webhook that was answered 200 against those of its call that were too.
     fn check_order(&mut self, number: usize, delivery: &Delivery, handed: &HandedOver) {
-        let place = |handed: &HandedOver| self.places.get(&(Service::Queue, handed.event_id.clone())).copied();
+        // What took the way through the failover queue may have come to the first one at any time.
+        let place = |handed: &HandedOver| {
+            let on = |service| self.places.get(&(service, handed.event_id.clone())).copied();
+            on(Service::Queue).filter(|_| on(Service::Failover).is_none())
+        };
         // Of several deliveries of one event, any can have given it its place.
         let is_once = |handed: &HandedOver| self.by_event_id[&handed.event_id].len() == 1;
         if !self.setup.fifo || !delivery.content.is_event() || !is_once(handed) {

@@ -437,8 +437,13 @@ impl<'p> World<'p> {
 
     fn answer(&mut self, connection: usize, bytes: &[u8], end: End) {
         let line = &mut self.connections[connection];
-        if line.is_dead || line.is_dropped {
+        let (environment, service) = (line.environment, line.service);
+        if line.is_dropped {
             return;
+        }
+        if line.is_dead {
+            trace!(self, "an answer is lost on connection {connection}");
+            return self.ledger.touched(Touch { at: self.now, environment, service, call: None, passes: true });
         }
         if let Some(io) = &mut line.io
             && !bytes.is_empty()
