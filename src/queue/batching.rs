@@ -19,7 +19,7 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{
     sync::oneshot,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -290,7 +290,7 @@ impl BatchingQueue {
         group: &str,
         deadline: Instant,
     ) -> Result<Sent, QueueError> {
-        if let Ok(answer) = timeout(LINGER, &mut answer).await {
+        if let Ok(answer) = timeout_at(deadline.min(Instant::now() + LINGER), &mut answer).await {
             return answer.unwrap_or_else(|_| Err(given_up()));
         }
         self.send_waiting();

@@ -230,3 +230,21 @@ async fn nobody_waits_past_the_deadline() {
     let all = tokio::time::timeout(Duration::from_secs(10), in_flight.join_all()).await.unwrap();
     assert!(all.into_iter().all(|result| result == Err(QueueError::OutOfTime)));
 }
+
+#[tokio::test]
+async fn without_any_time_left_a_message_waits_for_no_others() {
+    let stub = SqsStub::start(&[], Reaction::Stall).await;
+    let queue = batching_queue(&stub);
+    let ahead = {
+        let queue = queue.clone();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        tokio::spawn(async move { queue.send(message("call", 0, 0), deadline).await })
+    };
+    stub.read(1).await;
+    // On this clock, time passes only where somebody waits.
+    tokio::time::pause();
+    let now = Instant::now();
+    assert_eq!(queue.send(message("call", 1, 0), now).await, Err(QueueError::OutOfTime));
+    assert!(now.elapsed() <= Duration::from_millis(1), "{:?}", now.elapsed());
+    ahead.abort();
+}
