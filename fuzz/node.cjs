@@ -13,9 +13,11 @@ const SUPPORTED = /^(aes(128|192|256)|aes-(128|192|256)-(cbc|ctr|cfb|cfb8|ofb|ec
 const FORMATS = /^(hex|base64|base64url|latin1|binary)$/i;
 const ENCODINGS = /^(utf-?8|ascii|latin1|binary|utf-?16le|ucs-?2)$/i;
 
+const isJson = (contentType) => /^application\/json/i.test(contentType);
+
 function encryptedData(body, contentType) {
   const text = body.toString('utf8').replace(/^\ufeff/, '');
-  if (/^application\/json/i.test(contentType)) return JSON.parse(text).encrypted_data;
+  if (isJson(contentType)) return JSON.parse(text).encrypted_data;
   const values = new URLSearchParams(text).getAll('encrypted_data');
   return values.length === 1 ? values[0] : undefined;
 }
@@ -79,7 +81,7 @@ for (const line of readFileSync(process.argv[2], 'utf8').trimEnd().split('\n')) 
     if (opened === undefined) {
       count('only voicehook reads it');
       // Node's sample parses what its content type names; voicehook reads what can be read.
-      if (/json/i.test(webhook.headers['content-type']?.[0] ?? '')) differences.push(['voicehook alone opens it', line]);
+      if (isJson(webhook.headers['content-type']?.[0] ?? '')) differences.push(['voicehook alone opens it', line]);
     } else if (opened.text === webhook.event) count('the same event');
     // A text that SQS would not take is escaped, and a byte order mark is not an event's.
     else if (isObject(opened.text) && JSON.stringify(JSON.parse(opened.text)) === JSON.stringify(JSON.parse(webhook.event))) count('the same JSON');

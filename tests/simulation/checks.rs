@@ -23,28 +23,29 @@ const IN_TIME_TO_RECOVER: Milliseconds = 600;
 const PROMPT: Milliseconds = 1000;
 /// A version of the secret counts as fresh for so long.
 const FRESH: Milliseconds = 1000;
+/// For each of two versions one request a second, which may take 10 s.
+const CONNECTIONS_TO_SECRETS: usize = 24;
 /// What the function's timers may be late by.
 const TICK: Milliseconds = 3;
 
 impl Ledger {
-    /// An environment has so many connections.
-    pub fn connections(&mut self, environment: usize, open: usize, now: Milliseconds) {
+    /// An environment has so many connections to Secrets Manager, and so many others.
+    pub fn connections(&mut self, environment: usize, to_secrets: usize, others: usize, now: Milliseconds) {
         let of_it = |one: &&Delivery| one.environment == Some(environment) && !one.is_over;
         let in_flight = self.deliveries.iter().filter(of_it).count();
         let recent = |one: &&Delivery| {
             one.environment == Some(environment)
                 && one.handed_over.as_ref().is_some_and(|handed| handed.at + 20_000 > now)
         };
-        // Idle ones are kept for 20 s, and each webhook needs one at a time. A request for a secret outlives its webhook, and
-        // the next one does not wait for it.
-        let of_secrets = self.asked.iter().filter(|((of, _), _)| *of == environment).flat_map(|(_, asked)| asked);
-        let asked = of_secrets.filter(|at| **at + 20_000 > now).count();
-        let limit = 6 + in_flight + asked + self.deliveries.iter().filter(recent).count();
-        if open > limit {
-            self.violate(
-                Rule::Bounded,
-                format!("environment {environment} has {open} connections for {in_flight} webhooks"),
-            );
+        // Idle ones are kept for 20 s, and each webhook needs one at a time.
+        let limit = 6 + in_flight + self.deliveries.iter().filter(recent).count();
+        if others > limit {
+            let what = format!("environment {environment} has {others} connections for {in_flight} webhooks");
+            self.violate(Rule::Bounded, what);
+        }
+        if to_secrets > CONNECTIONS_TO_SECRETS {
+            let what = format!("environment {environment} has {to_secrets} connections to Secrets Manager");
+            self.violate(Rule::Bounded, what);
         }
     }
 

@@ -229,7 +229,8 @@ impl<'p> World<'p> {
                 let latency = self.latency();
                 self.at(self.now + latency, Event::Connect { environment, service, answer });
                 let open = self.connections.iter().filter(|one| one.environment == environment && !one.is_dropped);
-                self.ledger.connections(environment, open.count(), self.now);
+                let (to_secrets, others): (Vec<_>, Vec<_>) = open.partition(|one| one.service == Service::Secrets);
+                self.ledger.connections(environment, to_secrets.len(), others.len(), self.now);
             }
             Output::Wrote { connection, bytes } => {
                 trace!(self, "environment {environment} writes {bytes} bytes on connection {connection}");
