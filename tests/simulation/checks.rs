@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     Milliseconds,
     faults::Service,
-    ledger::{Delivery, HandedOver, Ledger, Rule},
+    ledger::{Delivery, HandedOver, Ledger, Rule, Touch},
     plan::Content,
     services::call_of,
     sqs::SimulatedQueue,
@@ -232,7 +232,12 @@ impl Ledger {
             false => allowed > IN_TIME_TO_RECOVER && was_well(Service::Queue, last_moment),
             true => {
                 let half = allowed / 2 > IN_TIME_TO_RECOVER;
-                half && (was_well(Service::Failover, last_moment) || was_well(Service::Queue, 0))
+                // A queue that failed for other calls may be left alone, with the failover queue in its place.
+                let never_failed = || {
+                    let of_it = |touch: &&Touch| touch.environment == environment && touch.service == Service::Queue;
+                    !self.touches.iter().any(|touch| of_it(&touch))
+                };
+                half && (was_well(Service::Failover, last_moment) || never_failed())
             }
         };
         is_opened && is_queued
