@@ -16,6 +16,9 @@ use crate::{
 /// Environments of each row without `--rounds`.
 const ROUNDS: usize = 10;
 
+/// The longest time that is waited for an answer: a second longer than EnableX does. It stands for no answer.
+const GIVES_UP: Duration = Duration::from_secs(6);
+
 /// What can become of a connection, in words.
 const FATES: [(Idle, &str); 3] =
     [(Idle::Kept, "connection kept"), (Idle::Closed, "closed by the server"), (Idle::Lost, "lost silently")];
@@ -66,7 +69,8 @@ pub async fn run(bench: &Bench<'_>, arguments: &Arguments) {
 async fn thaw(frozen: &mut Vec<Frozen>, times: &mut BTreeMap<Row, Vec<Duration>>, now: Instant) {
     for Frozen { environment, aws, row, .. } in frozen.extract_if(.., |frozen| frozen.thaws <= now) {
         environment.process.thaw();
-        times.entry(row).or_default().extend(environment.api.invoke(1).await);
+        let answered = tokio::time::timeout(GIVES_UP, environment.api.invoke(1)).await;
+        times.entry(row).or_default().extend(answered.unwrap_or_else(|_| vec![GIVES_UP]));
         drop((environment, aws));
     }
 }
