@@ -22,7 +22,7 @@ use support::guard::{Counts, compare, is_parent, of_a_webhook};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Hash tables grow at other times from run to run; nothing else differs.
-const TOLERANCE: f64 = 0.02;
+const TOLERANCE: f64 = 0.05;
 
 fn main() {
     let region = Region::new(ALLOCATOR);
@@ -35,14 +35,21 @@ fn main() {
 }
 
 fn count() -> Counts {
-    let allocations = of_a_webhook(|_, arguments| of_a_process(arguments)[0]);
-    let bytes = of_a_webhook(|_, arguments| of_a_process(arguments)[1]);
+    let allocations = of_a_webhook(|_, arguments| median(&arguments, |[allocations, _]| allocations));
+    let bytes = of_a_webhook(|_, arguments| median(&arguments, |[_, bytes]| bytes));
     let bytes = bytes.into_iter().map(|(case, bytes)| (format!("{case}: bytes"), bytes));
     allocations.into_iter().map(|(case, count)| (format!("{case}: allocations"), count)).chain(bytes).collect()
 }
 
+/// Of nine processes, because one that stands still for some milliseconds shares its requests in another way.
+fn median(arguments: &[String; 4], of: impl Fn([u64; 2]) -> u64) -> u64 {
+    let mut counts = [(); 9].map(|()| of(of_a_process(arguments)));
+    counts.sort_unstable();
+    counts[4]
+}
+
 /// Allocations and bytes of a process of this program, which prints them last of all.
-fn of_a_process(arguments: [String; 4]) -> [u64; 2] {
+fn of_a_process(arguments: &[String; 4]) -> [u64; 2] {
     let mut process = Command::new(env::current_exe().unwrap());
     // The log is written, and nobody reads it.
     let process = process.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
