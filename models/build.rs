@@ -47,7 +47,7 @@ fn main() -> io::Result<()> {
         let Some(file) = file.iter().find(is_there) else { continue };
         // Clippy checks the sources where they are, without faults in them.
         modules += &format!(
-            "#[allow(unused_imports, dead_code, clippy::all)]\n#[path = {:?}]\npub mod {module};\n",
+            "#[allow(unused_imports, dead_code, clippy::all, reason = \"a part of the sources\")]\n#[path = {:?}]\npub mod {module};\n",
             out.join(file)
         );
     }

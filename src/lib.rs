@@ -16,7 +16,8 @@
 //! 7. [`queue`]: the SQS message, its attributes, group and deduplication id, and the queue's confirmation.
 //!
 //! Beside them: [`config`] reads the environment, [`aws`] is what the AWS clients share and how SQS is reached without the
-//! SDK, [`telemetry`] writes the log, [`clock`] tells the time of day, and [`sender`] is the other side, EnableX's own, for tests and tools.
+//! SDK, [`telemetry`] writes the log, [`clock`] tells the time of day, and [`sender`] is the other side, EnableX's own, for
+//! tests and tools.
 //!
 //! # What is promised
 //!

@@ -5,7 +5,7 @@ use voicehook_lambda::{
     receiver::Request,
     sender,
 };
-use voicehook_test_support::Random;
+use voicehook_test_support::{Random, headers_with_encoding};
 
 pub const APP_ID: &str = "voicehook-dev";
 const BLOCK: usize = 16;
@@ -88,16 +88,7 @@ impl Kind {
     /// A new webhook of this kind, with a ciphertext of `size` bytes.
     pub fn request(self, size: usize, random: &mut Random) -> Request {
         let (encoding, body) = self.encoding_and_body(size, random);
-        http::Request::builder()
-            .method("POST")
-            .uri("/webhook")
-            .header("content-type", "application/json")
-            .header("x-algoritm", "aes-256-cbc")
-            .header("x-format", "hex")
-            .header("x-encoding", encoding)
-            .body(body)
-            .unwrap()
-            .into()
+        headers_with_encoding(encoding).body(body).unwrap().into()
     }
 
     /// `x-encoding` and the body of a new webhook of this kind.

@@ -8,7 +8,7 @@
     reason = "a benchmark prints, and fails by panicking"
 )]
 
-use std::{collections::BTreeMap, env, fs};
+use std::{array, collections::BTreeMap, env, fs};
 
 use super::ways::{CASES, WAYS, take};
 
@@ -52,8 +52,8 @@ pub fn is_parent() -> bool {
 }
 
 /// For each way and size what a webhook costs: the difference between many and few, so that what is done once does not
-/// count. `count` is what a process costs, all in all, that is started with these arguments.
-pub fn of_a_webhook(count: impl Fn(&str, [String; 4]) -> u64) -> Counts {
+/// count. `count` is what a process costs, all in all, that is started with these arguments: one number or several.
+pub fn of_a_webhook<const N: usize>(count: impl Fn(&str, [String; 4]) -> [u64; N]) -> BTreeMap<String, [u64; N]> {
     let cases = WAYS.into_iter().flat_map(|way| CASES.map(|(bytes, webhooks)| (way, bytes, webhooks)));
     cases
         .map(|(way, bytes, [few, many])| {
@@ -61,7 +61,9 @@ pub fn of_a_webhook(count: impl Fn(&str, [String; 4]) -> u64) -> Counts {
                 let arguments = ["--take".to_owned(), way.to_owned(), bytes.to_string(), webhooks.to_string()];
                 count(&format!("{way}-{bytes}-bytes-{webhooks}-webhooks"), arguments)
             };
-            (format!("{way}, {bytes} bytes"), (count(many) - count(few)).div_ceil((many - few) as u64))
+            let (of_many, of_few) = (count(many), count(few));
+            let of_one = |place: usize| (of_many[place] - of_few[place]).div_ceil((many - few) as u64);
+            (format!("{way}, {bytes} bytes"), array::from_fn(of_one))
         })
         .collect()
 }

@@ -6,8 +6,6 @@
 //!
 //! The protocol is AWS JSON 1.0. <https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html>
 
-use super::signature::{Signed, Signer};
-use crate::clock;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::{
     box_error::BoxError,
@@ -21,6 +19,9 @@ use http::{
     HeaderValue, Request, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
+
+use super::signature::{Signed, Signer};
+use crate::clock;
 
 const JSON: &str = "application/x-amz-json-1.0";
 const NAME: &str = concat!("voicehook/", env!("CARGO_PKG_VERSION"));

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     Milliseconds,
     faults::Service,
-    ledger::{Delivery, HandedOver, Ledger, Rule, Touch},
+    ledger::{Delivery, HandedOver, Ledger, Rule},
     plan::Content,
     services::call_of,
     sqs::SimulatedQueue,
@@ -233,11 +233,11 @@ impl Ledger {
             true => {
                 let half = allowed / 2 > IN_TIME_TO_RECOVER;
                 // A queue that failed for other calls may be left alone, with the failover queue in its place.
-                let never_failed = || {
-                    let of_it = |touch: &&Touch| touch.environment == environment && touch.service == Service::Queue;
-                    !self.touches.iter().any(|touch| of_it(&touch))
-                };
-                half && (was_well(Service::Failover, last_moment) || never_failed())
+                let has_failed = self
+                    .touches
+                    .iter()
+                    .any(|touch| touch.environment == environment && touch.service == Service::Queue);
+                half && (was_well(Service::Failover, last_moment) || !has_failed)
             }
         };
         is_opened && is_queued

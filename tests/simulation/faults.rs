@@ -1,6 +1,8 @@
 //! What can go wrong, and when: a fault is data, so that a failing run can be repeated without it.
 
-use super::{Milliseconds, random::Random};
+use voicehook_test_support::Random;
+
+use super::Milliseconds;
 
 /// Somebody whom an environment talks to. Each has a host of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,13 +124,13 @@ static NONSENSE: [&str; 4] = ["<html>", "{}", r#"{"MessageId":""}"#, "{\"Message
 impl Reaction {
     /// Any but the right one.
     pub fn random(service: Service, random: &mut Random) -> Self {
-        let stores = random.chance(50);
+        let stores = random.percent(50);
         let places = random.between(1, 1024) as u16;
         match random.between(0, if service == Service::Secrets { 8 } else { 13 }) {
             0 => Self::Lost,
-            1 => Self::Closed { reset: random.chance(50), stores },
+            1 => Self::Closed { reset: random.percent(50), stores },
             2 => Self::Silent { stores },
-            3 => Self::Cut { after: random.between(1, 250) as u16, closes: random.chance(50) },
+            3 => Self::Cut { after: random.between(1, 250) as u16, closes: random.percent(50) },
             4 => Self::Drips { gap: random.between(1, 120) as u16 },
             5 => Self::Late { by: random.between(50, 5000) as u16 },
             6 => {

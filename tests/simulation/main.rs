@@ -26,7 +26,6 @@ mod faults;
 mod ledger;
 mod network;
 mod plan;
-mod random;
 mod runner;
 mod secrets;
 mod sender;

@@ -1,10 +1,11 @@
 //! What happens in one simulation, all of it decided by the seed beforehand: how the function is configured, which
 //! webhooks are sent, and what goes wrong. What is left of a plan when a fault or a webhook is taken out is a plan too.
 
+use voicehook_test_support::Random;
+
 use super::{
     Milliseconds,
     faults::{Fault, Reaction, Service},
-    random::Random,
 };
 
 /// The time from the first webhook to the last.
@@ -96,15 +97,15 @@ impl Plan {
 impl Setup {
     fn new(random: &mut Random) -> Self {
         Self {
-            fifo: random.chance(75),
-            failover: random.chance(35),
-            quarantine: random.chance(60),
+            fifo: random.percent(75),
+            failover: random.percent(35),
+            quarantine: random.percent(60),
             quarantine_limit: *random.pick(&[1_048_576, 4096, 2048]),
-            secret: random.chance(60),
+            secret: random.percent(60),
             time_to_live: *random.pick(&[1, 5, 300]),
             deadline: *random.pick(&[4000, 4000, 4000, 2000, 1000, 8000]),
             timeout: *random.pick(&[10_000, 10_000, 10_000, 3000, 1500]),
-            one_at_a_time: random.chance(45),
+            one_at_a_time: random.percent(45),
             environments: random.between(1, 4) as usize,
         }
     }
@@ -114,10 +115,10 @@ impl Setup {
 fn webhooks(setup: &Setup, random: &mut Random) -> Vec<Webhook> {
     let mut webhooks = Vec::new();
     // Calls that are all there at once share batches.
-    let rush = random.chance(35).then(|| random.between(0, SPAN / 2));
+    let rush = random.percent(35).then(|| random.between(0, SPAN / 2));
     let garbage = *random.pick(&[0, 5, 30]);
     for call in 0..random.between(1, 7) as usize {
-        let in_turn = random.chance(50);
+        let in_turn = random.percent(50);
         let mut at = rush.unwrap_or_else(|| random.between(0, SPAN / 2));
         let pace = *random.pick(&[0, 3, 30, 400, 2500]);
         for place in 0..random.between(1, 13) {
@@ -127,13 +128,13 @@ fn webhooks(setup: &Setup, random: &mut Random) -> Vec<Webhook> {
                 }
                 below if below < garbage + 2 => Content::Probe,
                 below if below < garbage + 8 && setup.secret => Content::OfPreviousAppId,
-                _ if place > 0 && random.chance(12) => Content::Again,
-                _ if random.chance(50) => Content::Proven,
+                _ if place > 0 && random.percent(12) => Content::Again,
+                _ if random.percent(50) => Content::Proven,
                 _ => Content::Unproven,
             };
-            let filler = if random.chance(15) { random.between(700, 4000) } else { random.between(0, 60) } as usize;
+            let filler = if random.percent(15) { random.between(700, 4000) } else { random.between(0, 60) } as usize;
             // Those that arrive together and have different times left are the ones that depend on each other.
-            let is_late = random.chance(if rush.is_some() { 50 } else { 25 });
+            let is_late = random.percent(if rush.is_some() { 50 } else { 25 });
             let way = if is_late { random.between(0, setup.deadline) } else { random.between(0, 30) };
             webhooks.push(Webhook { number: webhooks.len(), call, content, at: at.min(SPAN), in_turn, way, filler });
             at += if pace == 0 { 0 } else { random.between(0, 2 * pace) };
@@ -149,7 +150,7 @@ fn faults(setup: &Setup, webhooks: &[Webhook], random: &mut Random) -> Vec<Fault
     services.extend(setup.quarantine.then_some(Service::Quarantine));
     services.extend(setup.secret.then_some(Service::Secrets));
     let mut faults = Vec::new();
-    let kinds = if random.chance(10) { 0 } else { random.between(1, 7) };
+    let kinds = if random.percent(10) { 0 } else { random.between(1, 7) };
     for _ in 0..kinds {
         let service = *random.pick(&services);
         let at = random.between(0, SPAN);
@@ -174,15 +175,15 @@ fn faults(setup: &Setup, webhooks: &[Webhook], random: &mut Random) -> Vec<Fault
             }
             6 => {
                 let until = at + random.between(50, 5000);
-                faults.push(Fault::NoConnections { service, from: at, until, refused: random.chance(50) });
+                faults.push(Fault::NoConnections { service, from: at, until, refused: random.percent(50) });
             }
             7 => faults.push(Fault::ConnectionsDie { at }),
             8 => faults.push(Fault::IdleConnectionsClose { at }),
             9 => {
                 let lasts = *random.pick(&[30, 700, 3000, 30_000]);
-                faults.push(Fault::Freeze { environment, at, lasts, clock_stands: random.chance(30) });
+                faults.push(Fault::Freeze { environment, at, lasts, clock_stands: random.percent(30) });
             }
-            10 => faults.push(if random.chance(50) {
+            10 => faults.push(if random.percent(50) {
                 Fault::Kill { environment, at }
             } else {
                 Fault::ClockJump {
@@ -205,7 +206,7 @@ fn faults(setup: &Setup, webhooks: &[Webhook], random: &mut Random) -> Vec<Fault
                 // From a webhook on, for most of its time: who waits for it has less.
                 let from = random.pick(webhooks).at;
                 let until = from + random.between(setup.deadline / 4, setup.deadline);
-                let reaction = Reaction::Silent { stores: random.chance(50) };
+                let reaction = Reaction::Silent { stores: random.percent(50) };
                 faults.push(Fault::Outage { service, from, until, reaction });
             }
             _ => {}

@@ -20,6 +20,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     sync::oneshot,
 };
+use voicehook_test_support::Random;
 
 use super::{
     Milliseconds,
@@ -28,7 +29,6 @@ use super::{
     ledger::{Ledger, Touch, Violation},
     network::{Line, Output},
     plan::{Plan, Setup},
-    random::Random,
     sender,
     services::{Asked, End, Services},
     wire::{self, HttpRequest},

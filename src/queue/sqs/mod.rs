@@ -106,7 +106,8 @@ impl Sqs {
     }
 
     /// Sends up to [`MAX_ENTRIES`] messages, of [`MAX_MESSAGE_BYTES`] in all, in one request, which is the same each
-    /// time it is tried. Each has a deadline. The answer has a place for each, in their order: `None` where the queue did not take that one.
+    /// time it is tried. Each has a deadline. The answer has a place for each, in their order: `None` where the queue did
+    /// not take that one.
     pub(super) async fn send_batch(
         &self,
         messages: &[&Message],

@@ -108,13 +108,18 @@ pub fn encrypted_body(event: &str) -> String {
 
 /// A webhook of EnableX, still without its body.
 pub fn headers() -> http::request::Builder {
+    headers_with_encoding("utf8")
+}
+
+/// The same with another `x-encoding`.
+pub fn headers_with_encoding(encoding: &str) -> http::request::Builder {
     http::Request::builder()
         .method("POST")
         .uri("/webhook")
         .header("content-type", "application/json")
         .header("x-algoritm", "aes-256-cbc")
         .header("x-format", "hex")
-        .header("x-encoding", "utf8")
+        .header("x-encoding", encoding)
 }
 
 /// AWS clients for an emulator or a stub, as the function has them.
