@@ -36,7 +36,8 @@ impl Queue for PanicsOnce {
 /// Everything that a process printed which ran one of these tests to write a log.
 fn log_of(test: &str) -> String {
     let mut writer = Command::new(std::env::current_exe().unwrap());
-    writer.args(["--exact", test, "--nocapture"]).envs([(WRITER, "1"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")]);
+    // With one thread, as on one CPU, the test runner would write the test's name before the first line of the log.
+    writer.args(["--exact", test, "--nocapture", "--test-threads=2"]).envs([(WRITER, "1"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")]);
     let output = writer.env_remove("METRICS_NAMESPACE").output().unwrap();
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
