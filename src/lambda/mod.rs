@@ -17,6 +17,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use lambda_http::{Error, LambdaEvent, service_fn};
@@ -25,6 +26,7 @@ use lambda_runtime::{
     tower::{Layer, Service},
 };
 use pin_project_lite::pin_project;
+use tokio::time::sleep;
 use tokio_util::task::{TaskTracker, task_tracker::TrackedFuture};
 
 pub use self::payload::{Gateway, GatewayEvent, NotAGatewayEvent};
@@ -34,6 +36,10 @@ use crate::{
     queue::Queue,
     receiver::{Arrivals, Place, Receiver},
 };
+
+/// How long an invocation may still be on its way that Lambda handed out before it sent SIGTERM. After SIGTERM the process has
+/// 600 ms: docs/managed-instances.md.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
 /// How many invocations Lambda sends at once to this environment: one, but for Lambda Managed Instances.
 #[must_use]
@@ -118,6 +124,7 @@ impl Invocations {
     async fn end(&self) {
         self.is_ending.store(true, Ordering::SeqCst);
         self.in_flight.close();
+        sleep(ON_ITS_WAY).await;
         self.in_flight.wait().await;
     }
 }
@@ -183,7 +190,7 @@ mod tests {
     use std::convert::Infallible;
 
     use futures_util::FutureExt as _;
-    use tokio::sync::oneshot;
+    use tokio::{sync::oneshot, time::timeout};
 
     use super::*;
 
@@ -209,7 +216,7 @@ mod tests {
         drop(failing);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_end_waits_for_what_is_in_flight_and_lets_no_worker_go_on() {
         let invocations = Invocations::default();
         let (answer, answered) = oneshot::channel::<()>();
@@ -218,7 +225,7 @@ mod tests {
         let mut in_flight = Box::pin(service.call(()));
         assert!(in_flight.as_mut().now_or_never().is_none());
         let mut end = Box::pin(invocations.end());
-        assert!(end.as_mut().now_or_never().is_none());
+        assert!(timeout(10 * ON_ITS_WAY, &mut end).await.is_err());
         answer.send(()).unwrap();
         assert!(in_flight.as_mut().now_or_never().is_none(), "its worker would fetch the next invocation");
         assert!(end.as_mut().now_or_never().is_some());

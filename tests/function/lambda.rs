@@ -10,7 +10,7 @@ use tokio::{
     sync::oneshot,
     time::timeout,
 };
-use voicehook_test_support::runtime_api::{PATIENCE, RuntimeApi, terminate, webhook_event};
+use voicehook_test_support::runtime_api::{PATIENCE, RuntimeApi, Signal, signal, terminate, webhook_event};
 use voicehook_test_support::sqs_stub::{Reaction, SqsStub};
 use voicehook_test_support::{APP_ID, encrypted_body};
 
@@ -89,6 +89,22 @@ async fn a_function_that_is_told_to_end_answers_what_is_in_flight_first() {
     api.handed_out(IN_FLIGHT).await;
     api.terminate(&function).await;
     stub.open(true);
+    assert_eq!(statuses(answers).await, BTreeMap::from([(200, IN_FLIGHT)]));
+    let ended = timeout(PATIENCE, function.wait()).await.unwrap().unwrap();
+    assert!(ended.success(), "{ended}");
+}
+
+#[tokio::test]
+async fn an_invocation_that_lambda_hands_out_just_before_it_ends_the_function_is_answered() {
+    let (stub, api) = (SqsStub::start(&[], Reaction::Accept).await, RuntimeApi::start().await);
+    let mut function = function(&stub, &api).await;
+    api.asked_for(IN_FLIGHT).await;
+    // Until it goes on, the function sees neither the invocations nor the signal.
+    signal(function.id().unwrap(), Signal::STOP);
+    let answers = invoke_all(&api);
+    api.handed_out(IN_FLIGHT).await;
+    api.terminate(&function).await;
+    signal(function.id().unwrap(), Signal::CONT);
     assert_eq!(statuses(answers).await, BTreeMap::from([(200, IN_FLIGHT)]));
     let ended = timeout(PATIENCE, function.wait()).await.unwrap().unwrap();
     assert!(ended.success(), "{ended}");

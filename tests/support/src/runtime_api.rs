@@ -47,6 +47,7 @@ struct Shared {
     waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
     /// `None` once nothing is answered any more.
     answers: Mutex<Option<HashMap<String, oneshot::Sender<Value>>>>,
+    asked_for: watch::Sender<usize>,
     handed_out: watch::Sender<usize>,
     invoked: AtomicUsize,
     has_extension: watch::Sender<bool>,
@@ -67,6 +68,7 @@ impl RuntimeApi {
         let shared = Arc::new(Shared {
             waiting: tokio::sync::Mutex::new(waiting),
             answers: Mutex::new(Some(HashMap::new())),
+            asked_for: watch::Sender::new(0),
             handed_out: watch::Sender::new(0),
             invoked: AtomicUsize::new(0),
             has_extension: watch::Sender::new(false),
@@ -151,10 +153,19 @@ impl RuntimeApi {
 
     /// Waits until so many invocations have been handed out since the start.
     pub async fn handed_out(&self, count: usize) {
-        let mut handed_out = self.shared.handed_out.subscribe();
-        let reached = handed_out.wait_for(|number| *number >= count);
-        assert!(tokio::time::timeout(PATIENCE, reached).await.is_ok(), "the function does not ask for invocations");
+        reached(&self.shared.handed_out, count).await;
     }
+
+    /// Waits until so many invocations have been asked for since the start.
+    pub async fn asked_for(&self, count: usize) {
+        reached(&self.shared.asked_for, count).await;
+    }
+}
+
+async fn reached(number: &watch::Sender<usize>, count: usize) {
+    let mut number = number.subscribe();
+    let reached = number.wait_for(|number| *number >= count);
+    assert!(tokio::time::timeout(PATIENCE, reached).await.is_ok(), "the function does not ask for invocations");
 }
 
 /// Sends SIGTERM.
@@ -171,6 +182,7 @@ pub fn signal(pid: u32, signal: Signal) {
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, String) {
+    shared.asked_for.send_modify(|number| *number += 1);
     let Some(invocation) = shared.waiting.lock().await.recv().await else { return std::future::pending().await };
     shared.handed_out.send_modify(|number| *number += 1);
     let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(10);
