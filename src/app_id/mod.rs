@@ -283,3 +283,49 @@ impl AppIdSource for ConfiguredSource {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = r#"{"apps": {"sales": "app-id-0123456789"}, "token": "token-0123456789"}"#;
+
+    #[test]
+    fn what_is_printed_for_debugging_says_what_it_is_and_shows_no_secret() {
+        let app_id = "app-id-0123456789";
+        for (printed, expected) in [
+            (format!("{:?}", Apps::from_secret(SECRET).unwrap()), &["sales", "AppId(secret)", "Token(secret)"][..]),
+            (format!("{:?}", FixedAppId::new(app_id)), &["FixedAppId(secret)"]),
+            (format!("{:?}", AppIdSetting::Environment(app_id.to_owned().into())), &["Environment(secret)"]),
+            (format!("{:?}", AppIdSetting::Secret("its-name".to_owned())), &[r#"Secret("its-name")"#]),
+        ] {
+            assert!(expected.iter().all(|part| printed.contains(part)), "{printed}");
+            assert!(!printed.contains("0123456789"), "{printed}");
+        }
+    }
+
+    #[test]
+    fn an_app_id_of_the_environment_is_known_without_asking() {
+        let source = FixedAppId::new("app-id-0123456789");
+        let time_to_live = std::time::Duration::from_secs(300);
+        // Without a runtime, nobody could be asked.
+        assert!(AppIds::new(source.clone(), time_to_live).known().current().is_some());
+        assert!(AppIds::new(ConfiguredSource::Environment(source), time_to_live).known().current().is_some());
+    }
+
+    #[test]
+    fn apps_are_the_same_only_with_the_same_names_app_ids_and_token() {
+        let apps = Apps::from_secret(SECRET).unwrap();
+        assert!(apps.is_same(&Apps::from_secret(SECRET).unwrap()));
+        for (part, other) in [
+            ("sales", "support"),
+            ("app-id-0123456789", "app-id-9876543210"),
+            ("token-0123456789", "token-9876543210"),
+            (r#", "token": "token-0123456789""#, ""),
+            (r#"{"sales""#, r#"{"more": "app-id-0123456789", "sales""#),
+        ] {
+            let other = Apps::from_secret(&SECRET.replace(part, other)).unwrap();
+            assert!(!apps.is_same(&other) && !other.is_same(&apps), "{part}");
+        }
+    }
+}

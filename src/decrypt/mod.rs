@@ -156,3 +156,54 @@ pub fn open_ciphertext(
     let (text, readable) = text::decode(encoding, bytes);
     Ok(Plaintext { text, fault: fault.or_else(|| (!readable).then_some(Fault::Text)) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_has_a_name_for_the_log_and_says_whether_another_app_id_may_open_it() {
+        for (fault, name, depends_on_app_id) in [
+            (Fault::Format, "format", false),
+            (Fault::Length, "length", false),
+            (Fault::Padding, "padding", true),
+            (Fault::Text, "text", true),
+            (Fault::Json, "json", true),
+            (Fault::NotAnObject, "not_an_object", true),
+        ] {
+            assert_eq!((fault.name(), fault.depends_on_app_id()), (name, depends_on_app_id));
+        }
+    }
+
+    #[test]
+    fn a_padded_ciphertext_is_at_least_one_block_and_whole_blocks_and_others_may_have_any_length() {
+        let opens = |algorithm, length| {
+            let algorithm = Algorithm::named(algorithm).unwrap();
+            open_ciphertext(vec![0; length], algorithm, Encoding::Latin1, &KeyAndIv::derive("app-id-0123456789")).err()
+        };
+        for length in [0, 1, 15, 17, 31] {
+            assert_eq!((opens("aes-256-cbc", length), opens("aes-256-ctr", length)), (Some(Fault::Length), None));
+        }
+        assert_eq!(opens("aes-256-cbc", 32), None);
+    }
+
+    #[test]
+    fn what_was_found_first_is_the_fault_and_the_text_is_there_nevertheless() {
+        let secret = KeyAndIv::derive("app-id-0123456789");
+        let algorithm = Algorithm::named("aes-256-cbc").unwrap();
+        let mut bytes = b"a text\xff\x08\x08\x08\x08\x08\x08\x08\x08\x00".to_vec();
+        for (padding, encoding, text, fault) in [
+            (9, Encoding::Ascii, "a text", Some(Fault::Text)),
+            (9, Encoding::Latin1, "a text\u{ff}", None),
+            (17, Encoding::Ascii, "a text", Some(Fault::Padding)),
+        ] {
+            bytes[7..].fill(9);
+            bytes[15] = padding;
+            let mut ciphertext = bytes.clone();
+            cipher::encrypt(algorithm, &secret, &mut ciphertext);
+            let opened = open_ciphertext(ciphertext, algorithm, encoding, &secret).unwrap();
+            assert!(opened.text().starts_with(text), "{:?}", opened.text());
+            assert_eq!(opened.fault(), fault);
+        }
+    }
+}

@@ -40,6 +40,7 @@ impl<'r> Route<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::receiver::named_app;
 
     fn route(path: &str, stage: Option<&str>) -> Option<(String, Option<String>)> {
         let route = Route::parse(path, stage, None)?;
@@ -68,6 +69,13 @@ mod tests {
         ] {
             assert_eq!(route(path, stage), Some((DEFAULT_APP.to_owned(), None)), "{path} {stage:?}");
         }
+    }
+
+    #[test]
+    fn the_app_that_a_path_names_is_known_without_a_token() {
+        assert_eq!(named_app("/webhook/sales/0123456789abcdef", None), Some("sales"));
+        assert_eq!(named_app("/webhook", None), Some(DEFAULT_APP));
+        assert_eq!(named_app("/other", None), None);
     }
 
     #[test]

@@ -9,12 +9,12 @@ use std::{
 use serde_json::Value;
 use tokio::time::Instant;
 use voicehook_lambda::{
-    app_id::{AppIds, FixedAppId},
+    app_id::{AppIds, FixedAppId, Token},
     queue::{Message, Queue, QueueError, QueueKind, Sent},
-    receiver::{Receiver, Settings},
+    receiver::{Actions, Receiver, Settings},
     telemetry,
 };
-use voicehook_test_support::{APP_ID, EVENT, TestQueue, headers, receiver, request};
+use voicehook_test_support::{APP_ID, EVENT, TestQueue, headers, receiver, receiver_with, request};
 
 /// Set for the process that writes the log which the test then reads.
 const WRITER: &str = "VOICEHOOK_TEST_WRITES_THE_LOG";
@@ -37,7 +37,9 @@ impl Queue for PanicsOnce {
 fn log_of(test: &str) -> String {
     let mut writer = Command::new(std::env::current_exe().unwrap());
     // With one thread, as on one CPU, the test runner would write the test's name before the first line of the log.
-    writer.args(["--exact", test, "--nocapture", "--test-threads=2"]).envs([(WRITER, "1"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")]);
+    writer
+        .args(["--exact", test, "--nocapture", "--test-threads=2"])
+        .envs([(WRITER, "1"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")]);
     let output = writer.env_remove("METRICS_NAMESPACE").output().unwrap();
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
@@ -79,4 +81,24 @@ async fn what_the_quarantine_turns_away_is_counted_in_the_embedded_metric_format
     let limited = lines.iter().filter(|line| line["outcome"] == "quarantine_limited").count();
     let counted = lines.iter().filter(|line| line["QuarantineLimited"] == 1).count();
     assert!(limited > 0 && counted == limited, "{limited} turned away, {counted} counted");
+}
+
+#[tokio::test]
+async fn actions_without_a_token_are_warned_of_at_the_start() {
+    if std::env::var_os(WRITER).is_some() {
+        telemetry::start();
+        let actions = || Actions::parse(r#"{"call.connected": {"hangup": true}}"#).unwrap();
+        let token = || Some(Token::new("0123456789abcdef").unwrap());
+        let without = Settings::default;
+        let with_token = || Settings { actions: actions(), token: token(), ..Settings::default() };
+        let alone = || Settings { actions: actions(), ..Settings::default() };
+        // Each kind as often as no sum of others.
+        for settings in [alone(), without(), without(), with_token(), with_token(), with_token(), with_token()] {
+            receiver_with(settings, FixedAppId::new(APP_ID), &TestQueue::new(QueueKind::Standard)).warm_up().await;
+        }
+        return;
+    }
+    let printed = log_of("telemetry::actions_without_a_token_are_warned_of_at_the_start");
+    let warnings = printed.lines().filter(|line| line.contains("ACTIONS are not sent")).count();
+    assert_eq!(warnings, 1, "{printed}");
 }

@@ -171,13 +171,37 @@ mod tests {
         let headers = BTreeMap::new();
         let request = unopened(&body, &headers);
         let parts: Vec<Quarantined> = Quarantined::split(&request, PART_BYTES).collect();
-        assert_eq!(parts.len(), 9);
+        let numbers: Vec<(usize, usize)> = parts.iter().map(|part| (part.part, part.parts)).collect();
+        assert_eq!(numbers, (1..=9).map(|part| (part, 9)).collect::<Vec<_>>());
         for part in &parts {
             let message = part.message(QueueKind::Fifo).unwrap();
             assert!(message.bytes() <= MAX_MESSAGE_BYTES, "{}", message.bytes());
             assert_eq!(serde_json::from_str::<Quarantined>(&message.body).unwrap(), *part);
         }
         assert_eq!(parts.iter().flat_map(|part| part.body().unwrap()).collect::<Vec<u8>>(), body);
+    }
+
+    #[test]
+    fn each_part_is_a_group_and_has_an_id_for_deduplication_where_the_queue_deduplicates() {
+        let headers = BTreeMap::new();
+        let request = unopened(b"two", &headers);
+        let ids = |kind| {
+            let messages = Quarantined::split(&request, 2).map(|part| part.message(kind).unwrap());
+            messages.map(|message| (message.group_id, message.deduplication_id)).collect::<Vec<_>>()
+        };
+        let (fifo, standard) = (ids(QueueKind::Fifo), ids(QueueKind::Standard));
+        assert_eq!(fifo.len(), 2);
+        assert_ne!(fifo[0].0, fifo[1].0);
+        assert!(fifo.iter().all(|(group, id)| id.as_ref() == Some(group)), "{fifo:?}");
+        assert!(standard.iter().all(|(_, id)| id.is_none()), "{standard:?}");
+    }
+
+    #[test]
+    fn its_headers_come_back_as_a_requests_headers_without_what_is_none() {
+        let headers = [("x-format", "hex"), ("no name", "hex"), ("x-encoding", "no\nvalue")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let record = Quarantined::split(&unopened(b"{}", &headers), PART_BYTES).next().unwrap();
+        assert_eq!(record.header_map(), HeaderMap::from_iter([("x-format".parse().unwrap(), "hex".parse().unwrap())]));
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn jittered(pause: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{cell::Cell, sync::Mutex};
 
     use super::*;
 
@@ -167,6 +167,20 @@ mod tests {
             assert_eq!(name, expected);
             let took = start.elapsed();
             assert!(took <= Duration::from_secs(4) && took > Duration::from_millis(3900), "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_is_never_answered_is_given_up_after_500_ms_or_an_eighth_and_each_next_after_twice_that() {
+        for (allowed, begins) in [(4000, &[0, 500, 1500, 3450][..]), (24_000, &[0, 3000, 9000, 21_000, 23_450])] {
+            let (start, began) = (Instant::now(), Mutex::new(Vec::new()));
+            let attempt = |_| {
+                began.lock().unwrap().push(start.elapsed().as_millis());
+                std::future::pending::<Result<(), _>>()
+            };
+            let deadline = start + Duration::from_millis(allowed);
+            assert_eq!(until(&[deadline], &Hurry::default(), attempt, || {}).await, Err(QueueError::OutOfTime));
+            assert_eq!(*began.lock().unwrap(), begins);
         }
     }
 

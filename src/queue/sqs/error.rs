@@ -110,6 +110,8 @@ fn size_limit(message: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sqs::{error::ErrorMetadata, operation::send_message::SendMessageError};
+
     use super::*;
 
     /// Every error of `SendMessage`, `SendMessageBatch` and `GetQueueAttributes` in the SDK's model of SQS (both names),
@@ -192,13 +194,34 @@ mod tests {
 
     #[test]
     fn what_is_denied_says_what_to_do() {
-        for (code, advice) in
-            [("KmsDisabled", "enable it"), ("AccessDenied", "sqs:SendMessage"), ("ExpiredToken", "credentials")]
-        {
+        for (code, advice) in [
+            ("KmsDisabled", "enable it"),
+            ("KmsAccessDenied", "kms:GenerateDataKey"),
+            ("KMS.AccessDeniedException", "kms:GenerateDataKey"),
+            ("KmsOptInRequired", "may not use KMS"),
+            ("AccessDenied", "sqs:SendMessage"),
+            ("OptInRequired", "may not use SQS"),
+            ("NotAuthorized", "may not use SQS"),
+            ("RequestExpired", "clock"),
+            ("SignatureDoesNotMatch", "clock"),
+            ("ExpiredToken", "credentials"),
+        ] {
             let error = from_code(code);
             assert!(error.to_string().contains(code) && error.to_string().contains(advice), "{error}");
         }
         assert!(is_about_credentials(&from_code("ExpiredTokenException")));
         assert!(!is_about_credentials(&from_code("AccessDenied")));
+    }
+
+    #[test]
+    fn a_message_above_the_queues_own_limit_is_too_large_for_it() {
+        let error = |code: &str, message: &str| {
+            let error = ErrorMetadata::builder().code(code).message(message).build();
+            classify(SdkError::service_error(SendMessageError::generic(error), ()))
+        };
+        let message = "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.";
+        assert_eq!(error("InvalidParameterValue", message), QueueError::TooLarge { limit: 1024 });
+        assert_eq!(error("InternalError", message).name(), "unreachable");
+        assert_eq!(error("InvalidParameterValue", "Reason: Message must not be empty.").name(), "refused");
     }
 }
