@@ -265,4 +265,17 @@ mod tests {
         let kept = kept_headers(&headers.into_iter().collect());
         assert_eq!(kept.keys().collect::<Vec<_>>(), ["content-encoding", "content-type", "x-algoritm"]);
     }
+    #[test]
+    fn a_body_of_another_type_is_what_is_wrong_whatever_the_headers_name() {
+        for algorithm in ["rot13", "aes-256-cbc"] {
+            let headers = [("content-type", "image/png"), ("x-algoritm", algorithm), ("x-format", "roman numerals")];
+            let headers = headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            let read = |body| Webhook::read(&headers.clone().into_iter().collect(), body, &Accept::default());
+            assert!(read(b"\x89PNG").unwrap_err().is_unsupported_body(), "{algorithm}");
+            assert!(
+                !read(br#"{"encrypted_data":"00"}"#).unwrap_err().is_unsupported_body(),
+                "{algorithm}: JSON is JSON"
+            );
+        }
+    }
 }

@@ -55,6 +55,15 @@ async fn the_request_to_sqs_carries_body_attributes_and_ids() {
 }
 
 #[tokio::test]
+async fn a_cold_start_asks_the_queue_once_and_again_by_the_sdk_where_that_failed() {
+    for (reactions, requests) in [(&[][..], 1), (&[Reaction::InternalError], 2)] {
+        let stub = SqsStub::start(reactions, Reaction::Accept).await;
+        receiver(&aws(&stub.endpoint()), &stub.queue_url()).warm_up().await;
+        assert_eq!(stub.requests(), requests, "{reactions:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_without_the_sdk_says_what_one_of_the_sdk_says() {
     let header = "Root=1-5759e988-bd862e3fe1be46a994272793";
     let delivery = Delivery {
