@@ -211,3 +211,36 @@ fn warn_of_typos(version: Version, apps: &Apps) {
         tracing::warn!(version, "{typo}; if webhooks do not open, correct the AppID");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Counting(Arc<AtomicUsize>);
+
+    impl AppIdSource for Counting {
+        async fn fetch(&self, _: Version) -> Result<Apps, AppIdUnavailable> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Apps::bare("app-id-0123456789"))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn app_ids_are_renewed_as_often_as_their_time_to_live_says_however_short_it_is() {
+        let (source, time_to_live) = (Counting::default(), Duration::from_secs(2));
+        let app_ids = AppIds::new(source.clone(), time_to_live);
+        app_ids.first(Instant::now() + time_to_live).await.unwrap();
+        for asked in 1..9 {
+            assert_eq!(source.0.load(Ordering::Relaxed), asked);
+            sleep(time_to_live).await;
+            let _ = app_ids.known();
+            // The request is a task that has to run.
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+}

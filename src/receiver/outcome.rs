@@ -183,3 +183,102 @@ fn set(response: &mut Response<String>, name: &'static str, value: &str) {
         response.headers_mut().insert(name, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{app_id::AppIdUnavailable, decrypt::Fault};
+
+    #[test]
+    fn the_log_says_of_each_outcome_what_it_is_how_urgent_it_is_and_what_went_wrong() {
+        let undecryptable = || Refusal::Undecryptable(Fault::Padding);
+        let no_app_id = || Refusal::AppIdUnavailable(AppIdUnavailable::OutOfTime);
+        let out_of_time = "Secrets Manager did not answer in time for this webhook";
+        let no_queue = QueueError::NoSuchQueue.to_string();
+        let limited = NotQuarantined::Limited.to_string();
+        let not_kept = format!("quarantine (QUARANTINE_QUEUE_URL): {no_queue}");
+        for (outcome, line, [detail, error], metrics) in [
+            (Outcome::Probe, "INFO probe", [None, None], [None, None]),
+            (
+                Outcome::Quarantined(undecryptable()),
+                "WARN quarantined",
+                [Some("padding"), None],
+                [Some("Quarantined"), None],
+            ),
+            (
+                Outcome::Quarantined(no_app_id()),
+                "ERROR quarantined",
+                [Some(out_of_time), None],
+                [Some("Quarantined"), None],
+            ),
+            (Outcome::Refused(undecryptable()), "WARN refused", [Some("padding"), None], [Some("Refused"), None]),
+            (Outcome::Refused(Refusal::NotFound), "INFO not_found", [None, None], [Some("Refused"), None]),
+            (
+                Outcome::Refused(no_app_id()),
+                "ERROR app_id_unavailable",
+                [None, Some(out_of_time)],
+                [Some("Failed"), None],
+            ),
+            (
+                Outcome::NotQuarantined(undecryptable(), NotQuarantined::Limited),
+                "ERROR quarantine_limited",
+                [Some("padding"), Some(&limited)],
+                [Some("Failed"), Some("QuarantineLimited")],
+            ),
+            (
+                Outcome::NotQuarantined(undecryptable(), NotQuarantined::Queue(QueueError::NoSuchQueue)),
+                "ERROR not_quarantined",
+                [Some("padding"), Some(&not_kept)],
+                [Some("Failed"), None],
+            ),
+            (Outcome::MethodNotAllowed, "INFO method_not_allowed", [None, None], [None, None]),
+            (Outcome::BodyTooLarge, "INFO body_too_large", [None, None], [Some("Refused"), None]),
+            (
+                Outcome::NotQueued(QueueError::NoSuchQueue),
+                "ERROR not_queued",
+                [None, Some(&no_queue)],
+                [Some("Failed"), None],
+            ),
+            (Outcome::Panicked, "ERROR panicked", [None, None], [Some("Failed"), None]),
+        ] {
+            let said = outcome.summary();
+            assert_eq!(format!("{} {}", said.level, said.outcome), line);
+            assert_eq!([said.detail.as_deref(), said.error.as_deref()], [detail, error], "{line}");
+            assert_eq!(said.metrics, metrics, "{line}");
+            assert!(said.sent.is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_log_says_where_a_queued_event_is() {
+        for (failover, second_metric) in [(false, None), (true, Some("Failover"))] {
+            let said = Outcome::Queued { action: None, message_id: "message-1".to_owned(), failover }.summary();
+            let sent = said.sent.unwrap();
+            assert_eq!((sent.message_id.as_str(), sent.failover), ("message-1", failover));
+            assert_eq!((said.outcome, said.metrics), ("queued", [Some("Accepted"), second_metric]));
+        }
+    }
+
+    #[test]
+    fn each_outcome_has_its_status_and_says_when_to_come_again_and_by_which_method() {
+        for (outcome, status, retry_after, allow) in [
+            (Outcome::Probe, 200, None, None),
+            (Outcome::Refused(Refusal::Undecryptable(Fault::Json)), 400, None, None),
+            (Outcome::Refused(Refusal::TooOld), 400, None, None),
+            (Outcome::Refused(Refusal::NotFound), 404, None, None),
+            (Outcome::MethodNotAllowed, 405, None, Some("POST, GET, HEAD")),
+            (Outcome::Refused(Refusal::TooLarge { limit: 1024 }), 413, None, None),
+            (Outcome::BodyTooLarge, 413, None, None),
+            (Outcome::Panicked, 500, None, None),
+            (Outcome::Refused(Refusal::AppIdUnavailable(AppIdUnavailable::OutOfTime)), 503, Some("1"), None),
+            (Outcome::NotQueued(QueueError::OutOfTime), 503, Some("1"), None),
+            (Outcome::NotQuarantined(Refusal::TooOld, NotQuarantined::Limited), 503, Some("1"), None),
+        ] {
+            let response = outcome.response("request-1");
+            let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(response.status(), status, "{outcome:?}");
+            assert_eq!((header("retry-after"), header("allow")), (retry_after, allow), "{outcome:?}");
+            assert_eq!((header("x-request-id"), header("content-type")), (Some("request-1"), Some("application/json")));
+        }
+    }
+}

@@ -87,3 +87,41 @@ impl Refusal {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_a_code_and_says_more_to_the_operator_than_to_the_sender() {
+        for (refusal, reason, message, detail) in [
+            (Refusal::NotFound, "not_found", "not found", None),
+            (Refusal::Undecryptable(Fault::Text), "undecryptable", "could not be opened", Some("text")),
+            (Refusal::TooOld, "too_old", "older than", Some("MAX_EVENT_AGE_SECONDS")),
+            (Refusal::TooLarge { limit: 1024 }, "too_large", "larger than the 1024 bytes", Some("1024 bytes")),
+            (
+                Refusal::AppIdUnavailable(AppIdUnavailable::OutOfTime),
+                "app_id_unavailable",
+                "try again",
+                Some("Secrets Manager did not answer"),
+            ),
+        ] {
+            assert_eq!(refusal.reason(), reason);
+            assert!(refusal.message().contains(message), "{}", refusal.message());
+            assert!(
+                refusal.detail().unwrap_or_default().contains(detail.unwrap_or_default()),
+                "{:?}",
+                refusal.detail()
+            );
+            assert_eq!(refusal.detail().is_some(), detail.is_some());
+        }
+    }
+
+    #[test]
+    fn another_app_id_changes_what_names_an_app_or_needs_a_key_and_nothing_else() {
+        let depend = [Refusal::NotFound, Refusal::Undecryptable(Fault::Padding)];
+        assert!(depend.iter().all(Refusal::depends_on_app_ids));
+        let do_not = [Refusal::Undecryptable(Fault::Format), Refusal::TooOld, Refusal::TooLarge { limit: 1024 }];
+        assert!(!do_not.iter().any(Refusal::depends_on_app_ids));
+    }
+}
