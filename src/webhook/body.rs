@@ -102,9 +102,11 @@ fn from_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
         return Ok(Cow::Borrowed(data));
     }
     let not_json = |error: serde_json::Error| Malformed::NotJson { line: error.line(), column: error.column() };
-    let text = std::str::from_utf8(body).map_err(|error| Malformed::NotJson {
-        line: 1 + body[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count(),
-        column: error.valid_up_to(),
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let sound = &body[..error.valid_up_to()];
+        let line_begins = sound.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+        let line = 1 + sound.iter().filter(|byte| **byte == b'\n').count();
+        Malformed::NotJson { line, column: 1 + sound.len() - line_begins }
     })?;
     let mut found = None;
     // The last one of the object's own level counts, as with `JSON.parse`.
@@ -154,6 +156,43 @@ mod tests {
         let body = format!(r#"{{"encrypted_data":"{data}"}}"#);
         assert_eq!(as_enablex_writes_it(body.as_bytes()), Some(data.as_bytes()));
         assert_eq!(as_enablex_writes_it(br#"{"encrypted_data":""}"#), Some(&b""[..]));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_body_is_said_of_what_its_headers_call_it() {
+        let unsupported = |given: &str| Malformed::UnsupportedMediaType(given.to_owned());
+        let compressed = |given: &str| Malformed::UnsupportedContentEncoding(given.to_owned());
+        let json = &["application/json"][..];
+        let form = &["application/x-www-form-urlencoded"][..];
+        let long = format!("text/{}", "x".repeat(QUOTED));
+        for (types, encodings, body, expected) in [
+            (json, &[][..], &b"{"[..], Malformed::NotJson { line: 1, column: 1 }),
+            (json, &[], b"{\n\n  \xff", Malformed::NotJson { line: 3, column: 3 }),
+            (json, &[], b"\xff\n", Malformed::NotJson { line: 1, column: 1 }),
+            (json, &[], b"[1]", Malformed::NotAnObject),
+            (json, &[], b"{}", Malformed::NoEncryptedData),
+            (json, &[], br#"{"encrypted_data":1}"#, Malformed::NotAString),
+            (&["application/json", "Application/JSON; charset=utf-8"], &[], b"{}", Malformed::NoEncryptedData),
+            (&["application/vnd.enablex+json"], &[], b"{}", Malformed::NoEncryptedData),
+            (&["application/json", "text/plain"], &[], b"{}", unsupported("application/json, text/plain")),
+            (&["text/vnd.enablex+json"], &[], b"{}", unsupported("text/vnd.enablex+json")),
+            (&[&long], &[], b"{}", unsupported(&long[..QUOTED])),
+            (form, &[], b"a=b", Malformed::NoEncryptedDataInForm),
+            (form, &[], b"encrypted_data=00&encrypted_data=11", Malformed::AmbiguousForm),
+            (json, &["gzip"], b"\x1f\x8b", compressed("gzip")),
+            (json, &["identity", "br"], b"\x1f\x8b", compressed("identity, br")),
+            (json, &["Identity"], b"\x1f\x8b", Malformed::NotJson { line: 1, column: 2 }),
+            (form, &["gzip"], b"\x1f\x8b", compressed("gzip")),
+            (json, &["gzip"], b"{}", Malformed::NoEncryptedData),
+        ] {
+            let types = types.iter().map(|value| (header::CONTENT_TYPE, value));
+            let encodings = encodings.iter().map(|value| (header::CONTENT_ENCODING, value));
+            let mut headers = HeaderMap::new();
+            types.chain(encodings).for_each(|(name, value)| {
+                headers.append(name, value.parse().unwrap());
+            });
+            assert_eq!(encrypted_data(&headers, body), Err(expected), "{headers:?} {}", body.escape_ascii());
+        }
     }
 
     #[test]
