@@ -65,10 +65,8 @@ impl<S: AppIdSource> AppIds<S> {
     #[must_use]
     pub fn known(&self) -> Arc<Known> {
         let known = self.shared.known();
-        if !known.is_fixed() {
-            for version in known.due(Instant::now()) {
-                self.shared.renew(version);
-            }
+        for version in known.due(Instant::now()) {
+            self.shared.renew(version);
         }
         known
     }

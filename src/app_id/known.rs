@@ -126,10 +126,6 @@ impl Known {
         is_same(&self.current, &other.current) && is_same(&self.previous, &other.previous)
     }
 
-    pub(super) const fn is_fixed(&self) -> bool {
-        self.is_fixed
-    }
-
     /// The versions whose time to live is over.
     pub(super) fn due(&self, now: Instant) -> impl Iterator<Item = Version> + use<> {
         let is_due = |read: &Read| read.due.is_some_and(|due| due <= now);
@@ -283,6 +279,20 @@ mod tests {
         assert!(has(known.current(), "new"));
         known.failed(Version::Current, asked, SecretsManagerError::NotFound.into(), None);
         assert_eq!(known.why_not_fresh(later + 2 * FRESH), AppIdUnavailable::OutOfTime);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_asked_for_a_webhook_that_came_within_a_second_of_a_failure_that_will_not_pass() {
+        let now = Instant::now();
+        let wanted = |error: SecretsManagerError, arrived| {
+            let mut known = Known::default();
+            known.failed(Version::Current, now, error.into(), None);
+            known.wanted(arrived).collect::<Vec<_>>()
+        };
+        let (passes, does_not) = (SecretsManagerError::Unreachable(String::new()), SecretsManagerError::NotFound);
+        assert_eq!(wanted(does_not.clone(), now + FRESH - Duration::from_millis(1)), [Version::Previous]);
+        assert_eq!(wanted(does_not, now + FRESH), [Version::Current]);
+        assert_eq!(wanted(passes, now), [Version::Current]);
     }
 
     #[tokio::test(start_paused = true)]
