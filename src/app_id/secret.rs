@@ -133,6 +133,7 @@ mod tests {
     #[test]
     fn the_three_forms_name_their_apps() {
         assert_eq!(names(" abc\n"), Ok(vec!["default".to_owned()]));
+        assert_eq!(names("[abc"), Ok(vec!["default".to_owned()]), "no JSON, so it is the AppID itself");
         assert_eq!(names(r#"{"app_id": "abc", "note": 1}"#), Ok(vec!["default".to_owned()]));
         assert_eq!(names(r#"{"apps": {"sales": "a", "care": "b"}}"#), Ok(vec!["care".to_owned(), "sales".to_owned()]));
     }
@@ -154,6 +155,8 @@ mod tests {
             (r#"{"app_id": "\"abc\""}"#, "app default", "quotation mark"),
             (r#"{"apps": {"sales": "a\u200bb", "care": "abc"}}"#, "app sales", "invisible"),
             ("a\nb", "app default", "line break"),
+            // No JSON, so it is the AppID itself.
+            ("\"abc", "app default", "quotation mark"),
         ] {
             let typos = typos(text);
             assert_eq!(typos.len(), 1, "{typos:?}");

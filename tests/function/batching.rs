@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::{task::JoinSet, time::Instant};
-use voicehook_lambda::queue::{BatchingQueue, Message, Queue as _, QueueError, QueueUrl, Sent, Sqs};
+use voicehook_lambda::queue::{BatchingQueue, MAX_MESSAGE_BYTES, Message, Queue as _, QueueError, QueueUrl, Sent, Sqs};
 use voicehook_test_support::sqs_stub::{Reaction, SqsStub};
 use voicehook_test_support::{aws, aws_by_the_sdk, fifo_message};
 
@@ -202,6 +202,21 @@ async fn a_batch_is_never_larger_than_sqs_takes() {
     stub.open(true);
     assert_all_sent(in_flight).await;
     assert_eq!(stub.batches(), [2, 2, 2]);
+}
+
+#[tokio::test]
+async fn a_message_as_large_as_sqs_takes_is_sent_and_one_byte_more_is_too_large() {
+    let stub = SqsStub::start(&[], Reaction::Accept).await;
+    let queue = batching_queue(&stub);
+    let by_itself = Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap());
+    let room = MAX_MESSAGE_BYTES - message("call", 0, 0).bytes();
+    let too_large = Err(QueueError::TooLarge { limit: MAX_MESSAGE_BYTES });
+    for (more, expected) in [(0, Ok(())), (1, too_large.clone()), (100, too_large)] {
+        let (message, deadline) = (message("call", 0, room + more), Instant::now() + DEADLINE);
+        assert_eq!(queue.send(message.clone(), deadline).await.map(drop), expected, "{more}");
+        assert_eq!(by_itself.send(message, deadline).await.map(drop), expected, "{more}");
+    }
+    assert_eq!(stub.accepted().len(), 2);
 }
 
 #[tokio::test]
