@@ -119,6 +119,17 @@ mod tests {
     }
 
     #[test]
+    fn as_many_bytes_as_the_limit_are_taken_and_no_actions_are_none() {
+        let of_length = |bytes| {
+            let action = r#"{"call.*": {"a": ""}}"#;
+            Actions::parse(&action.replace(r#""""#, &format!(r#""{}""#, "x".repeat(bytes - action.len()))))
+        };
+        assert!(!of_length(MAX_BYTES).unwrap().is_empty());
+        assert_eq!(of_length(MAX_BYTES + 1).unwrap_err(), "has 2049 bytes; the limit is 2048");
+        assert!(Actions::parse("{}").unwrap().is_empty());
+    }
+
+    #[test]
     fn the_calls_id_is_added_where_it_is_one() {
         let actions = Actions::parse(r#"{"call.*": {"play": {"text": "}"} }, "play.*": { }}"#).unwrap();
         let answer = |event_type, voice_id| actions.answer(event_type, Some(voice_id)).unwrap();

@@ -138,8 +138,11 @@ async fn another_method_gets_405_with_allow() {
 
 #[tokio::test]
 async fn a_body_above_the_limit_gets_413() {
-    let body = format!(r#"{{"encrypted_data":"{}"}}"#, "0".repeat(MAX_BODY_BYTES));
-    assert_eq!(refuse(with("POST", "/webhook", &body)).await.status(), 413);
+    let longest = MAX_BODY_BYTES - r#"{"encrypted_data":""}"#.len();
+    for (length, status) in [(longest, 400), (longest + 1, 413), (MAX_BODY_BYTES, 413)] {
+        let body = format!(r#"{{"encrypted_data":"{}"}}"#, "0".repeat(length));
+        assert_eq!(refuse(with("POST", "/webhook", &body)).await.status(), status, "{length}");
+    }
 }
 
 #[tokio::test]
