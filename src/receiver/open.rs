@@ -163,3 +163,65 @@ fn plain(text: &[u8]) -> Result<Event, Malformed> {
     let text = String::from_utf8(text.to_vec()).map_err(|_| NotAnEvent::NotJson);
     text.and_then(Event::from_json).map_err(Malformed::PlainNotAnEvent)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::{
+        app_id::{Apps, DEFAULT_APP, Version},
+        decrypt::{Algorithm, Encoding, Fault, Format},
+        sender,
+    };
+
+    const EVENT: &str = r#"{"state":"connected","voice_id":"5f2d8a66"}"#;
+
+    /// A secret that may be changed, and how often its current version was read.
+    #[derive(Clone)]
+    struct Secret(Arc<(Mutex<&'static str>, AtomicUsize)>);
+
+    impl AppIdSource for Secret {
+        async fn fetch(&self, version: Version) -> Result<Apps, AppIdUnavailable> {
+            if version == Version::Previous {
+                return Ok(Apps::none());
+            }
+            self.0.1.fetch_add(1, Ordering::Relaxed);
+            Ok(Apps::bare(*self.0.0.lock().unwrap()))
+        }
+    }
+
+    async fn open(opener: &Opener<Secret>, app_id: &str) -> Result<String, Refusal> {
+        let names = [("content-type", "application/json"), ("x-algoritm", "aes-256-cbc"), ("x-format", "hex")];
+        let names = names.into_iter().chain([("x-encoding", "utf8")]);
+        let headers = names.map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
+        let algorithm = Algorithm::named("aes-256-cbc").unwrap();
+        let data = sender::encrypt(EVENT, app_id, algorithm, Format::Hex, Encoding::Utf8);
+        let body = format!(r#"{{"encrypted_data":"{data}"}}"#);
+        let times = Times { arrived: Instant::now(), deadline: Instant::now() + Duration::from_secs(4) };
+        let event = opener.open(&headers, body.as_bytes(), DEFAULT_APP, times, &mut Stages::default()).await?;
+        Ok(event.text().to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_opens_asks_for_no_app_ids_and_what_does_not_open_asks_for_fresher_ones() {
+        let secret = Secret(Arc::new((Mutex::new("old"), AtomicUsize::new(0))));
+        let app_ids = AppIds::new(secret.clone(), Duration::from_secs(300));
+        let opener = Opener { accept: Accept::default(), max_event_age: None, app_ids };
+        let asked = || secret.0.1.load(Ordering::Relaxed);
+        assert_eq!((open(&opener, "old").await.as_deref(), asked()), (Ok(EVENT), 1));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!((open(&opener, "old").await.as_deref(), asked()), (Ok(EVENT), 1));
+        *secret.0.0.lock().unwrap() = "new";
+        assert_eq!((open(&opener, "new").await.as_deref(), asked()), (Ok(EVENT), 2));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let refused = open(&opener, "neither").await.unwrap_err();
+        assert!(matches!(refused, Refusal::Undecryptable(Fault::Padding | Fault::Text | Fault::Json)), "{refused:?}");
+        assert_eq!(asked(), 3);
+    }
+}
