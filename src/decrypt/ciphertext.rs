@@ -34,3 +34,28 @@ fn lenient_base64(data: &[u8]) -> Option<Vec<u8>> {
 fn latin1(data: &[u8]) -> Option<Vec<u8>> {
     std::str::from_utf8(data).ok()?.chars().map(|character| u8::try_from(character).ok()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_may_have_either_alphabet_white_space_and_no_padding_but_not_half_a_padding() {
+        for (data, bytes) in [
+            ("AAE=", Some(&[0, 1][..])),
+            ("AAE", Some(&[0, 1])),
+            ("AA E=\r\n", Some(&[0, 1])),
+            ("A\tA==", Some(&[0])),
+            ("+/8=", Some(&[0xfb, 0xff])),
+            ("-_8", Some(&[0xfb, 0xff])),
+            ("AA=", None),
+            ("AAE==", None),
+            ("A===", None),
+            ("AA=A", None),
+            ("====", None),
+            ("A", None),
+        ] {
+            assert_eq!(decode(Format::Base64, data.as_bytes()).as_deref(), bytes, "{data}");
+        }
+    }
+}

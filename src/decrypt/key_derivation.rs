@@ -78,4 +78,14 @@ mod tests {
             assert_eq!((hex(derived_key).as_str(), hex(derived_iv).as_str()), (key, iv), "{key_size:?}");
         }
     }
+    #[test]
+    fn a_key_and_an_iv_may_come_from_elsewhere() {
+        let derived = KeyAndIv::derive("2d28cdb87cb578c4af2cffda");
+        for key_size in [KeySize::Aes128, KeySize::Aes192, KeySize::Aes256] {
+            let (key, iv) = derived.split(key_size);
+            assert_eq!(KeyAndIv::from_parts(key, iv).unwrap().split(key_size), (key, iv), "{key_size:?}");
+        }
+        assert!(KeyAndIv::from_parts(&[0; 33], &[0; BLOCK]).is_none(), "AES has no key of that length");
+        assert!(KeyAndIv::from_parts(&[0; 100], &[0; BLOCK]).is_none(), "AES has no key of that length");
+    }
 }

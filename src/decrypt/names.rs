@@ -175,3 +175,17 @@ impl Encoding {
         find(Self::NAMES, name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_algorithm_is_shown_by_its_longest_name_and_read_by_each() {
+        for (name, algorithm) in Algorithm::NAMES {
+            assert_eq!(Algorithm::named(&name.to_ascii_uppercase()), Some(*algorithm));
+            assert_eq!(Algorithm::named(&algorithm.to_string()), Some(*algorithm));
+        }
+        assert_eq!(Algorithm::named("AES256").map(|algorithm| algorithm.to_string()).as_deref(), Some("aes-256-cbc"));
+    }
+}

@@ -205,6 +205,34 @@ async fn a_batch_is_never_larger_than_sqs_takes() {
 }
 
 #[tokio::test]
+async fn messages_that_just_fit_into_one_request_share_it() {
+    let half = (MAX_MESSAGE_BYTES / 2) - message("call-0", 0, 0).bytes();
+    for (more, batches) in [(0, vec![2]), (1, vec![])] {
+        let stub = SqsStub::start(&[], Reaction::Accept).await;
+        stub.open(false);
+        let queue = batching_queue(&stub);
+        let sizes = [0, half, half + more];
+        let messages =
+            sizes.into_iter().enumerate().map(|(number, bytes)| message(&format!("call-{number}"), number, bytes));
+        let in_flight = send_all(&queue, messages);
+        stub.read(3 - batches.len()).await;
+        stub.open(true);
+        assert_all_sent(in_flight).await;
+        assert_eq!(stub.batches(), batches);
+    }
+}
+
+#[tokio::test]
+async fn messages_gather_also_while_one_that_had_to_wait_is_on_its_way_alone() {
+    let stub = SqsStub::start(&[Reaction::Accept, Reaction::Stall], Reaction::Accept).await;
+    let queue = batching_queue(&stub);
+    let _stalled = send_all(&queue, [message("call-0", 0, 0), message("call-1", 1, 0)]);
+    stub.read(2).await;
+    assert_all_sent(send_all(&queue, (2..5).map(|number| message(&format!("call-{number}"), number, 0)))).await;
+    assert_eq!(stub.batches(), [3]);
+}
+
+#[tokio::test]
 async fn a_message_as_large_as_sqs_takes_is_sent_and_one_byte_more_is_too_large() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
     let queue = batching_queue(&stub);

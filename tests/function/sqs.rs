@@ -58,7 +58,8 @@ async fn the_request_to_sqs_carries_body_attributes_and_ids() {
 async fn a_cold_start_asks_the_queue_once_and_again_by_the_sdk_where_that_failed() {
     for (reactions, requests) in [(&[][..], 1), (&[Reaction::InternalError], 2)] {
         let stub = SqsStub::start(reactions, Reaction::Accept).await;
-        receiver(&aws(&stub.endpoint()), &stub.queue_url()).warm_up().await;
+        let queue = Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap());
+        Failover::new(BatchingQueue::new(queue), None).warm_up().await;
         assert_eq!(stub.requests(), requests, "{reactions:?}");
     }
 }

@@ -6,15 +6,19 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 use voicehook_lambda::{
     app_id::{AppIds, FixedAppId, Token},
-    queue::{Message, Queue, QueueError, QueueKind, Sent},
+    queue::{BatchingQueue, Message, Queue, QueueError, QueueKind, QueueUrl, Sent, Sqs},
     receiver::{Actions, Receiver, Settings},
     telemetry,
 };
-use voicehook_test_support::{APP_ID, EVENT, TestQueue, headers, receiver, receiver_with, request};
+use voicehook_test_support::{
+    APP_ID, EVENT, TestQueue, aws, fifo_message, headers, receiver, receiver_with, request,
+    sqs_stub::{Reaction, SqsStub},
+};
 
 /// Set for the process that writes the log which the test then reads.
 const WRITER: &str = "VOICEHOOK_TEST_WRITES_THE_LOG";
@@ -101,4 +105,29 @@ async fn actions_without_a_token_are_warned_of_at_the_start() {
     let printed = log_of("telemetry::actions_without_a_token_are_warned_of_at_the_start");
     let warnings = printed.lines().filter(|line| line.contains("ACTIONS are not sent")).count();
     assert_eq!(warnings, 1, "{printed}");
+}
+
+#[tokio::test]
+async fn an_event_that_sqs_took_before_an_earlier_one_of_its_call_is_counted() {
+    if std::env::var_os(WRITER).is_some() {
+        telemetry::start();
+        let stub = SqsStub::start(&[Reaction::Accept, Reaction::AcceptHalf], Reaction::Accept).await;
+        stub.open(false);
+        let queue = BatchingQueue::new(Sqs::new(&aws(&stub.endpoint()), QueueUrl::new(&stub.queue_url()).unwrap()));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        // Of the second, third and fourth, in one batch, SQS takes the second and the fourth.
+        let sent = (0..4)
+            .map(|number| queue.send(fifo_message(&format!(r#"{{"voice_id":"a","number":{number}}}"#)), deadline));
+        let opened = async {
+            stub.read(1).await;
+            stub.open(true);
+        };
+        let (sent, ()) = tokio::join!(join_all(sent), opened);
+        assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+        assert_eq!(stub.batches(), [3]);
+        return;
+    }
+    let printed = log_of("telemetry::an_event_that_sqs_took_before_an_earlier_one_of_its_call_is_counted");
+    let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(lines.iter().filter(|line| line["Reordered"] == 1).count(), 1, "{printed}");
 }
