@@ -261,6 +261,12 @@ mod tests {
         let later = Instant::now();
         known.read(Version::Current, later, apps("new"), None);
         assert!(has(known.current(), "new") && has(known.previous(), "today"), "what was current is previous");
+        assert_eq!(known.due(later).collect::<Vec<_>>(), [Version::Previous]);
+        known.failed(Version::Previous, asked, SecretsManagerError::NotFound.into(), None);
+        assert!(
+            known.wanted(later).any(|version| version == Version::Previous),
+            "that failure was before the rotation"
+        );
         for too_early in [asked, later] {
             known.read(Version::Previous, too_early, apps("older"), None);
             assert!(has(known.previous(), "today") && !known.is_fresh(later));
@@ -293,6 +299,25 @@ mod tests {
         assert_eq!(wanted(does_not.clone(), now + FRESH - Duration::from_millis(1)), [Version::Previous]);
         assert_eq!(wanted(does_not, now + FRESH), [Version::Current]);
         assert_eq!(wanted(passes, now), [Version::Current]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_latest_failure_is_the_reason_unless_something_was_read_after_it() {
+        let (mut known, now) = known();
+        let at = |second: u32| now + second * FRESH;
+        let unreachable = |text: &str| SecretsManagerError::Unreachable(text.to_owned());
+        for (second, error, reason) in [
+            (2, unreachable("second"), unreachable("second")),
+            (1, unreachable("first"), unreachable("second")),
+            (4, unreachable("fourth"), unreachable("fourth")),
+        ] {
+            known.failed(Version::Current, at(second), error.into(), None);
+            assert_eq!(known.why_not_fresh(at(10)), reason.into());
+        }
+        known.read(Version::Current, at(3), apps("today"), None);
+        assert_eq!(known.why_not_fresh(at(10)), unreachable("fourth").into(), "that began after what was read");
+        known.read(Version::Current, at(5), apps("today"), None);
+        assert_eq!(known.why_not_fresh(at(10)), AppIdUnavailable::OutOfTime);
     }
 
     #[tokio::test(start_paused = true)]

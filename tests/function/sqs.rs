@@ -55,6 +55,14 @@ async fn the_request_to_sqs_carries_body_attributes_and_ids() {
 }
 
 #[tokio::test]
+async fn what_is_printed_of_a_queue_for_debugging_names_it_and_shows_no_credentials() {
+    let queue = Sqs::new(&aws("http://127.0.0.1:1"), QueueUrl::new(QUEUE_URL).unwrap());
+    let printed = format!("{queue:?}");
+    assert!(printed.contains(r#"SdkQueue { url: "https://sqs.us-east-1"#), "{printed}");
+    assert!(!printed.contains(SECRET_ACCESS_KEY), "{printed}");
+}
+
+#[tokio::test]
 async fn a_cold_start_asks_the_queue_once_and_again_by_the_sdk_where_that_failed() {
     for (reactions, requests) in [(&[][..], 1), (&[Reaction::InternalError], 2)] {
         let stub = SqsStub::start(reactions, Reaction::Accept).await;
