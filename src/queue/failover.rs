@@ -130,6 +130,8 @@ mod tests {
         atomic::{AtomicBool, AtomicUsize, Ordering},
     };
 
+    use futures_util::future::join_all;
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -172,7 +174,8 @@ mod tests {
         first.down.store(true, Ordering::SeqCst);
         let start = Instant::now();
         for _ in 0..100 {
-            queue.send(message(), Instant::now() + Duration::from_secs(2)).await.unwrap();
+            let sent = queue.send(message(), Instant::now() + Duration::from_secs(2)).await.unwrap();
+            assert!(sent.failover);
         }
         assert_eq!(start.elapsed(), Duration::from_secs(3));
         assert_eq!(first.asked.load(Ordering::SeqCst), 3);
@@ -196,6 +199,20 @@ mod tests {
             send().await.unwrap();
         }
         assert_eq!((first.asked.load(Ordering::SeqCst), second.asked.load(Ordering::SeqCst)), (8, 6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_pause_one_webhook_tries_a_queue_that_is_still_dead() {
+        let (first, second) = (Switch::default(), Switch::default());
+        let queue = Failover::new(first.clone(), Some(second.clone()));
+        first.down.store(true, Ordering::SeqCst);
+        for asked in [3, 4, 5] {
+            let deadline = Instant::now() + Duration::from_secs(2);
+            let sent = join_all((0..3).map(|_| queue.send(message(), deadline))).await;
+            assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+            assert_eq!(first.asked.load(Ordering::SeqCst), asked);
+            tokio::time::advance(PAUSE).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -200,3 +200,23 @@ fn is_trace_header(header: &str) -> bool {
         && header.len() <= MAX_TRACE_HEADER
         && header.bytes().all(|byte| byte.is_ascii_graphic())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
+    #[test]
+    fn body_and_name_type_and_value_of_each_attribute_count_as_size() {
+        let message = |attributes| Message {
+            body: "{}".to_owned(),
+            attributes,
+            group_id: "group".to_owned(),
+            deduplication_id: Some("id".to_owned()),
+            trace_header: None,
+        };
+        assert_eq!(message(vec![]).bytes(), 2);
+        let attributes = vec![("app", "sales".to_owned()), ("reason", "é".to_owned())];
+        assert_eq!(message(attributes).bytes(), 2 + (3 + 6 + 5) + (6 + 6 + 2));
+    }
+}
