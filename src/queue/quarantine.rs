@@ -147,6 +147,17 @@ mod tests {
         Unopened { reason: "undecryptable", app: "sales", received_at, request_id, invocation_id, headers, body }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_allowance_grows_with_time_however_often_it_is_asked_for() {
+        let mut allowance = Allowance { left: 0, as_of: Instant::now() };
+        let mut taken = 0;
+        for _ in 0..40 {
+            tokio::time::advance(Duration::from_millis(50)).await;
+            taken += u32::from(allowance.take(1));
+        }
+        assert_eq!(taken, 2 * MESSAGES_PER_SECOND);
+    }
+
     /// A queue with a `MaximumMessageSize`, and a time that each message takes.
     #[derive(Clone, Default)]
     struct SmallQueue {

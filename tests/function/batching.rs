@@ -52,6 +52,12 @@ async fn a_message_that_comes_alone_goes_at_once_and_by_itself() {
         queue.send(message("call", number, 0), Instant::now() + DEADLINE).await.unwrap();
     }
     assert_eq!((stub.requests(), stub.batches()), (3, vec![]));
+    stub.open(false);
+    let in_flight = send_all(&queue, [message("call-3", 3, 0), message("call-4", 4, 0)]);
+    stub.read(4).await;
+    stub.open(true);
+    assert_all_sent(in_flight).await;
+    assert!(stub.batches().is_empty(), "nothing is on its way any more, so the first waits for no others");
 }
 
 #[tokio::test]
