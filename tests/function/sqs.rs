@@ -12,7 +12,7 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
-use futures_util::future::join_all;
+use futures_util::{FutureExt as _, future::join_all};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
@@ -52,6 +52,22 @@ async fn the_request_to_sqs_carries_body_attributes_and_ids() {
     assert_eq!(sent["MessageAttributes"]["event_type"]["StringValue"], "call.connected");
     assert_eq!(sent["MessageAttributes"]["event_type"]["DataType"], "String");
     assert_eq!(stub.requests(), 1);
+}
+
+#[tokio::test]
+async fn credentials_have_ended_where_they_are_refused_and_not_where_a_queue_is_denied() {
+    for (reaction, have_ended) in [(Reaction::Denied, false), (Reaction::ExpiredToken, true)] {
+        let stub = SqsStub::start(&[Reaction::Accept], reaction).await;
+        let aws = aws(&stub.endpoint());
+        let queue = Sqs::new(&aws, QueueUrl::new(&stub.queue_url()).unwrap());
+        let sends = async || queue.send(fifo_message(EVENT), Instant::now() + DEADLINE).await.is_ok();
+        assert!(sends().await && !sends().await);
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(4)).await;
+        tokio::time::resume();
+        assert!(!sends().await);
+        assert_eq!(aws.credentials().ended().now_or_never().is_some(), have_ended, "{reaction:?}");
+    }
 }
 
 #[tokio::test]

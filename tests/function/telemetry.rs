@@ -131,3 +131,15 @@ async fn an_event_that_sqs_took_before_an_earlier_one_of_its_call_is_counted() {
     let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert_eq!(lines.iter().filter(|line| line["Reordered"] == 1).count(), 1, "{printed}");
 }
+
+#[tokio::test]
+async fn an_app_id_in_quotes_is_warned_of_at_the_start_without_the_app_id() {
+    if std::env::var_os(WRITER).is_some() {
+        telemetry::start();
+        let _ = AppIds::new(FixedAppId::new("'app-id-0123456789'"), Duration::from_secs(300));
+        return;
+    }
+    let printed = log_of("telemetry::an_app_id_in_quotes_is_warned_of_at_the_start_without_the_app_id");
+    let warnings = printed.lines().filter(|line| line.contains("WARN") && line.contains("quotation mark")).count();
+    assert!(warnings == 1 && !printed.contains("0123456789"), "{printed}");
+}
