@@ -158,6 +158,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn errors_that_end_shortly_before_the_deadline_cost_nothing_because_pauses_become_shorter() {
+        for ends_before in (100..500).step_by(10).map(Duration::from_millis) {
+            let sent = through(Some(QueueError::Throttled("t".to_owned())), ends_before, Duration::from_secs(4)).await;
+            assert!(sent.is_ok(), "{ends_before:?}: {sent:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_lasting_fault_ends_at_the_deadline_with_what_sqs_said() {
         for (outage, expected) in [(Some(QueueError::Throttled("t".to_owned())), "throttled"), (None, "out_of_time")] {
             let start = Instant::now();
