@@ -176,8 +176,10 @@ mod tests {
     use super::*;
     use crate::{
         app_id::{Apps, DEFAULT_APP, Version},
-        decrypt::{Algorithm, Encoding, Fault, Format},
-        sender,
+        decrypt::{
+            Algorithm, Fault, KeyAndIv,
+            cipher::{self, BLOCK},
+        },
     };
 
     const EVENT: &str = r#"{"state":"connected","voice_id":"5f2d8a66"}"#;
@@ -201,7 +203,10 @@ mod tests {
         let names = names.into_iter().chain([("x-encoding", "utf8")]);
         let headers = names.map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
         let algorithm = Algorithm::named("aes-256-cbc").unwrap();
-        let data = sender::encrypt(EVENT, app_id, algorithm, Format::Hex, Encoding::Utf8);
+        let padding = BLOCK - EVENT.len() % BLOCK;
+        let mut data = [EVENT.as_bytes(), &vec![padding as u8; padding]].concat();
+        cipher::encrypt(algorithm, &KeyAndIv::derive(app_id), &mut data);
+        let data = hex_simd::encode_to_string(data, hex_simd::AsciiCase::Lower);
         let body = format!(r#"{{"encrypted_data":"{data}"}}"#);
         let times = Times { arrived: Instant::now(), deadline: Instant::now() + Duration::from_secs(4) };
         let event = opener.open(&headers, body.as_bytes(), DEFAULT_APP, times, &mut Stages::default()).await?;
