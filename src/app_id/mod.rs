@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn an_app_id_of_the_environment_is_known_without_asking() {
         let source = FixedAppId::new("app-id-0123456789");
-        let time_to_live = std::time::Duration::from_secs(300);
+        let time_to_live = Duration::from_secs(300);
         // Without a runtime, nobody could be asked.
         assert!(AppIds::new(source.clone(), time_to_live).known().current().is_some());
         assert!(AppIds::new(ConfiguredSource::Environment(source), time_to_live).known().current().is_some());

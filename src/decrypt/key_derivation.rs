@@ -78,6 +78,7 @@ mod tests {
             assert_eq!((hex(derived_key).as_str(), hex(derived_iv).as_str()), (key, iv), "{key_size:?}");
         }
     }
+
     #[test]
     fn a_key_and_an_iv_may_come_from_elsewhere() {
         let derived = KeyAndIv::derive("2d28cdb87cb578c4af2cffda");

@@ -191,15 +191,13 @@ mod tests {
     fn what_was_found_first_is_the_fault_and_the_text_is_there_nevertheless() {
         let secret = KeyAndIv::derive("app-id-0123456789");
         let algorithm = Algorithm::named("aes-256-cbc").unwrap();
-        let mut bytes = b"a text\xff\x08\x08\x08\x08\x08\x08\x08\x08\x00".to_vec();
         for (padding, encoding, text, fault) in [
             (9, Encoding::Ascii, "a text", Some(Fault::Text)),
             (9, Encoding::Latin1, "a text\u{ff}", None),
             (17, Encoding::Ascii, "a text", Some(Fault::Padding)),
         ] {
-            bytes[7..].fill(9);
-            bytes[15] = padding;
-            let mut ciphertext = bytes.clone();
+            let mut ciphertext = [b"a text\xff", [9; 9].as_slice()].concat();
+            ciphertext[15] = padding;
             cipher::encrypt(algorithm, &secret, &mut ciphertext);
             let opened = open_ciphertext(ciphertext, algorithm, encoding, &secret).unwrap();
             assert!(opened.text().starts_with(text), "{:?}", opened.text());

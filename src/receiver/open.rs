@@ -171,7 +171,7 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
     use crate::{
@@ -199,9 +199,14 @@ mod tests {
     }
 
     async fn open(opener: &Opener<Secret>, app_id: &str) -> Result<String, Refusal> {
-        let names = [("content-type", "application/json"), ("x-algoritm", "aes-256-cbc"), ("x-format", "hex")];
-        let names = names.into_iter().chain([("x-encoding", "utf8")]);
-        let headers = names.map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-algoritm", "aes-256-cbc"),
+            ("x-format", "hex"),
+            ("x-encoding", "utf8"),
+        ];
+        let headers = headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let headers = headers.into_iter().collect();
         let algorithm = Algorithm::named("aes-256-cbc").unwrap();
         let padding = BLOCK - EVENT.len() % BLOCK;
         let mut data = [EVENT.as_bytes(), &vec![padding as u8; padding]].concat();

@@ -48,6 +48,11 @@ fn log_of(test: &str) -> String {
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
 
+/// The lines of the log among what was printed.
+fn lines_of(printed: &str) -> Vec<Value> {
+    printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
 #[tokio::test]
 async fn a_panic_and_a_webhook_are_one_json_line_each_without_phone_numbers() {
     if std::env::var_os(WRITER).is_some() {
@@ -60,7 +65,7 @@ async fn a_panic_and_a_webhook_are_one_json_line_each_without_phone_numbers() {
     }
     let printed = log_of("telemetry::a_panic_and_a_webhook_are_one_json_line_each_without_phone_numbers");
     assert!(!printed.contains("12025550123") && !printed.contains(APP_ID), "{printed}");
-    let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines = lines_of(&printed);
     let said: Vec<(&str, &str)> =
         lines.iter().map(|line| (line["level"].as_str().unwrap(), line["message"].as_str().unwrap())).collect();
     assert_eq!(said, [("ERROR", "panic"), ("ERROR", "webhook"), ("INFO", "webhook")], "{printed}");
@@ -81,7 +86,7 @@ async fn what_the_quarantine_turns_away_is_counted_in_the_embedded_metric_format
         return;
     }
     let printed = log_of("telemetry::what_the_quarantine_turns_away_is_counted_in_the_embedded_metric_format");
-    let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines = lines_of(&printed);
     let limited = lines.iter().filter(|line| line["outcome"] == "quarantine_limited").count();
     let counted = lines.iter().filter(|line| line["QuarantineLimited"] == 1).count();
     assert!(limited > 0 && counted == limited, "{limited} turned away, {counted} counted");
@@ -128,7 +133,7 @@ async fn an_event_that_sqs_took_before_an_earlier_one_of_its_call_is_counted() {
         return;
     }
     let printed = log_of("telemetry::an_event_that_sqs_took_before_an_earlier_one_of_its_call_is_counted");
-    let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines = lines_of(&printed);
     assert_eq!(lines.iter().filter(|line| line["Reordered"] == 1).count(), 1, "{printed}");
 }
 
