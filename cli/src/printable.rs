@@ -30,6 +30,17 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
+/// What an error quotes: the text in one line, and of a long one both ends.
+pub(crate) fn excerpt(text: &str) -> String {
+    const END: usize = 120;
+    let start = text.char_indices().nth(END).map(|(place, _)| place);
+    let end = text.char_indices().rev().nth(END - 1).map(|(place, _)| place);
+    match (start, end) {
+        (Some(start), Some(end)) if start < end => format!("{}…{}", one_line(&text[..start]), one_line(&text[end..])),
+        _ => one_line(text),
+    }
+}
+
 /// A JSON text that means the same, with escapes in place of such characters.
 pub(crate) fn printable_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
@@ -61,6 +72,18 @@ mod tests {
     fn a_line_has_escapes_and_no_line_break() {
         assert_eq!(one_line("a\u{1b}[2Jb\u{9b}c\u{7f}\u{202e}"), "a\\u001b[2Jb\\u009bc\\u007f\\u202e");
         assert_eq!(one_line("größe 📞 line\nbreak"), "größe 📞 line break");
+    }
+
+    #[test]
+    fn an_excerpt_has_both_ends_of_a_long_text_and_all_of_a_short_one() {
+        let long = format!("start\n{}\u{1b}end", "é".repeat(5000));
+        let shown = excerpt(&long);
+        assert!(shown.starts_with("start é") && shown.ends_with("é\\u001bend") && shown.len() < 600, "{shown}");
+        for length in 0..=240 {
+            let whole = "é".repeat(length);
+            assert_eq!(excerpt(&whole), whole);
+        }
+        assert_eq!(excerpt(&"é".repeat(241)), format!("{0}…{0}", "é".repeat(120)));
     }
 
     #[test]

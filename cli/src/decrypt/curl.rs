@@ -3,6 +3,7 @@
 use anyhow::anyhow;
 
 use super::{input::Captured, shell};
+use crate::printable::excerpt;
 
 /// Short options that take an argument, beside those that are read.
 const WITH_ARGUMENT: &str = "AbcCeEFhKmoPQrtTuUwxyYz";
@@ -133,7 +134,8 @@ impl Request {
                     }
                     Some(file) => {
                         let text = std::fs::read_to_string(file);
-                        let text = text.map_err(|error| anyhow!("the curl line sends the file {file}: {error}"))?;
+                        let text =
+                            text.map_err(|error| anyhow!("the curl line sends the file {}: {error}", excerpt(file)))?;
                         let is_verbatim = matches!(option, "data-binary" | "json");
                         if is_verbatim { text } else { text.replace(['\r', '\n'], "") }
                     }

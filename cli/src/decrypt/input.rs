@@ -18,7 +18,7 @@ use voicehook_lambda::{
 };
 
 use super::{curl, http_request};
-use crate::{explain::Finding, send::EncryptionArgs};
+use crate::{explain::Finding, printable::excerpt, send::EncryptionArgs};
 
 /// The forms in which a webhook may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -121,8 +121,8 @@ impl Captured {
         body: Vec<u8>,
     ) -> anyhow::Result<Self> {
         let mut request = Request::new(body);
-        *request.method_mut() =
-            Method::from_bytes(method.as_bytes()).map_err(|_| anyhow!("{method:?} is not an HTTP method"))?;
+        *request.method_mut() = Method::from_bytes(method.as_bytes())
+            .map_err(|_| anyhow!("{:?} is not an HTTP method", excerpt(method)))?;
         // A host alone is no URI with a path, and a host matters to nobody here.
         let path = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
         if let Ok(uri) = path.parse::<Uri>() {
@@ -296,7 +296,7 @@ fn records(json: &Value) -> anyhow::Result<Vec<Quarantined>> {
                     "this message is from the event queue, not from the quarantine: its Body is the event, already decrypted"
                 )
             }
-            _ => anyhow!("this is not a message from voicehook's quarantine: {error}"),
+            _ => anyhow!("this is not a message from voicehook's quarantine: {}", excerpt(&error.to_string())),
         });
     };
     messages.iter().try_fold(Vec::new(), |mut all, message| {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub(crate) use self::writer::{Webhook, Writer};
-use crate::{files, json_text::Fields, printable::one_line, scenarios::Moment};
+use crate::{files, json_text::Fields, printable::excerpt, scenarios::Moment};
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -128,7 +128,7 @@ impl Entry {
 fn not_an_entry(error: serde_json::Error) -> anyhow::Error {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
-    anyhow!("is not a webhook of a recording: {}, at column {}", one_line(text), error.column())
+    anyhow!("is not a webhook of a recording: {}, at column {}", excerpt(text), error.column())
 }
 
 #[cfg(test)]
@@ -170,9 +170,10 @@ mod tests {
             ("{\"version\":1,\"at_ms\":-1}", "invalid value"),
             ("{\"version\":1,\"at_ms\":0,\"event\":\"text\"}", "not a JSON object"),
             ("no JSON", "expected"),
+            (&format!("{{\"version\":\"{}\"}}", "x".repeat(6000)), "invalid type"),
         ] {
             let error = format!("{:#}", Recording::parse(&format!("{good}\n{bad}\n")).unwrap_err());
-            assert!(error.starts_with("line 3: ") && error.contains(why), "{error}");
+            assert!(error.starts_with("line 3: ") && error.contains(why) && error.len() < 500, "{error}");
         }
     }
 }

@@ -331,6 +331,20 @@ fn a_form_that_is_not_recognized_can_be_named_and_one_that_it_is_not_is_refused_
 }
 
 #[test]
+fn an_error_quotes_the_ends_of_what_it_is_about_and_not_a_whole_file() {
+    let long = "x".repeat(6000);
+    for (form, input) in [
+        ("curl", format!("curl https://example.com -X '{long} {long}'")),
+        ("curl", format!("curl https://example.com -d @{long}")),
+        ("quarantine", json!({"version": long}).to_string()),
+    ] {
+        let said = decrypt(&input, &["--as", form]);
+        assert_eq!(said.status, 1, "{form}: {}", said.explanation);
+        assert!(said.explanation.contains("x…") && said.explanation.len() < 1000, "{form}: {}", said.explanation);
+    }
+}
+
+#[test]
 fn the_parts_of_a_large_webhook_are_joined_also_from_several_answers_of_sqs() {
     let body = body(&hex());
     let (first, rest) = body.split_at(30);
