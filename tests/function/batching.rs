@@ -151,7 +151,12 @@ async fn an_entry_that_was_not_taken_holds_up_its_own_call_and_no_other() {
     for _ in 0..6 {
         assert!(first.join_next().await.unwrap().unwrap().1.is_ok());
     }
+    stub.read(2 + 5).await;
+    // Nothing else is on its way, and yet it has to wait.
     let mut held_up = send_all(&queue, [message("call-2", 1, 0)]);
+    tokio::task::yield_now().await;
+    queue.send(message("call-0", 1, 0), Instant::now() + DEADLINE).await.unwrap();
+    assert_eq!(stub.requests(), 2 + 5 + 1, "the next message of a call overtakes the one that is sent again");
     assert_all_sent(send_all(&queue, [1, 3, 5, 7, 9].map(|number| message(&format!("call-{number}"), 1, 0)))).await;
     assert!(held_up.try_join_next().is_none(), "its call's first message is not there yet");
 }
@@ -194,6 +199,19 @@ async fn what_the_queue_does_not_take_of_a_batch_is_tried_alone() {
     assert_all_sent(in_flight).await;
     assert_eq!((stub.batches(), stub.requests()), (vec![10], 1 + 1 + 5));
     assert_eq!(stub.accepted().len(), 11, "each once");
+}
+
+#[tokio::test]
+async fn a_batch_that_the_queue_refuses_costs_no_message_that_it_takes_alone() {
+    let stub = SqsStub::start(&[Reaction::Accept, Reaction::Refused, Reaction::Refused], Reaction::Accept).await;
+    stub.open(false);
+    let queue = batching_queue(&stub);
+    let in_flight = send_all(&queue, (0..4).map(|number| message(&format!("call-{number}"), number, 0)));
+    stub.read(2).await;
+    stub.open(true);
+    assert_all_sent(in_flight).await;
+    assert_eq!(stub.batches(), [3, 3], "without the SDK, and by the SDK, whose error counts");
+    assert_eq!((stub.requests(), stub.accepted().len()), (1 + 2 + 3, 4));
 }
 
 #[tokio::test]
@@ -278,6 +296,21 @@ async fn nobody_waits_past_the_deadline() {
     }
     let all = tokio::time::timeout(Duration::from_secs(10), in_flight.join_all()).await.unwrap();
     assert!(all.into_iter().all(|result| result == Err(QueueError::OutOfTime)));
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_waits_for_any_more_is_not_sent() {
+    let stub = SqsStub::start(&[], Reaction::Accept).await;
+    stub.open(false);
+    let queue = batching_queue(&stub);
+    let first = send_all(&queue, [message("call", 0, 0)]);
+    stub.read(1).await;
+    // It takes its place when this is called.
+    drop(queue.send(message("call", 1, 0), Instant::now() + DEADLINE));
+    stub.open(true);
+    assert_all_sent(first).await;
+    queue.send(message("call", 2, 0), Instant::now() + DEADLINE).await.unwrap();
+    assert_eq!(numbers_of(&stub, "call"), [0, 2]);
 }
 
 #[tokio::test]

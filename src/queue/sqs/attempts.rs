@@ -240,6 +240,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn pauses_begin_at_40_ms_or_half_of_that_and_double_up_to_400() {
+        let (attempts, deadline) = (Mutex::new(Vec::new()), Instant::now() + Duration::from_secs(60));
+        let attempt = |_| {
+            attempts.lock().unwrap().push(Instant::now());
+            async { Err::<(), _>(QueueError::Throttled("ThrottlingException".to_owned())) }
+        };
+        until(&[deadline], &Hurry::default(), attempt, || {}).await.unwrap_err();
+        let attempts = attempts.into_inner().unwrap();
+        for (pair, longest) in attempts.windows(2).zip([40, 80, 160, 320, 400, 400, 400]) {
+            let pause = (pair[1] - pair[0]).as_millis();
+            // Tokio's timers are a millisecond late at the most.
+            assert!((longest / 2..=longest + 1).contains(&pause), "{pause} ms, and {longest} are the longest");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_cannot_pass_is_not_tried_again() {
         let attempts = Cell::new(0);
         let deadline = Instant::now() + Duration::from_secs(4);

@@ -31,6 +31,8 @@ pub enum Reaction {
     NoSuchQueue,
     /// 403.
     Denied,
+    /// 400 with SQS's error for a message that it does not take.
+    Refused,
     /// 200 with a body that is no JSON.
     Nonsense,
     /// 200 with JSON that has no message id.
@@ -291,6 +293,7 @@ impl SqsStub {
             Reaction::Throttle => (400, error("ThrottlingException")),
             Reaction::NoSuchQueue => (400, error("QueueDoesNotExist")),
             Reaction::Denied => (403, error("AccessDeniedException")),
+            Reaction::Refused => (400, error("InvalidMessageContents")),
             Reaction::Nonsense => (200, "<html>".to_owned()),
             Reaction::NoMessageId => (200, "{}".to_owned()),
             Reaction::EmptyMessageId => (200, r#"{"MessageId":""}"#.to_owned()),
