@@ -45,6 +45,20 @@ pub const FAULTS: &[Fault] = &[
         to: "    if group.is_some() && !FAULT {",
     },
     Fault {
+        name: "a message that comes alone does not wait for what is sent again of its call",
+        scenario: "order",
+        file: "queue/batching.rs",
+        from: "        if is_alone && !state.busy.contains_key(&message.group_id) {",
+        to: "        if is_alone && (FAULT || !state.busy.contains_key(&message.group_id)) {",
+    },
+    Fault {
+        name: "a message goes alone though others wait",
+        scenario: "order",
+        file: "queue/batching.rs",
+        from: "state.requests == 0 && state.waiting.is_empty();",
+        to: "state.requests == 0 && (FAULT || state.waiting.is_empty());",
+    },
+    Fault {
         name: "200 for what SQS did not take",
         scenario: "order",
         file: "queue/batching.rs",

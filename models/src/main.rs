@@ -18,7 +18,7 @@ use scenarios::{SCENARIOS, Scenario};
 use schedules::{Choice, Covered, explore};
 
 /// How many schedules a planted fault may take.
-const FAULT_SCHEDULES: usize = 50_000;
+const FAULT_SCHEDULES: usize = 200_000;
 
 fn main() -> ExitCode {
     // What a property says is printed once, below.
