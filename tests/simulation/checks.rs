@@ -23,29 +23,35 @@ const IN_TIME_TO_RECOVER: Milliseconds = 600;
 const PROMPT: Milliseconds = 1000;
 /// A version of the secret counts as fresh for so long.
 const FRESH: Milliseconds = 1000;
+/// The queue, the failover queue and the quarantine.
+const QUEUES: usize = 3;
 /// For each of two versions one request a second, which may take 10 s.
 const CONNECTIONS_TO_SECRETS: usize = 24;
+/// An idle connection is not used any more after 20 s and what a request is on its way for.
+const LONGEST_IDLE: Milliseconds = 20_050;
 /// What the function's timers may be late by.
 const TICK: Milliseconds = 3;
 
 impl Ledger {
-    /// An environment has so many connections to Secrets Manager, and so many others.
-    pub fn connections(&mut self, environment: usize, to_secrets: usize, others: usize, now: Milliseconds) {
-        let of_it = |one: &&Delivery| one.environment == Some(environment) && !one.is_over;
-        let in_flight = self.deliveries.iter().filter(of_it).count();
-        let recent = |one: &&Delivery| {
-            one.environment == Some(environment)
-                && one.handed_over.as_ref().is_some_and(|handed| handed.at + 20_000 > now)
-        };
-        // Idle ones are kept for 20 s, and each webhook needs one at a time.
-        let limit = 6 + in_flight + self.deliveries.iter().filter(recent).count();
-        if others > limit {
-            let what = format!("environment {environment} has {others} connections for {in_flight} webhooks");
+    /// An environment has so many connections to Secrets Manager, and so many others, and `most` is how many webhooks it
+    /// has had at once.
+    pub fn connections(&mut self, environment: usize, to_secrets: usize, others: usize, most: usize) {
+        // Each webhook needs one at a time, and idle ones are kept until a request to the same queue finds them too old.
+        if others > 6 + QUEUES * most {
+            let what = format!("environment {environment} has {others} connections for {most} webhooks at once");
             self.violate(Rule::Bounded, what);
         }
         if to_secrets > CONNECTIONS_TO_SECRETS {
             let what = format!("environment {environment} has {to_secrets} connections to Secrets Manager");
             self.violate(Rule::Bounded, what);
+        }
+    }
+
+    /// A request comes on a connection that was idle for some time.
+    pub fn used_again(&mut self, environment: usize, idle: Milliseconds) {
+        // A clock that stands still does not tell how long.
+        if idle > LONGEST_IDLE && !self.stands_until.contains_key(&environment) {
+            self.violate(Rule::Bounded, format!("a connection was used again after {idle} ms without a request"));
         }
     }
 
@@ -113,8 +119,19 @@ impl Ledger {
         if message["MessageBody"].as_str() != Some(&delivery.text) {
             return self.violate(Rule::NothingRewritten, format!("{:?} became {message}", delivery.text));
         }
+        let received_at: i64 = attribute("received_at").parse().map_or(0, jiff::Timestamp::as_millisecond);
+        if !deliveries.iter().any(|delivery| self.came_at(*delivery, received_at)) {
+            return self.violate(Rule::NothingRewritten, format!("it did not come at its received_at: {message}"));
+        }
         self.opened.entry((environment, delivery.version)).or_insert(now);
         self.places.entry((service, event_id)).or_insert(number);
+    }
+
+    /// Whether a webhook was handed over when its environment's wall clock showed that time.
+    fn came_at(&self, delivery: usize, wall_clock: i64) -> bool {
+        let Delivery { handed_over, is_disturbed, .. } = &self.deliveries[delivery];
+        *is_disturbed
+            || handed_over.as_ref().is_some_and(|handed| handed.wall_clock.abs_diff(wall_clock as u64) <= TICK)
     }
 
     fn check_quarantined(&mut self, message: &Value, now: Milliseconds) {

@@ -52,6 +52,8 @@ pub struct Environment {
     pub is_frozen: bool,
     pub is_ready: bool,
     pub in_flight: usize,
+    /// The most webhooks that it has had at once.
+    pub most_in_flight: usize,
 }
 
 thread_local! {
@@ -86,8 +88,19 @@ impl Environment {
             starting.warm_up().await;
             ready.put(Output::Ready);
         });
-        let (is_frozen, is_ready) = (false, false);
-        Self { runtime, receiver, outbox, began: now, origin, skew: 0, local: now, is_frozen, is_ready, in_flight: 0 }
+        Self {
+            runtime,
+            receiver,
+            outbox,
+            began: now,
+            origin,
+            skew: 0,
+            local: now,
+            is_frozen: false,
+            is_ready: false,
+            in_flight: 0,
+            most_in_flight: 0,
+        }
     }
 
     /// Runs until then, or until it has done something: then `local` says when that was.
@@ -125,6 +138,7 @@ impl Environment {
         let (receiver, outbox) = (Arc::clone(&self.receiver), self.outbox.clone());
         let place = receiver.arrivals().take_place();
         self.in_flight += 1;
+        self.most_in_flight = self.most_in_flight.max(self.in_flight);
         self.runtime.spawn(async move {
             let mut context = Context::default();
             (context.request_id, context.deadline) = (invocation_id, ends);

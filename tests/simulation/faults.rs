@@ -51,6 +51,8 @@ pub enum Reaction {
     Cut { after: u16, closes: bool },
     /// It is carried out, and the answer comes in pieces of some bytes, so many milliseconds apart.
     Drips { gap: u16 },
+    /// It is carried out at once, and answered so many milliseconds later.
+    Held { by: u16 },
     /// It is carried out so many milliseconds later, and answered then, should anyone still listen.
     Late { by: u16 },
     /// An error, though the request may have been carried out.
@@ -111,6 +113,8 @@ const REFUSALS: [(u16, &str); 6] = [
     (400, "InvalidMessageContents"),
     (400, "UnsupportedOperation"),
 ];
+/// Those of them that are about the message.
+const REFUSES_MESSAGE: [&str; 2] = ["InvalidMessageContents", "UnsupportedOperation"];
 const SECRETS_ERRORS: [(u16, &str); 6] = [
     (500, "InternalServiceError"),
     (503, "ServiceUnavailable"),
@@ -156,9 +160,23 @@ impl Reaction {
         }
     }
 
-    /// Whether the function has to try again.
-    pub const fn passes(self) -> bool {
-        !matches!(self, Self::Refuses { .. })
+    /// One that only a batch can meet.
+    pub fn of_batch(random: &mut Random) -> Self {
+        let (places, stores) = (random.between(1, 1024) as u16, random.percent(30));
+        match random.between(0, 5) {
+            0 => Self::Contradicts,
+            1 => Self::Forgets { places, stores },
+            _ => Self::Partial { places, stores },
+        }
+    }
+
+    /// Whether the function has to try again. Where it is the message that is refused, a batch may be refused because of
+    /// another one.
+    pub fn passes(self, is_batch: bool) -> bool {
+        match self {
+            Self::Refuses { code, .. } => is_batch && REFUSES_MESSAGE.contains(&code),
+            _ => true,
+        }
     }
 
     /// Whether a service can do this for a while and then be well again.

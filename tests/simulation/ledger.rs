@@ -101,6 +101,8 @@ pub struct Delivery {
 #[derive(Clone, Debug)]
 pub struct HandedOver {
     pub at: Milliseconds,
+    /// What the environment's wall clock showed, in milliseconds since 1970.
+    pub wall_clock: u64,
     pub invocation_id: String,
     pub event_id: String,
     pub deadline: Milliseconds,
@@ -228,7 +230,8 @@ impl Ledger {
             self.by_event_id.entry(event_id.clone()).or_default().push(number);
         }
         delivery.is_disturbed = delivery.environment.is_some_and(|one| self.stands_until.contains_key(&one));
-        delivery.handed_over = Some(HandedOver { at, invocation_id: invocation_id.clone(), event_id, deadline });
+        delivery.handed_over =
+            Some(HandedOver { at, wall_clock, invocation_id: invocation_id.clone(), event_id, deadline });
         (sender::gateway_event(delivery.content, &delivery.body, number, delivery.sent_at), invocation_id)
     }
 

@@ -87,10 +87,49 @@ impl Content {
 impl Plan {
     pub fn new(seed: u64) -> Self {
         let random = &mut Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
-        let setup = Setup::new(random);
-        let webhooks = webhooks(&setup, random);
-        let faults = faults(&setup, &webhooks, random);
+        let focus = Focus::of(seed);
+        let setup = focus.sets(Setup::new(random));
+        let webhooks = webhooks(&setup, focus, random);
+        let chance = faults(&setup, &webhooks, random);
+        // A request meets the first one that is for it.
+        let faults = focus.faults(&webhooks, random).into_iter().chain(chance).collect();
         Self { seed, setup, webhooks, faults }
+    }
+}
+
+/// What a third of the seeds has more of than chance would bring together: mistakes that need three things at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Focus {
+    Anything,
+    /// One environment, many webhooks at once, batches of which the queue takes a part, and one webhook long after.
+    Crowd,
+    /// Rotations while Secrets Manager is slow, around the time when webhooks come.
+    Rotations,
+}
+
+impl Focus {
+    const fn of(seed: u64) -> Self {
+        match seed % 6 {
+            3 => Self::Rotations,
+            5 => Self::Crowd,
+            _ => Self::Anything,
+        }
+    }
+
+    fn sets(self, setup: Setup) -> Setup {
+        match self {
+            Self::Anything => setup,
+            Self::Crowd => Setup { one_at_a_time: false, environments: 1, ..setup },
+            Self::Rotations => Setup { secret: true, ..setup },
+        }
+    }
+
+    fn faults(self, webhooks: &[Webhook], random: &mut Random) -> Vec<Fault> {
+        match self {
+            Self::Anything => Vec::new(),
+            Self::Crowd => partial_batches(webhooks, random),
+            Self::Rotations => slow_rotations(webhooks, random),
+        }
     }
 }
 
@@ -112,15 +151,16 @@ impl Setup {
 }
 
 /// Calls with several events each: some one after the other, some all at once, some at any time.
-fn webhooks(setup: &Setup, random: &mut Random) -> Vec<Webhook> {
+fn webhooks(setup: &Setup, focus: Focus, random: &mut Random) -> Vec<Webhook> {
     let mut webhooks = Vec::new();
+    let is_crowd = focus == Focus::Crowd;
     // Calls that are all there at once share batches.
-    let rush = random.percent(35).then(|| random.between(0, SPAN / 2));
+    let rush = (random.percent(35) || is_crowd).then(|| random.between(0, SPAN / 2));
     let garbage = *random.pick(&[0, 5, 30]);
     for call in 0..random.between(1, 7) as usize {
         let in_turn = random.percent(50);
         let mut at = rush.unwrap_or_else(|| random.between(0, SPAN / 2));
-        let pace = *random.pick(&[0, 3, 30, 400, 2500]);
+        let pace = *random.pick(if is_crowd { &[0, 3, 20, 100, 400] } else { &[0, 3, 30, 400, 2500] });
         for place in 0..random.between(1, 13) {
             let content = match random.between(0, 100) {
                 below if below < garbage => {
@@ -140,7 +180,45 @@ fn webhooks(setup: &Setup, random: &mut Random) -> Vec<Webhook> {
             at += if pace == 0 { 0 } else { random.between(0, 2 * pace) };
         }
     }
+    if is_crowd {
+        // Long after the others, when the connections that these have left are too old to be used.
+        let straggler = webhooks.len() - 1;
+        webhooks[straggler].at += random.between(1000, 60_000);
+    }
     webhooks
+}
+
+/// Of the first batches the queue takes a part, and of one call nothing for a while.
+fn partial_batches(webhooks: &[Webhook], random: &mut Random) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for _ in 0..random.between(1, 8) {
+        let reaction = Reaction::of_batch(random);
+        faults.push(Fault::Request { service: Service::Queue, number: random.between(0, 16), reaction });
+    }
+    let Webhook { call, at, .. } = *random.pick(webhooks);
+    if random.percent(50) {
+        faults.push(Fault::Poison { call, from: at, until: at + random.between(50, 2500) });
+    }
+    faults
+}
+
+/// Around a webhook, the secret is rotated and Secrets Manager answers late, or as it should not.
+fn slow_rotations(webhooks: &[Webhook], random: &mut Random) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for _ in 0..random.between(1, 4) {
+        let at = (random.pick(webhooks).at + random.between(0, 3000)).saturating_sub(1500);
+        let used_after = *random.pick(&[-300, 0, 0, 0, 200]);
+        faults.push(Fault::Rotation { at, used_after });
+        let reaction = if random.percent(60) {
+            Reaction::Held { by: random.between(300, 4000) as u16 }
+        } else {
+            Reaction::random(Service::Secrets, random)
+        };
+        let from = (at + random.between(0, 1000)).saturating_sub(1500);
+        let until = at + random.between(0, 2500);
+        faults.push(Fault::Outage { service: Service::Secrets, from, until, reaction });
+    }
+    faults
 }
 
 /// Most plans have few kinds of faults, because many hide each other.

@@ -116,7 +116,7 @@ impl Services {
             {
                 self.answer(asked, ledger)
             }
-            Reaction::Cut { .. } | Reaction::Drips { .. } => self.answer(asked, ledger),
+            Reaction::Cut { .. } | Reaction::Drips { .. } | Reaction::Held { .. } => self.answer(asked, ledger),
             Reaction::Partial { places, stores } | Reaction::Forgets { places, stores } => {
                 let instead = if matches!(reaction, Reaction::Partial { .. }) { Said::Failed } else { Said::Nothing };
                 let said = |place| if has(places, place) { instead } else { Said::Taken };
@@ -148,6 +148,7 @@ impl Services {
                     (place as Milliseconds * Milliseconds::from(gap), drop.to_vec(), end)
                 }));
             }
+            Reaction::Held { by } => does.answers.push((by.into(), answer, End::Open)),
             Reaction::Late { by } => does.carry_out_after = Some(by.into()),
             Reaction::Error { status, code, .. } | Reaction::Refuses { status, code } => {
                 let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "injected"});

@@ -79,6 +79,8 @@ struct Connection {
     /// The environment has dropped it.
     is_dropped: bool,
     is_busy: bool,
+    /// Since when its environment knows that nothing is on its way.
+    idle_since: Option<Milliseconds>,
     /// When the last bytes arrive that are on their way.
     last_arrival: Milliseconds,
 }
@@ -230,7 +232,8 @@ impl<'p> World<'p> {
                 self.at(self.now + latency, Event::Connect { environment, service, answer });
                 let open = self.connections.iter().filter(|one| one.environment == environment && !one.is_dropped);
                 let (to_secrets, others): (Vec<_>, Vec<_>) = open.partition(|one| one.service == Service::Secrets);
-                self.ledger.connections(environment, to_secrets.len(), others.len(), self.now);
+                let most = self.environments[environment].as_ref().map_or(0, |one| one.most_in_flight);
+                self.ledger.connections(environment, to_secrets.len(), others.len(), most);
             }
             Output::Wrote { connection, bytes } => {
                 trace!(self, "environment {environment} writes {bytes} bytes on connection {connection}");
@@ -387,6 +390,7 @@ impl<'p> World<'p> {
                     is_dead: false,
                     is_dropped: accepted.is_err(),
                     is_busy: false,
+                    idle_since: Some(now),
                     last_arrival: 0,
                 });
             }
@@ -414,12 +418,17 @@ impl<'p> World<'p> {
         at_once(io.read_exact(&mut read));
         line.read.extend(read);
         while let Some(request) = wire::next_request(&mut self.connections[connection].read) {
-            self.connections[connection].is_busy = true;
             let now = self.now;
+            let line = &mut self.connections[connection];
+            if let Some(since) = line.idle_since.take() {
+                self.ledger.used_again(environment, now - since);
+            }
+            line.is_busy = true;
             let (reaction, call) = self.services.reaction(service, &request, &self.plan.faults, now);
             trace!(self, "{service:?} gets {} on connection {connection}: {reaction:?}", request.operation);
             if reaction != super::faults::Reaction::Well {
-                self.ledger.touched(Touch { at: now, environment, service, call, passes: reaction.passes() });
+                let passes = reaction.passes(request.body["Entries"].is_array());
+                self.ledger.touched(Touch { at: now, environment, service, call, passes });
             }
             let latency = self.latency();
             let does =
@@ -452,6 +461,9 @@ impl<'p> World<'p> {
             at_once(io.write_all(bytes));
         }
         line.is_busy = end == End::More;
+        // One that is frozen will notice when it goes on.
+        let notices = self.environments[environment].as_ref().is_some_and(|environment| !environment.is_frozen);
+        line.idle_since = Some(self.now).filter(|_| notices && !line.is_busy);
         if matches!(end, End::Closed | End::Reset) {
             line.is_reset.store(end == End::Reset, Ordering::Relaxed);
             line.io = None;
