@@ -21,6 +21,9 @@ use crate::json::{Key, text};
 /// let event: VoiceEvent = r#"{"state": "connected", "custom_data": {"order": 17}, "exact": 1.50}"#.parse().unwrap();
 /// let VoiceEvent::Call(call) = event else { unreachable!() };
 /// assert_eq!(call.other.json("exact"), Some("1.50"));
+/// assert_eq!(call.other.get("exact"), Some(1.5));
+/// assert_eq!(call.other.get::<String>("exact"), None);
+/// assert_eq!(call.other.iter().collect::<Vec<_>>(), [("exact", "1.50")]);
 /// assert_eq!(call.custom_data.unwrap().get::<std::collections::HashMap<String, u32>>().unwrap()["order"], 17);
 /// ```
 #[derive(Clone, Debug, Default)]
