@@ -362,3 +362,66 @@ impl PlayEvent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(json: &str) -> CallEvent {
+        match json.parse() {
+            Ok(VoiceEvent::Call(call)) => call,
+            other => panic!("{json} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn values_are_taken_by_their_type_and_what_has_another_one_is_kept() {
+        let event = call(
+            r#"{"state": "disconnected", "attempt": "2", "disconnect_cause_code": 16.0,
+                "broadcast_call_info": [{"to": "1", "result": "answered"}, {"to": "2"}],
+                "resultSet": {"successfull_calls": 3, "failed_calls": "1", "more": 1}}"#,
+        );
+        assert_eq!((event.attempt, event.disconnect_cause_code), (Some(2), Some(16)));
+        let calls: Vec<_> = event.broadcast_call_info.iter().map(|call| (call.to.as_deref(), &call.result)).collect();
+        assert_eq!(calls, [(Some("1"), &Some("answered".to_owned())), (Some("2"), &None)]);
+        let result = event.result_set.unwrap();
+        assert_eq!(
+            (result.successful_calls, result.failed_calls, result.other.json("more")),
+            (Some(3), Some(1), Some("1"))
+        );
+
+        let kept = r#"{"attempt":1.5,"broadcast_call_info":[],"disconnect_cause_code":9007199254740993,"resultSet":7}"#;
+        let event = call(&kept.replace('{', r#"{"state":"disconnected","#));
+        assert_eq!((event.attempt, event.disconnect_cause_code, &event.result_set), (None, None, &None));
+        assert_eq!(serde_json::to_string(&event.other).unwrap(), kept);
+    }
+
+    #[test]
+    fn every_event_has_a_type_and_a_time() {
+        for (json, event_type) in [
+            (r#"{"state": "connected", "timestamp": "2026-11-23T10:52:06Z"}"#, "call.connected"),
+            (r#"{"playstate": "playfinished", "timestamp": 1795431126}"#, "play.playfinished"),
+            (r#"{"something": "else", "timestamp": "1795431126000"}"#, "unknown"),
+        ] {
+            let event: VoiceEvent = json.parse().unwrap();
+            assert_eq!(event.event_type(), event_type);
+            assert_eq!(event.timestamp(), Some("2026-11-23T10:52:06Z".parse().unwrap()), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_no_text_is_kept_under_the_name_that_named_the_event() {
+        let event = call(r#"{"event": "connected", "state": {"a": 1}}"#);
+        assert_eq!(event.state, CallState::Connected);
+        assert_eq!(event.other.iter().collect::<Vec<_>>(), [("event", r#"{"a": 1}"#)]);
+    }
+
+    #[test]
+    fn events_are_equal_where_all_their_json_is() {
+        let [event, same, data, other] = ["7, \"x\": 1", "7, \"x\": 1", "8, \"x\": 1", "7, \"x\": 2"]
+            .map(|rest| call(&format!(r#"{{"state": "connected", "custom_data": {rest}}}"#)));
+        assert_eq!(event, same);
+        assert_ne!(event, data);
+        assert_ne!(event, other);
+    }
+}
