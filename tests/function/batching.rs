@@ -44,6 +44,20 @@ async fn assert_all_sent(mut in_flight: InFlight) {
     }
 }
 
+/// Sends messages side by side while nothing is answered, and lets everything be answered once so many requests are there.
+async fn send_together(
+    stub: &SqsStub,
+    queue: &BatchingQueue,
+    messages: impl IntoIterator<Item = Message>,
+    requests: usize,
+) {
+    stub.open(false);
+    let in_flight = send_all(queue, messages);
+    stub.read(requests).await;
+    stub.open(true);
+    assert_all_sent(in_flight).await;
+}
+
 #[tokio::test]
 async fn a_message_that_comes_alone_goes_at_once_and_by_itself() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
@@ -52,11 +66,7 @@ async fn a_message_that_comes_alone_goes_at_once_and_by_itself() {
         queue.send(message("call", number, 0), Instant::now() + DEADLINE).await.unwrap();
     }
     assert_eq!((stub.requests(), stub.batches()), (3, vec![]));
-    stub.open(false);
-    let in_flight = send_all(&queue, [message("call-3", 3, 0), message("call-4", 4, 0)]);
-    stub.read(4).await;
-    stub.open(true);
-    assert_all_sent(in_flight).await;
+    send_together(&stub, &queue, [message("call-3", 3, 0), message("call-4", 4, 0)], 4).await;
     assert!(stub.batches().is_empty(), "nothing is on its way any more, so the first waits for no others");
 }
 
@@ -66,13 +76,9 @@ async fn a_batch_without_the_sdk_says_what_one_of_the_sdk_says() {
     let mut said = Vec::new();
     for aws in [aws, aws_by_the_sdk] {
         let stub = SqsStub::start(&[], Reaction::Accept).await;
-        stub.open(false);
         let url = QueueUrl::new("https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo").unwrap();
         let queue = BatchingQueue::new(Sqs::new(&aws(&stub.endpoint()), url));
-        let in_flight = send_all(&queue, messages.clone());
-        stub.read(2).await;
-        stub.open(true);
-        assert_all_sent(in_flight).await;
+        send_together(&stub, &queue, messages.clone(), 2).await;
         let (_, body) = stub.last_request();
         said.push((stub.batches(), serde_json::from_str::<serde_json::Value>(&body).unwrap()));
     }
@@ -83,13 +89,9 @@ async fn a_batch_without_the_sdk_says_what_one_of_the_sdk_says() {
 #[tokio::test]
 async fn messages_that_come_during_a_request_share_the_next_ones_though_the_first_is_not_back() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
-    stub.open(false);
     let queue = batching_queue(&stub);
-    let in_flight = send_all(&queue, (0..26).map(|number| message(&format!("call-{number}"), number, 0)));
     // One alone, ten and ten that filled a request, and five that had waited long enough.
-    stub.read(4).await;
-    stub.open(true);
-    assert_all_sent(in_flight).await;
+    send_together(&stub, &queue, (0..26).map(|number| message(&format!("call-{number}"), number, 0)), 4).await;
     let mut batches = stub.batches();
     batches.sort_unstable();
     assert_eq!((stub.requests(), batches), (4, vec![5, 10, 10]));
@@ -114,12 +116,8 @@ async fn the_messages_of_a_call_keep_their_order_through_faults() {
 #[tokio::test]
 async fn what_has_gathered_of_a_call_goes_together_and_in_order() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
-    stub.open(false);
     let queue = batching_queue(&stub);
-    let in_flight = send_all(&queue, (0..32).map(|number| message("call", number, 0)));
-    stub.read(1).await;
-    stub.open(true);
-    assert_all_sent(in_flight).await;
+    send_together(&stub, &queue, (0..32).map(|number| message("call", number, 0)), 1).await;
     assert_eq!(stub.batches(), [10, 10, 10], "after the first one alone, and before the last one");
     assert_eq!(numbers_of(&stub, "call"), (0..32).collect::<Vec<u64>>());
 }
@@ -127,13 +125,9 @@ async fn what_has_gathered_of_a_call_goes_together_and_in_order() {
 #[tokio::test]
 async fn two_messages_with_one_deduplication_id_never_share_a_batch() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
-    stub.open(false);
     let queue = batching_queue(&stub);
     let twice = message("call", 1, 0);
-    let in_flight = send_all(&queue, [message("call", 0, 0), twice.clone(), twice, message("call", 2, 0)]);
-    stub.read(1).await;
-    stub.open(true);
-    assert_all_sent(in_flight).await;
+    send_together(&stub, &queue, [message("call", 0, 0), twice.clone(), twice, message("call", 2, 0)], 1).await;
     assert_eq!(stub.batches(), [2], "the second of the two, with the one behind it");
     assert_eq!(numbers_of(&stub, "call"), [0, 1, 1, 2]);
 }
@@ -164,12 +158,8 @@ async fn an_entry_that_was_not_taken_holds_up_its_own_call_and_no_other() {
 #[tokio::test]
 async fn a_message_that_was_not_taken_is_sent_again_before_the_next_ones_of_its_call() {
     let stub = SqsStub::start(&[Reaction::Accept, Reaction::AcceptHalf], Reaction::Accept).await;
-    stub.open(false);
     let queue = batching_queue(&stub);
-    let in_flight = send_all(&queue, (0..12).map(|number| message("call", number, 0)));
-    stub.read(1).await;
-    stub.open(true);
-    assert_all_sent(in_flight).await;
+    send_together(&stub, &queue, (0..12).map(|number| message("call", number, 0)), 1).await;
     assert_eq!(numbers_of(&stub, "call"), [0, 1, 3, 5, 7, 9, 2, 4, 6, 8, 10, 11]);
 }
 
@@ -177,13 +167,9 @@ async fn a_message_that_was_not_taken_is_sent_again_before_the_next_ones_of_its_
 async fn an_entry_that_was_taken_and_failed_counts_as_failed() {
     for aws in [aws, aws_by_the_sdk] {
         let stub = SqsStub::start(&[Reaction::Accept, Reaction::Contradict], Reaction::Accept).await;
-        stub.open(false);
         let url = QueueUrl::new("https://sqs.us-east-1.amazonaws.com/123456789012/events.fifo").unwrap();
         let queue = BatchingQueue::new(Sqs::new(&aws(&stub.endpoint()), url));
-        let in_flight = send_all(&queue, (0..3).map(|number| message("call", number, 0)));
-        stub.read(1).await;
-        stub.open(true);
-        assert_all_sent(in_flight).await;
+        send_together(&stub, &queue, (0..3).map(|number| message("call", number, 0)), 1).await;
         assert_eq!(numbers_of(&stub, "call"), [0, 1, 2, 1, 2], "each sent again, under its own id");
     }
 }
@@ -191,12 +177,8 @@ async fn an_entry_that_was_taken_and_failed_counts_as_failed() {
 #[tokio::test]
 async fn what_the_queue_does_not_take_of_a_batch_is_tried_alone() {
     let stub = SqsStub::start(&[], Reaction::AcceptHalf).await;
-    stub.open(false);
     let queue = batching_queue(&stub);
-    let in_flight = send_all(&queue, (0..11).map(|number| message(&format!("call-{number}"), number, 0)));
-    stub.read(2).await;
-    stub.open(true);
-    assert_all_sent(in_flight).await;
+    send_together(&stub, &queue, (0..11).map(|number| message(&format!("call-{number}"), number, 0)), 2).await;
     assert_eq!((stub.batches(), stub.requests()), (vec![10], 1 + 1 + 5));
     assert_eq!(stub.accepted().len(), 11, "each once");
 }
@@ -204,12 +186,8 @@ async fn what_the_queue_does_not_take_of_a_batch_is_tried_alone() {
 #[tokio::test]
 async fn a_batch_that_the_queue_refuses_costs_no_message_that_it_takes_alone() {
     let stub = SqsStub::start(&[Reaction::Accept, Reaction::Refused, Reaction::Refused], Reaction::Accept).await;
-    stub.open(false);
     let queue = batching_queue(&stub);
-    let in_flight = send_all(&queue, (0..4).map(|number| message(&format!("call-{number}"), number, 0)));
-    stub.read(2).await;
-    stub.open(true);
-    assert_all_sent(in_flight).await;
+    send_together(&stub, &queue, (0..4).map(|number| message(&format!("call-{number}"), number, 0)), 2).await;
     assert_eq!(stub.batches(), [3, 3], "without the SDK, and by the SDK, whose error counts");
     assert_eq!((stub.requests(), stub.accepted().len()), (1 + 2 + 3, 4));
 }
@@ -217,14 +195,10 @@ async fn a_batch_that_the_queue_refuses_costs_no_message_that_it_takes_alone() {
 #[tokio::test]
 async fn a_batch_is_never_larger_than_sqs_takes() {
     let stub = SqsStub::start(&[], Reaction::Accept).await;
-    stub.open(false);
     let queue = batching_queue(&stub);
     let large = (0..7).map(|number| message(&format!("call-{number}"), number, 400_000));
-    let in_flight = send_all(&queue, large);
     // One alone, and then two at a time: three would have more than 1 MiB.
-    stub.read(4).await;
-    stub.open(true);
-    assert_all_sent(in_flight).await;
+    send_together(&stub, &queue, large, 4).await;
     assert_eq!(stub.batches(), [2, 2, 2]);
 }
 
@@ -233,15 +207,11 @@ async fn messages_that_just_fit_into_one_request_share_it() {
     let half = (MAX_MESSAGE_BYTES / 2) - message("call-0", 0, 0).bytes();
     for (more, batches) in [(0, vec![2]), (1, vec![])] {
         let stub = SqsStub::start(&[], Reaction::Accept).await;
-        stub.open(false);
         let queue = batching_queue(&stub);
         let sizes = [0, half, half + more];
         let messages =
             sizes.into_iter().enumerate().map(|(number, bytes)| message(&format!("call-{number}"), number, bytes));
-        let in_flight = send_all(&queue, messages);
-        stub.read(3 - batches.len()).await;
-        stub.open(true);
-        assert_all_sent(in_flight).await;
+        send_together(&stub, &queue, messages, 3 - batches.len()).await;
         assert_eq!(stub.batches(), batches);
     }
 }

@@ -180,10 +180,9 @@ fn webhooks(setup: &Setup, focus: Focus, random: &mut Random) -> Vec<Webhook> {
             at += if pace == 0 { 0 } else { random.between(0, 2 * pace) };
         }
     }
-    if is_crowd {
-        // Long after the others, when the connections that these have left are too old to be used.
-        let straggler = webhooks.len() - 1;
-        webhooks[straggler].at += random.between(1000, 60_000);
+    // Long after the others, when the connections that these have left are too old to be used.
+    if let Some(straggler) = webhooks.last_mut().filter(|_| is_crowd) {
+        straggler.at += random.between(1000, 60_000);
     }
     webhooks
 }
