@@ -122,7 +122,7 @@ impl Captured {
     ) -> anyhow::Result<Self> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::from_bytes(method.as_bytes())
-            .map_err(|_| anyhow!("{:?} is not an HTTP method", excerpt(method)))?;
+            .map_err(|_| anyhow!("{} is not an HTTP method", excerpt(&format!("{method:?}"))))?;
         // A host alone is no URI with a path, and a host matters to nobody here.
         let path = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
         if let Ok(uri) = path.parse::<Uri>() {
