@@ -31,7 +31,7 @@ pub fn string(raw: &RawValue) -> Option<Cow<'_, [u8]>> {
         return Some(Cow::Borrowed(content.as_bytes()));
     }
     // Asked for bytes, serde_json hands out lone surrogates; asked for a string, it fails on them.
-    serde_json::Deserializer::from_str(text).deserialize_bytes(Bytes).ok()
+    serde_json::Deserializer::from_str(text).deserialize_bytes(Bytes).ok().map(Cow::Owned)
 }
 
 /// Hands each member of an object to `take`, in their order. Values stay unread, so that one of an unexpected type is an
@@ -75,18 +75,14 @@ impl<'de, F: FnMut(&[u8], &'de RawValue)> Visitor<'de> for Members<F> {
 
 struct Bytes;
 
-impl<'de> Visitor<'de> for Bytes {
-    type Value = Cow<'de, [u8]>;
+impl Visitor<'_> for Bytes {
+    type Value = Vec<u8>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string")
     }
 
-    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(bytes))
-    }
-
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(bytes.to_vec()))
+        Ok(bytes.to_vec())
     }
 }
